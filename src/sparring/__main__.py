@@ -1,0 +1,5 @@
+"""`python -m sparring` is the command line."""
+
+from sparring.cli import app
+
+app(prog_name="sparring")

@@ -1,0 +1,204 @@
+"""fit(), load(), and the fitted model with sample() and save()."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from sparring import checkpoint
+from sparring.data.space import Space, from_json, to_json
+from sparring.errors import InputError, RunFailed
+from sparring.game import Game
+from sparring.prepare import Prepared, Wish, build, prepare, versions
+from sparring.recipes import find
+from sparring.rng import generator
+from sparring.run import RunFolder, read_json
+from sparring.settings import Settings, make
+from sparring.trainer import Outcome, Progress, train
+
+CHUNK = 256     # samples made at once, so that a million need no more memory than a few hundred
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def update(self, step: int, steps: int, values: dict[str, float]) -> None:
+        pass
+
+    def say(self, message: str) -> None:
+        pass
+
+
+class Model:
+    """A fitted model: what sampling needs, without the data.  `scores` are those at the end of its training."""
+
+    def __init__(self, recipe: str, settings: Settings, space: Space, game: Game, *,
+                 scores: dict[str, float] | None = None, trained: dict[str, Any] | None = None) -> None:
+        self.recipe, self.settings, self.space, self.game = recipe, settings, space, game
+        self.scores, self.trained = scores or {}, trained or {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that samples can be asked for; empty when the model is unconditional."""
+        return self.space.labels if self.game.classes else ()
+
+    def labels_for(self, n: int, labels: int | str | Sequence[int | str] | None = None) -> Tensor:
+        """Class indices int64[n]: the ones given, by index or name, repeated in order; all in turn when None."""
+        if labels is None:
+            return torch.arange(n) % max(1, self.game.classes)
+        if not self.labels:
+            raise InputError("this model was trained without classes, so no labels can be asked for.")
+        asked = [labels] if isinstance(labels, int | str) else list(labels)
+        index = []
+        for label in asked:
+            if label in self.labels:
+                index.append(self.labels.index(str(label)))
+            elif isinstance(label, int) and 0 <= label < len(self.labels):
+                index.append(int(label))
+            else:
+                raise InputError(f"there is no class {label!r}. Classes: {', '.join(self.labels)}.")
+        if not index:
+            raise InputError("no labels were given; leave labels out to get all classes in turn.")
+        return torch.tensor(index)[torch.arange(n) % len(index)]
+
+    @torch.no_grad()
+    def sample(self, n: int, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None) -> Tensor:
+        """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], everything else float[n, D].
+
+        The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its
+        classes in turn unless `labels` says which.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise InputError(f"n={n}: the number of samples should be a whole number, at least 1.")
+        which, parts = self.labels_for(n, labels), []
+        for start in range(0, n, CHUNK):
+            z = self.game.prior(CHUNK, generator(seed, "sample", start // CHUNK))[:n - start]
+            parts.append(self.game.sample(z, which[start:start + CHUNK]).cpu())
+        return self.space.decode(torch.cat(parts))
+
+    def save(self, path: str | Path) -> Path:
+        """Write config.json and model.safetensors into a folder that `sparring.load` opens without the data."""
+        path = Path(path)
+        if path.exists() and not (path / "model.safetensors").exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} exists and is not a model folder; give a new folder.")
+        config = {"recipe": self.recipe, "settings": self.settings.model_dump(), "space": to_json(self.space),
+                  "scores": self.scores, "trained": self.trained, "versions": versions()}
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.game.model.state_dict().items()}
+        try:
+            checkpoint.write_folder(path, {"config.json": json.dumps(config, indent=2).encode(),
+                                           "model.safetensors": save_tensors(tensors)})
+        except OSError as error:
+            raise RunFailed(f"the model could not be written to {path}: {error.strerror}.") from None
+        return path
+
+
+def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, seed: int = 0, device: str = "auto",
+        progress: Progress | None = None, generator: nn.Module | None = None, discriminator: nn.Module | None = None,
+        **settings: Any) -> Model:
+    """Train a recipe on data and return the model.
+
+    `data` is a name such as "quadratic", a path, a NumPy array or tensor of samples, or a pair (samples, labels).
+    With `out`, a run folder is kept, and the same call resumes it; without, nothing is left on disk.
+    `generator` and `discriminator` are your own modules, trained in place: G(z) and D(x), or G(z, labels) and
+    D(x, labels) when conditional.  All other settings are those of `sparring show RECIPE`.
+    InputError for wrong input; RunFailed when training cannot go on.
+    """
+    own = {name: net for name, net in (("generator", generator), ("discriminator", discriminator)) if net is not None}
+    wish = Wish(recipe, data, settings, seed, device, own, command=f"sparring.fit({recipe!r}, ...)")
+    threads = torch.get_num_threads()
+    try:
+        if out is not None:
+            return run(prepare(wish, Path(out)), progress or Silent())[0]
+        with tempfile.TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
+            prepared = prepare(wish, Path(folder))
+            only_scores = replace(prepared.plan, show_every=0, save_every=0, score_every=prepared.plan.steps)
+            return run(replace(prepared, plan=only_scores), progress or Silent())[0]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
+    """Train what was prepared, to the end or to an interruption; at the end write the model folder."""
+    folder, config, plan = prepared.folder, prepared.config, prepared.plan
+    try:
+        outcome = train(prepared.game, prepared.source, plan, folder, progress)
+        model = Model(config["recipe"], make(find(config["recipe"]).settings, config["settings"]), prepared.source.space,
+                      prepared.game, scores=outcome.scores,
+                      trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
+                               "fingerprint": config["fingerprint"], "seed": config["seed"],
+                               "own_networks": config["own_networks"]})
+        if outcome.finished(plan):
+            model.save(folder.model)
+        return model, outcome
+    finally:
+        folder.unlock()
+
+
+def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
+    """Open a model folder, or a run folder: its finished model, or else its newest checkpoint.
+
+    Only JSON and safetensors are read, nothing in them is executed, and every name and shape is checked.
+    A model that was trained with your own networks needs them again: `load(path, generator=G)`.
+    InputError when the path holds no model; RunFailed when what it holds is damaged.
+    """
+    path = Path(path)
+    folder = RunFolder(path)
+    if (folder.model / "model.safetensors").exists():
+        path = folder.model
+    elif folder.checkpoints.is_dir():
+        return from_checkpoint(folder, device, own)
+    if not path.exists():
+        raise InputError(f"there is nothing at {path}. Give a run folder or a model folder.")
+    if not (path / "model.safetensors").exists():
+        raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
+    files = checkpoint.read_folder(path, ("config.json", "model.safetensors"))
+    model = rebuild(read_json(path / "config.json"), path, device, own)
+    tensors = read_tensors(files["model.safetensors"], path)
+    checkpoint.fit(tensors, dict(model.game.model.state_dict()), str(path))
+    model.game.model.load_state_dict(tensors)
+    return model
+
+
+def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -> Model:
+    """The model as it is in the newest checkpoint of an unfinished run."""
+    config = folder.read_config()
+    files, _ = checkpoint.newest(folder.checkpoints)
+    if config is None or files is None:
+        raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
+    model = rebuild(config, folder.path, device, own)
+    step, facts = checkpoint.restore(files, model.game)
+    model.trained = {"steps": step, "seconds": facts["seconds"], "data": config["data"]}
+    return model
+
+
+def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module]) -> Model:
+    """A model with fresh weights from a config.json; InputError when that is not of the expected form."""
+    needed = config.get("own_networks") or (config.get("trained") or {}).get("own_networks") or {}
+    if set(needed) - set(own) - {"discriminator"}:
+        raise InputError(f"{path} was trained with your own networks; give them again: "
+                         f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")
+    try:
+        recipe, space = find(config["recipe"]), from_json(config["space"])
+        settings = make(recipe.settings, config["settings"])
+        game = build(recipe, settings, space, torch.device(device), 0, own)
+        return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained"))
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        if isinstance(error, RunFailed):
+            raise
+        raise InputError(f"{path / 'config.json'} does not describe a model: {error!r}.") from None
+
+
+def read_tensors(data: bytes, path: os.PathLike[str]) -> dict[str, Tensor]:
+    try:
+        return load_tensors(data)
+    except SafetensorError as error:
+        raise checkpoint.Damaged(f"{path} holds damaged tensors: {error}.") from None

@@ -1,0 +1,144 @@
+"""The command line.  Nothing here imports torch before it is needed, so that help answers at once."""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from sparring import __version__
+from sparring.errors import InputError, RunFailed
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+                  help="Train, sample and inspect generative adversarial networks.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Seed = Annotated[int, typer.Option("--seed", help="Every random draw follows from it.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="What to train; `sparring recipes` lists them.")],
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
+                                                         help="Settings; `sparring show RECIPE` explains them.")] = None,
+    data: Annotated[str, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a folder "
+                                      "or .zip of images, IDX files, .npy, .npz.")] = "quadratic",
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    fork: Annotated[Path | None, typer.Option("--fork", metavar="NEWDIR", help="Go on from the run in --out, with changed "
+                                              "settings, in a new folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe.  The same command again resumes where it stopped."""
+
+    def action() -> dict[str, Any]:
+        from sparring.commands import train as command
+
+        return command(recipe, settings or [], data, out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
+
+    finish(action, as_json, "train")
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
+    n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="FILE.png, FILE.npy, FILE.csv, or a folder for one PNG each; "
+                                             "samples.png in the current folder when left out.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; else all in turn.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw samples from a run or a model."""
+
+    def action() -> dict[str, Any]:
+        from sparring.commands import sample as command
+
+        return command(run, n, seed, out or Path("samples.png"), label)
+
+    finish(action, as_json, "sample")
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(help="A recipe, or a run folder.")],
+    data: Annotated[str, typer.Option("--data", help="The data whose networks and defaults to show.")] = "quadratic",
+    as_json: Json = False,
+) -> None:
+    """Players, turns, terms and every setting of a recipe or a run."""
+
+    def action() -> dict[str, Any]:
+        from sparring.commands import show as command
+
+        return command(what, data)
+
+    finish(action, as_json, "show")
+
+
+@app.command()
+def recipes(as_json: Json = False) -> None:
+    """List the recipes."""
+
+    def action() -> dict[str, Any]:
+        from sparring.commands import recipes as command
+
+        return command()
+
+    finish(action, as_json, "recipes")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the runs, the pictures and the page.")] = Path("runs/demo"),
+    seed: Seed = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the training: to see that everything works.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Curves, a density and handwritten digits in under three minutes, with pictures and a page."""
+
+    def action() -> dict[str, Any]:
+        from sparring.demo import demo as command
+
+        return command(out, seed, quick)
+
+    finish(action, as_json, "demo")
+
+
+@app.callback(invoke_without_command=True)
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False, as_json: Json = False) -> None:
+    if version:
+        finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
+        raise typer.Exit()
+
+
+def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) -> None:
+    """Do it and print what it returned: its `text` for people, the rest as JSON.  Errors end with their exit code."""
+    try:
+        result = action()
+    except InputError as error:
+        fail(error, 2, as_json, command)
+    except RunFailed as error:
+        fail(error, 1, as_json, command)
+    except KeyboardInterrupt:
+        fail(RunFailed("stopped at once, without saving."), 1, as_json, command)
+    except MemoryError:
+        fail(RunFailed("the memory of this machine did not suffice. Try a smaller batch, size or width."), 1, as_json, command)
+    text = result.pop("text", "")
+    typer.echo(json.dumps({"command": command, **result}, default=str) if as_json else text)
+
+
+def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps({"command": command, "error": str(error), "exit_code": code}))
+    typer.echo(f"{'Error' if code == 2 else 'Failed'}: {error}", err=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,183 @@
+"""What each command does; each returns plain values for --json and `text` for people."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from sparring import api
+from sparring.data import open_source
+from sparring.data.settings import DataSettings
+from sparring.data.source import Batch
+from sparring.data.space import Images, Space, to_uint8
+from sparring.errors import InputError
+from sparring.game import Game
+from sparring.pictures.samples import draw_samples
+from sparring.prepare import Wish, build, facts, prepare
+from sparring.progress import Line, duration
+from sparring.recipes import RECIPES, find
+from sparring.run import read_json
+from sparring.settings import RunSettings, describe, make, parse
+
+
+# -------------------------------------------------------------------------------------------------------- train
+def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int | None, seed: int, device: str,
+          fork: Path | None, command: str) -> dict[str, Any]:
+    """Train, resume, or say that there is nothing left to do."""
+    given: dict[str, Any] = dict(parse(words))
+    if steps is not None:
+        if "steps" in given:
+            raise InputError(f"steps is given twice: --steps {steps} and steps={given['steps']}. Give it once.")
+        given["steps"] = steps
+    if fork is not None and out is None:
+        raise InputError("--fork NEWDIR goes on from the run in --out DIR; give --out as well.")
+    find(recipe)
+    line = Line(recipe)
+    prepared = prepare(Wish(recipe, data, given, seed, device, command=command), out or default_out(recipe, data), fork)
+    folder = prepared.folder
+    if prepared.finished():
+        folder.unlock()
+        return {"run": str(folder.path), "state": "finished", "step": prepared.plan.steps,
+                "text": f"{folder.path} is finished ({prepared.plan.steps:,} steps); nothing to do. "
+                        f"Draw from it: sparring sample {folder.path}"}
+    for fact in facts(prepared):
+        line.say(fact)
+    if prepared.resumed:
+        line.say(f"resuming the run in {folder.path}")
+    _, outcome = api.run(prepared, line)
+    scores = {name: round(value, 5) for name, value in outcome.scores.items()}
+    common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores}
+    if not outcome.finished(prepared.plan):
+        return {"state": "stopped", **common,
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
+    table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
+    return {"state": "finished", **common, "model": str(folder.model),
+            "text": f"Finished {outcome.step:,} steps in {duration(outcome.seconds)}.{table}\n"
+                    f"pictures: {folder.samples}\nmodel:    {folder.model}\n"
+                    f"Draw from it: sparring sample {folder.path}"}
+
+
+def default_out(recipe: str, data: str) -> Path:
+    return Path("runs") / f"{recipe}-{Path(data).resolve().stem if Path(data).exists() else Path(data).stem}"
+
+
+# ------------------------------------------------------------------------------------------------------- sample
+def sample(run: Path, n: int, seed: int, out: Path, label: str | None) -> dict[str, Any]:
+    """Draw n samples into a picture, an array, a table, or a folder of pictures."""
+    model = api.load(run)
+    labels = [word.strip() for word in label.split(",")] if label is not None else None
+    samples, which = model.sample(n, seed=seed, labels=labels), model.labels_for(n, labels)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_samples(model, samples, which, out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}. Give another --out.") from None
+    return {"out": str(out), "n": n, "seed": seed, "shape": list(samples.shape), "text": f"{n} samples: {out}"}
+
+
+def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
+    images = isinstance(model.space, Images)
+    match out.suffix.lower():
+        case ".png":
+            draw_samples(model.space, samples, out)
+        case ".npy":
+            np.save(out, to_uint8(samples).permute(0, 2, 3, 1).numpy() if images else samples.numpy())
+        case ".csv" if images:
+            raise InputError("images do not go into a .csv table. Give --out FILE.png, FILE.npy or a folder.")
+        case ".csv":
+            names = [f"x{i}" for i in range(samples.shape[1])]
+            rows = [[f"{v:.9g}" for v in row] for row in samples.tolist()]
+            if model.labels:
+                names, rows = [*names, "label"], [[*row, model.labels[y]] for row, y in zip(rows, which.tolist(), strict=True)]
+            out.write_text("\n".join(",".join(row) for row in [names, *rows]) + "\n")
+        case "":
+            write_folder(model, samples, which, out)
+        case other:
+            raise InputError(f"'{other}' is not a format for samples. Give --out FILE.png, FILE.npy, FILE.csv or a folder.")
+
+
+def write_folder(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
+    """One PNG a sample, in a folder a class when there are classes: a data set that can be trained on again."""
+    from PIL import Image
+
+    if not isinstance(model.space, Images):
+        raise InputError("only images go into a folder of pictures. Give --out FILE.png, FILE.npy or FILE.csv.")
+    for i, (image, y) in enumerate(zip(to_uint8(samples).permute(0, 2, 3, 1).numpy(), which.tolist(), strict=True)):
+        folder = out / model.labels[y] if model.labels else out
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / f"{i:06d}.png")
+
+
+# --------------------------------------------------------------------------------------------------------- show
+def show(what: str, data: str) -> dict[str, Any]:
+    """The parts of a recipe, as it would be on this data, or of a run."""
+    if what in RECIPES:
+        recipe, source = RECIPES[what], open_source(data)
+        settings, space = make(recipe.settings, recipe.defaults(source.space)), source.space
+        run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
+    elif (Path(what) / "config.json").exists():
+        config = read_json(Path(what) / "config.json")
+        name, model = str(config.get("recipe")), api.rebuild(config, Path(what), "cpu", {})
+        recipe, settings, space = find(name), model.settings, model.space
+        run_settings, title = RunSettings(**config.get("run_settings", {})), f"{what}: a run of {name} on {config.get('data')}"
+    else:
+        find(what)                                              # says what recipes there are
+        raise AssertionError
+    game = build(recipe, settings, space, torch.device("cpu"), 0)
+    result = {"recipe": name, "summary": recipe.summary, "shape": list(space.shape), **parts(game, space, settings.batch),
+              "settings": describe(type(settings), settings), "run_settings": describe(RunSettings, run_settings),
+              "data_settings": describe(DataSettings)}
+    return {**result, "text": render(result, title)}
+
+
+def parts(game: Game, space: Space, batch: int) -> dict[str, Any]:
+    """Players with parameter counts; turns in order with the terms of their losses, found by evaluating each once."""
+    names = {id(player): name for name, player in game.players.items()}
+    labels = torch.zeros(batch, dtype=torch.int64) if game.classes else None
+    trial = Batch(torch.zeros(batch, *space.shape), labels)
+    turns = []
+    for name, turn in game.turns.items():
+        report = turn.loss(trial, turn.start)
+        turns.append({"name": name, "player": names[id(turn.player)], "times": turn.times, "every": turn.every,
+                      "start": turn.start, "stop": turn.stop, "terms": list(report.minimize), "watched": list(report.watch)})
+    players = [{"name": name, "parameters": sum(p.numel() for p in player.parameters), "ema": player.ema,
+                "optimizer": type(player.optimizer).__name__} for name, player in game.players.items()]
+    return {"players": players, "turns": turns}
+
+
+def render(shown: dict[str, Any], title: str) -> str:
+    """The same as tables."""
+    console = Console(width=120, record=True, file=open_null(), no_color=True)
+    console.print(title, highlight=False)
+    add(console, ["player", "parameters", "optimizer", "average"],
+        [[p["name"], f"{p['parameters']:,}", p["optimizer"], str(p["ema"] or "none")] for p in shown["players"]])
+    add(console, ["turn", "player", "times", "every", "terms minimized", "watched"],
+        [[t["name"], t["player"], str(t["times"]), str(t["every"]), ", ".join(t["terms"]), ", ".join(t["watched"])]
+         for t in shown["turns"]])
+    for part in ("settings", "data_settings", "run_settings"):
+        add(console, [part.replace("_", " "), "value", "default", "bounds", "meaning"],
+            [[s["name"], str(s["value"]), str(s["default"]), s["bounds"], s["meaning"]] for s in shown[part]])
+    return console.export_text().rstrip()
+
+
+def open_null() -> Any:
+    import io
+
+    return io.StringIO()
+
+
+def add(console: Console, header: list[str], rows: list[list[str]]) -> None:
+    table = Table(*header, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print()
+    console.print(table)
+
+
+def recipes() -> dict[str, Any]:
+    """Every recipe with its summary."""
+    rows = [{"name": name, "summary": recipe.summary} for name, recipe in RECIPES.items()]
+    return {"recipes": rows, "text": "\n".join(f"{row['name']:<8} {row['summary']}" for row in rows)}

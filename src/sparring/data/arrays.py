@@ -1,0 +1,259 @@
+"""Arrays in memory or in .npy / .npz files, to vectors or images."""
+
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparring.data.decode import reformat
+from sparring.data.settings import (
+    AUTO,
+    DataSettings,
+    check_image_memory,
+    check_memory,
+    choose_size,
+    open_file,
+    refuse_settings,
+    shown,
+)
+from sparring.data.source import Finite
+from sparring.data.space import Images, Vectors
+from sparring.errors import InputError
+
+Array = NDArray[Any]
+VALUE_KEYS, LABEL_KEYS = ("x", "images", "data", "X"), ("y", "labels")
+CHUNK = 1024                     # images that are converted at a time, so that memory stays bounded
+ROUNDING = 1e-6                  # how far outside [0, 1] or [-1, 1] arithmetic may have pushed a value
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+KINDS = {"c": "complex numbers", "O": "Python objects", "U": "text", "S": "bytes", "V": "records",
+         "M": "dates", "m": "time spans"}
+
+
+def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSettings = AUTO) -> Finite:
+    """An array, (array, labels) or a file of them, to a source.
+
+    [N] and [N, D] are vectors, standardized column by column; [N, H, W], [N, H, W, C] and [N, C, H, W] are images:
+    uint8, uint16, bool, or floats in [0, 1] or [-1, 1].  `labels` are N integers or strings.
+    InputError for anything else.
+    """
+    channels_first = False
+    if isinstance(data, Path):
+        what = shown(data)
+        x, y = _load(data)
+    else:
+        what = "the array"
+        if isinstance(data, tuple) and len(data) != 2:
+            raise InputError(f"a tuple of {len(data)} was given; expected (x, labels).")
+        given, y = data if isinstance(data, tuple) else (data, None)
+        channels_first = isinstance(given, Tensor)
+        x = _numpy(given, what)
+    _check(x, what)
+    labels, names = (None, ()) if y is None else _labels(y, len(x), what)
+    if x.ndim <= 2:
+        refuse_settings(settings, f"{what} of shape {list(x.shape)} holds vectors")
+        return _vectors(x, labels, names, what)
+    return _images(x, labels, names, settings, what, channels_first)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+def _numpy(x: object, what: str) -> Array:
+    if isinstance(x, Tensor):
+        try:
+            dense = x.detach().cpu().resolve_conj().resolve_neg()
+            return (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
+        except (RuntimeError, TypeError, NotImplementedError) as error:
+            raise InputError(f"{what} is a tensor that cannot be read ({str(error)[:100]}). "
+                             f"Give a dense tensor of numbers.") from None
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError(f"{what} is masked. Fill or drop the masked values first: x.filled(...).")
+    if isinstance(x, np.ndarray):
+        return np.asarray(x)
+    raise InputError(f"{what} is a {type(x).__name__}; expected a numpy array or a torch tensor. "
+                     f"Convert it with np.asarray(x).")
+
+
+def _load(path: Path) -> tuple[Array, Array | None]:
+    """The values and labels in a file; its header is checked against memory before anything is read."""
+    with open_file(path) as file:
+        try:
+            if path.suffix.lower() == ".npz":
+                return _load_npz(path, file)
+            _check_header(path, file)
+            file.seek(0)
+            return npy.read_array(file, allow_pickle=False), None
+        except InputError:
+            raise
+        except Exception as error:             # damaged files raise nearly everything
+            raise InputError(f"{shown(path)} cannot be read as {path.suffix[1:]} ({str(error)[:100]}). It is damaged "
+                             f"or cut short: save it again with np.save or np.savez.") from None
+
+
+def _load_npz(path: Path, file: IO[bytes]) -> tuple[Array, Array | None]:
+    with zipfile.ZipFile(file) as archive:
+        keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        label = next((key for key in LABEL_KEYS if key in keys), None)
+        rest = [key for key in keys if key != label]
+        value = next((key for key in VALUE_KEYS if key in keys), rest[0] if len(rest) == 1 else None)
+        if value is None:
+            raise InputError(f"{shown(path)} holds {len(keys)} arrays ({', '.join(map(shown, keys[:10])) or 'none'}); "
+                             f"name one of them {', '.join(VALUE_KEYS[:-1])} or {VALUE_KEYS[-1]}, or give a .npy.")
+
+        def array(key: str) -> Array:
+            info = archive.getinfo(f"{key}.npy")
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):   # others inflate without bound
+                raise InputError(f"{shown(path)} is packed with zip method {info.compress_type}. Use np.savez.")
+            with archive.open(info) as stream:
+                _check_header(path, stream)
+            with archive.open(info) as stream:
+                return npy.read_array(stream, allow_pickle=False)
+
+        return array(value), None if label is None else array(label)
+
+
+def _check_header(path: Path, stream: IO[bytes]) -> None:
+    if npy.read_magic(stream) != (1, 0):       # versions 2 and 3 exist for records with very many or foreign names
+        raise InputError(f"{shown(path)} holds records; expected an array of numbers.")
+    shape, _, dtype = npy.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise InputError(f"{shown(path)} holds Python objects, which are never unpickled. "
+                         f"Convert to numbers and save again: np.save(path, np.asarray(x, dtype=np.float32)).")
+    total = dtype.itemsize
+    for k in shape:
+        total *= k
+    check_memory(total, f"{shown(path)} holds {list(shape)} of {dtype}", "Give fewer samples.")
+
+
+# -- checking ---------------------------------------------------------------------------------------------------------
+
+def _check(x: Array, what: str) -> None:
+    """InputError unless these are real, finite numbers in one of the shapes that are read."""
+    if x.dtype.kind not in "buif":
+        raise InputError(f"{what} holds {KINDS.get(x.dtype.kind, x.dtype)}; expected numbers. "
+                         f"Convert it, for example with .astype(np.float32).")
+    if not 1 <= x.ndim <= 4:
+        raise InputError(f"{what} has shape {list(x.shape)}; expected [N], [N, D], [N, H, W], [N, H, W, C] or "
+                         f"[N, C, H, W]. Reshape it.")
+    if x.size == 0:
+        raise InputError(f"{what} has shape {list(x.shape)}: it is empty. Give at least one sample.")
+    if x.dtype.kind == "f":
+        bad = ~np.isfinite(x)
+        if bad.any():
+            where = [int(k) for k in np.unravel_index(int(bad.argmax()), x.shape)]
+            raise InputError(f"{what} has {int(bad.sum())} values that are NaN or infinite, the first at {where}. "
+                             f"Drop those samples or fill the values in.")
+
+
+def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...]]:
+    """Class indices int64[n] and the sorted class names."""
+    try:
+        array = _numpy(y, "labels") if isinstance(y, Tensor) else np.asarray(y)
+    except ValueError as error:
+        raise InputError(f"the labels are not one list ({str(error)[:100]}). "
+                         f"Give one integer or string a sample.") from None
+    if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat):
+        array = array.astype(str)
+    if array.dtype.kind not in "buiU":
+        raise InputError(f"the labels are {KINDS.get(array.dtype.kind, array.dtype)}; expected integers or strings. "
+                         f"Convert them, for example with .astype(int).")
+    if array.ndim != 1:
+        raise InputError(f"the labels have shape {list(array.shape)}; expected [{n}]. "
+                         f"If they are one-hot, give labels.argmax(1).")
+    if len(array) != n:
+        raise InputError(f"there are {n} samples in {what}, but {len(array)} labels. Give one label a sample.")
+    names, index = np.unique(array, return_inverse=True)
+    return torch.from_numpy(index.astype(np.int64)), tuple(str(name) for name in names)
+
+
+# -- converting -------------------------------------------------------------------------------------------------------
+
+def _vectors(x: Array, labels: Tensor | None, names: tuple[str, ...], what: str) -> Finite:
+    """float32[N, D] in network units: every column with mean 0 and deviation 1."""
+    columns = x.reshape(len(x), -1).astype(np.float64)
+    constant = columns.min(0) == columns.max(0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = np.where(constant, columns[0], columns.mean(0))
+        scale = np.where(constant, 1.0, columns.std(0))
+    scale[scale == 0] = 1.0                                   # a spread too small for 64 bits
+    large = ~(np.maximum(np.abs(columns).max(0), scale) < FLOAT32_MAX)
+    if large.any():
+        k = int(large.argmax())
+        raise InputError(f"column {k} of {what} has values up to {np.abs(columns[:, k]).max():g}, too large for "
+                         f"32-bit numbers. Divide it, or take its logarithm.")
+    space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()), names)
+    notes = [f"{len(x):,} vectors of {columns.shape[1]} numbers, each column standardized"]
+    if constant.any():
+        some = ", ".join(str(k) for k in np.flatnonzero(constant)[:10])
+        notes.append(f"{int(constant.sum())} columns never change (first: {some}); they teach nothing")
+    return Finite(space, space.encode(torch.from_numpy(columns)).float(), labels, notes=tuple(notes))
+
+
+def _images(x: Array, labels: Tensor | None, names: tuple[str, ...], settings: DataSettings, what: str,
+            channels_first: bool) -> Finite:
+    x, layout = _channels_first(x, what, channels_first)
+    convert, values_note = _to_bytes(x, what)
+    n, have, height, width = x.shape
+    size, why = choose_size([(height, width)], settings)
+    channels = int(settings.channels) if settings.channels != "auto" else min(have, 3)
+    check_image_memory(n, channels, size)
+    out = np.empty((n, channels, *size), np.uint8)
+    for start in range(0, n, CHUNK):
+        out[start:start + CHUNK] = reformat(convert(x[start:start + CHUNK]), size, channels, settings.alpha)
+    notes = [f"{n:,} images at {size[0]}x{size[1]} (height x width): {why}. Channels: {channels}", layout, values_note]
+    if have == 4 and channels != 4:
+        notes.append(f"transparency was laid on {settings.alpha}; channels=4 keeps it")
+    return Finite(Images(channels, *size, names), torch.from_numpy(out), labels,
+                  notes=tuple(note for note in notes if note))
+
+
+def _channels_first(x: Array, what: str, prefer_first: bool) -> tuple[Array, str]:
+    """Any image layout to [N, C, H, W], and what was assumed."""
+    shape, allowed = list(x.shape), (1, 3, 4)
+    if x.ndim == 3:
+        if shape[2] in allowed and shape[1] != shape[2]:
+            raise InputError(f"{what} has shape {shape}, which looks like one image. "
+                             f"Give many: [N, H, W] or [N, H, W, C].")
+        x, note = x[:, None], f"shape {shape} was read as [N, H, W]"
+    else:
+        first, last = shape[1] in allowed, shape[3] in allowed
+        if not first and not last:
+            raise InputError(f"{what} has shape {shape}; expected 1, 3 or 4 channels, last or second. Reshape it.")
+        use_first = first and (prefer_first or not last)
+        note = f"shape {shape} was read as [N, {'C, H, W' if use_first else 'H, W, C'}]"
+        if first and last:
+            note += ", though it could be the other; transpose it if that is wrong"
+        x = x if use_first else x.transpose(0, 3, 1, 2)
+    if min(x.shape[2:]) < 2:
+        raise InputError(f"{what} has shape {shape}: images of {x.shape[2]}x{x.shape[3]} pixels teach nothing.")
+    return x, note
+
+
+def _to_bytes(x: Array, what: str) -> tuple[Any, str]:
+    """A function from a part of x to uint8, and what was assumed of the values."""
+    if x.dtype == np.uint8:
+        return (lambda part: part), ""
+    if x.dtype == np.bool_:
+        return (lambda part: part.astype(np.uint8) * 255), "false was read as black, true as white"
+    if x.dtype.kind == "u" and x.dtype.itemsize == 2:
+        return (lambda part: ((part.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)), \
+            "16-bit values were read as 0 to 65535"
+    low, high = x.min().item(), x.max().item()
+    if x.dtype.kind != "f":
+        cast = "If they are 0 to 255, give x.astype(np.uint8)." if low >= 0 and high <= 255 else \
+            "Scale them to 0 to 255 and give x.astype(np.uint8)."
+        raise InputError(f"{what} holds {x.dtype} from {low} to {high}; images are uint8, uint16, bool or floats. "
+                         f"{cast}")
+    if low >= -ROUNDING and high <= 1 + ROUNDING:
+        scale, shift, form = 255.0, 0.0, "[0, 1]"
+    elif low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        scale, shift, form = 127.5, 127.5, "[-1, 1]"
+    else:
+        fix = "Divide by 255." if low >= 0 and 2 < high <= 255 else "Scale it: (x - x.min()) / (x.max() - x.min())."
+        raise InputError(f"{what} holds floats from {low:g} to {high:g}; images are floats in [0, 1] or [-1, 1]. {fix}")
+    return (lambda part: np.clip(np.rint(part.astype(np.float32) * scale + shift), 0, 255).astype(np.uint8)), \
+        f"values from {low:.3g} to {high:.3g} were read as {form}"

@@ -1,0 +1,129 @@
+"""What a user may set about reading data, and the few checks that every reader shares."""
+
+import io
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from sparring.errors import InputError
+
+SMALLEST, LARGEST = 4, 1024   # pixels a side that may be asked for
+AUTO_SIDE = 64                # the longer side that size=auto settles on
+
+
+class DataSettings(BaseModel):
+    """How images are brought to one size, one number of channels and no transparency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: str = Field(default="auto", description="Image size: auto, a side like 32, or HEIGHTxWIDTH like 48x64.")
+    channels: Literal["auto", "1", "3", "4"] = Field(
+        default="auto", description="Colour channels: auto, 1 (grey), 3 (RGB) or 4 (RGB and transparency).")
+    alpha: Literal["white", "black"] = Field(
+        default="white", description="The colour that transparency is laid on, unless channels=4 keeps it.")
+
+    @field_validator("size", "channels", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        """Command lines give 32 as a number or as text; both mean the same."""
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("size")
+    @classmethod
+    def _in_one_form(cls, value: str) -> str:
+        size = parse_size(value)
+        return "auto" if size is None else f"{size[0]}x{size[1]}"
+
+
+AUTO = DataSettings()
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """`32`, `48x64` or `auto` to (height, width) in pixels or None; InputError for anything else."""
+    if text.strip().lower() == "auto":
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text.strip().lower())
+    if match is None:
+        raise InputError(f"size={text!r} is not a size. Give auto, a side like 32, or HEIGHTxWIDTH like 48x64.")
+    height, width = int(match[1]), int(match[2] or match[1])
+    if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
+        raise InputError(f"size={text!r} is out of bounds: each side must be {SMALLEST} to {LARGEST} pixels.")
+    return height, width
+
+
+def choose_size(sizes: Sequence[tuple[int, int]], settings: DataSettings) -> tuple[tuple[int, int], str]:
+    """The (height, width) to bring images of these sizes to, and why, in words.
+
+    size=auto keeps a size that all share if its sides are 4 to 64 pixels.  Otherwise the longer side becomes 64 and
+    the other follows the median aspect ratio, to the nearest multiple of 4.
+    """
+    first = sizes[0]
+    same = all(size == first for size in sizes)
+    given = f"all are {first[0]}x{first[1]}" if same else "their sizes differ"
+    asked = parse_size(settings.size)
+    if asked is not None:
+        return asked, f"size={asked[0]}x{asked[1]} was asked for, {given}"
+    if same and min(first) >= SMALLEST and max(first) <= AUTO_SIDE:
+        return first, f"{given}, which is kept"
+    ratios = sorted(math.log(width / height) for height, width in sizes)     # logs: 2:1 and 1:2 average to 1:1
+    middle = math.exp((ratios[(len(ratios) - 1) // 2] + ratios[len(ratios) // 2]) / 2)
+    shorter = max(4, 4 * round(AUTO_SIDE * min(middle, 1 / middle) / 4))
+    size = (shorter, AUTO_SIDE) if middle >= 1 else (AUTO_SIDE, shorter)
+    return size, f"{given}, and the longer side was brought to {AUTO_SIDE}; size=HEIGHTxWIDTH changes this"
+
+
+def physical_memory() -> int | None:
+    """Bytes of memory in this machine, or None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def check_memory(bytes_needed: int, what: str, advice: str) -> None:
+    """InputError when the data would fill more than half of this machine's memory."""
+    memory = physical_memory()
+    if memory is not None and bytes_needed > memory // 2:
+        raise InputError(f"{what}: that is {gigabytes(bytes_needed)}, more than half of this machine's "
+                         f"{gigabytes(memory)} of memory. {advice}")
+
+
+def check_image_memory(n: int, channels: int, size: tuple[int, int]) -> None:
+    """InputError, with a size that would do, when uint8[n, channels, *size] would fill more than half of memory."""
+    height, width = size
+    side = math.isqrt((physical_memory() or 0) // (2 * n * channels)) // 4 * 4
+    advice = f"Give a smaller size, such as size={side}." if side >= SMALLEST else "Give fewer images."
+    check_memory(n * channels * height * width, f"{n:,} images of {height}x{width} in {channels} channel(s)", advice)
+
+
+def gigabytes(n: int) -> str:
+    return f"{n / 1e9:,.1f} GB"
+
+
+def refuse_settings(settings: DataSettings, what: str) -> None:
+    """InputError when anything was set: these settings are for images, and `what` holds none."""
+    changed = [f"{name}={getattr(settings, name)}" for name in DataSettings.model_fields
+               if getattr(settings, name) != getattr(AUTO, name)]
+    if changed:
+        raise InputError(f"{' and '.join(changed)} can only be set for images, and {what}. Leave it out.")
+
+
+def open_file(path: Path) -> io.BufferedReader:
+    """The file, open for reading bytes; InputError when the system refuses."""
+    if not path.is_file():
+        raise InputError(f"{shown(path)} is not a file that can be read. Give a regular file or a folder.")
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Check that you may read it.") from None
+
+
+def shown(name: object) -> str:
+    """A file name fit for a message: nothing that a terminal would obey, and not longer than 200 letters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(name))
+    return text if len(text) <= 200 else f"{text[:100]}...{text[-97:]}"

@@ -1,0 +1,114 @@
+"""Where samples come from, and endless, seekable batches of them.
+
+A source is `Finite` (values in memory) or knows how to `draw` fresh samples.  Batch number i is a function of
+(seed, i) alone: whoever knows the step knows the data.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from sparring.data.space import Space
+from sparring.errors import InputError
+from sparring.rng import generator
+
+BLOCK = 64   # batches of an endless source that are drawn together: one generator and one draw for all of them
+
+
+class Batch(NamedTuple):
+    """Samples in network units, and their class indices when the data has labels."""
+
+    x: Tensor                       # float[B, *space.shape]
+    labels: Tensor | None = None    # int64[B]
+
+
+@runtime_checkable
+class Endless(Protocol):
+    """A distribution that can be drawn from for ever."""
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """n fresh samples in user units, float[n, *space.shape]."""
+        ...
+
+
+class Finite:
+    """A data set in memory.
+
+    `values` are in storage units: uint8 for images, network units (float32) for everything else.
+    `held_out` is a part that training never sees, for scores; `notes` say what was done on reading
+    (skipped files and why, resizing, alpha) and are shown to the user once.
+    """
+
+    def __init__(self, space: Space, values: Tensor, labels: Tensor | None = None, *,
+                 held_out: "Finite | None" = None, notes: tuple[str, ...] = ()) -> None:
+        assert values.shape[1:] == space.shape, (values.shape, space)
+        assert labels is None or (len(labels) == len(values) and labels.dtype == torch.int64)
+        self.space, self.values, self.labels = space, values.contiguous(), labels
+        self.held_out, self.notes = held_out, notes
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of every value and label."""
+        digest = hashlib.sha256(repr((self.space, tuple(self.values.shape))).encode())
+        digest.update(self.values.numpy().data.cast("B"))
+        if self.labels is not None:
+            digest.update(self.labels.numpy().data.cast("B"))
+        return digest.hexdigest()
+
+    def at(self, index: Tensor) -> Batch:
+        """The samples at these positions, in network units."""
+        values = self.values[index]
+        x = self.space.encode(values) if values.dtype == torch.uint8 else values
+        return Batch(x, None if self.labels is None else self.labels[index])
+
+
+Source = Finite | Endless
+
+
+def batches(source: Source, size: int, seed: int, start: int = 0) -> Iterator[Batch]:
+    """Batches start, start + 1, ... of the source, for ever.
+
+    A finite source is shuffled anew in every epoch and every sample is seen once an epoch.
+    InputError when it holds fewer samples than one batch.
+    """
+    if isinstance(source, Finite):
+        if len(source) < size:
+            raise InputError(f"the data has {len(source)} samples, fewer than one batch of {size}. "
+                             f"Give more data, or a smaller batch: batch={max(1, len(source) // 2)}.")
+        return _shuffled(source, size, seed, start)
+    return _fresh(source, size, seed, start)
+
+
+def _fresh(source: Endless, size: int, seed: int, start: int) -> Iterator[Batch]:
+    block, offset = divmod(start, BLOCK)
+    while True:
+        values = source.space.encode(source.draw(size * BLOCK, generator(seed, "data", block)))
+        for x in values.view(BLOCK, size, *values.shape[1:]).unbind()[offset:]:
+            yield Batch(x)
+        block, offset = block + 1, 0
+
+
+def _shuffled(source: Finite, size: int, seed: int, start: int) -> Iterator[Batch]:
+    n = len(source)
+    epoch, offset = divmod(start * size, n)
+    order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
+    while True:
+        index = order[offset:offset + size]
+        offset += size
+        if offset >= n:                                  # the rest of this batch opens the next epoch
+            epoch, offset = epoch + 1, offset - n
+            order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
+            index = torch.cat([index, order[:offset]])
+        yield source.at(index)

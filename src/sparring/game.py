@@ -1,0 +1,165 @@
+"""An adversarial game: players (networks and an optimizer) who take turns.
+
+This file is the only place that calls backward and step.  A system is plain data: who plays, in what order,
+and the losses, which are ordinary functions.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparring.errors import RunFailed
+from sparring.schedules import Schedule
+
+Watched = dict[str, Callable[[], Tensor]]
+
+
+class Report(NamedTuple):
+    """What a loss found: named terms whose sum is minimized, and values that are only looked at.
+
+    Watched values are functions, called only in rounds that are logged.  A report without terms sits the turn out.
+    """
+
+    minimize: dict[str, Tensor] = {}  # noqa: RUF012 - a NamedTuple default, never changed
+    watch: Watched = {}  # noqa: RUF012
+
+
+Loss = Callable[[Any, int], Report]     # (batch, round) -> report
+
+
+class NotFinite(RunFailed):
+    """A term of a loss, or a gradient, became NaN or infinite; the step was not applied."""
+
+
+class Player:
+    """Networks that learn together, the optimizer that moves them, and their averaged copy.
+
+    A player moves exactly what its optimizer holds.  `ema` is the decay of the average of Polyak type that
+    sampling uses; 0 means no average: sampling uses the net itself.  Early on the decay is
+    min(ema, (1 + step) / (10 + step)), so that the first, random weights are soon forgotten.
+    `learning_rate` is a function of the round, or None to leave the optimizer's own.
+    """
+
+    def __init__(self, net: nn.Module, optimizer: Optimizer, *, ema: float = 0.0,
+                 learning_rate: Schedule | None = None) -> None:
+        self.net, self.optimizer, self.ema, self.learning_rate = net, optimizer, ema, learning_rate
+        self.average = deepcopy(net).requires_grad_(False) if ema else net
+        self.parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
+        self._fast: list[Tensor] = list(net.parameters())
+        self._slow: list[Tensor] = list(self.average.parameters())
+        self._buffers = list(zip(self.average.buffers(), net.buffers(), strict=True))
+
+    def thaw(self, learning: bool) -> None:
+        """Let the parameters gather gradients, or not."""
+        for p in self.parameters:
+            p.requires_grad_(learning)
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """Move the averaged copy a little towards the network."""
+        if self.ema:
+            decay = min(self.ema, (1 + step) / (10 + step))
+            torch._foreach_lerp_(self._slow, self._fast, 1 - decay)
+            for slow, fast in self._buffers:
+                slow.copy_(fast)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One player minimizes one loss, `times` in a row, on rounds start, start + every, ... before stop."""
+
+    player: Player
+    loss: Loss
+    times: int = 1
+    every: int = 1
+    start: int = 0
+    stop: int | None = None
+
+    def due(self, step: int) -> bool:
+        return (self.start <= step and (self.stop is None or step < self.stop)
+                and (step - self.start) % self.every == 0)
+
+    def played(self, step: int) -> int:
+        """How many rounds before `step` this turn was due in."""
+        last = step if self.stop is None else min(step, self.stop)
+        return max(0, -(-(last - self.start) // self.every))
+
+
+@dataclass(frozen=True)
+class Game:
+    """Who plays, in what order, and how to show what has been learned.
+
+    `prior(n, generator)` draws latents; `sample(latents, labels=None, live=False)` turns them into samples in
+    network units, from `model` (the averaged networks: what is saved and shipped) or, when `live`, from the
+    networks as they play; `judge(x, labels=None)` gives the discriminator's logits, float[B].
+    """
+
+    players: dict[str, Player]                  # the names are for logs and checkpoints
+    turns: dict[str, Turn]                      # played in this order, every round
+    model: nn.Module
+    prior: Callable[[int, torch.Generator], Tensor]
+    sample: Callable[..., Tensor]
+    judge: Callable[..., Tensor] | None = None
+    classes: int = 0                            # that samples can be asked for; 0 when they cannot
+    memory: dict[str, Any] = field(default_factory=dict)    # other state a checkpoint must hold
+
+    def drawn(self, step: int) -> int:
+        """How many batches the rounds before `step` drew: the position in the data, from the step alone."""
+        return step + sum(turn.played(step) * (turn.times - 1) for turn in self.turns.values())
+
+
+def play(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tensor], Watched]:
+    """Play one round; return every term of every loss, and what can be looked at, as `turn/name`.
+
+    The round draws one batch, which its turns share; each repeat after the first draws another.
+    Everyone but the player whose turn it is is frozen: gradients pass through frozen networks, so a fake needs
+    no detach, and gather in none.  Freezing stops gradients and steps, not buffers: a BatchNorm in train mode
+    goes on counting, as in the published loops.  A parameter that a loss does not reach has gradient zero.
+    """
+    scores: dict[str, Tensor] = {}
+    watched: Watched = {}
+    shared = next(batches)
+    for name, turn in game.turns.items():
+        if not turn.due(step):
+            continue
+        player = turn.player
+        for other in game.players.values():
+            other.thaw(other is player)
+        if player.learning_rate is not None:
+            for group in player.optimizer.param_groups:
+                group["lr"] = player.learning_rate(step)
+        for repeat in range(turn.times):
+            report = turn.loss(shared if repeat == 0 else next(batches), step)
+            if report.minimize:
+                _descend(player, name, report.minimize, step)
+        scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
+        watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
+    for player in game.players.values():
+        player.follow(step)
+    return scores, watched
+
+
+def _descend(player: Player, name: str, terms: dict[str, Tensor], step: int) -> None:
+    """One optimizer step down the sum of the terms; NotFinite, before anything moves, when the sum is not finite."""
+    total = reduce(torch.add, terms.values())
+    if not math.isfinite(total.item()):
+        raise NotFinite(_blame(name, terms, step))
+    gradients = torch.autograd.grad(total, player.parameters, allow_unused=True, materialize_grads=True)
+    for p, gradient in zip(player.parameters, gradients, strict=True):
+        p.grad = gradient
+    player.optimizer.step()
+
+
+def _blame(name: str, terms: dict[str, Tensor], step: int) -> str:
+    for term, value in terms.items():
+        if not math.isfinite(value.item()):
+            return (f"{name}/{term} became {value.item()} in round {step + 1}, before its step was applied. "
+                    f"Try a smaller learning rate (half of it), and look at the last lines of log.jsonl.")
+    return f"the terms of {name} add up to more than a float holds in round {step + 1}. Try a smaller learning rate."

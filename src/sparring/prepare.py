@@ -1,0 +1,224 @@
+"""From what a user asked for to a game that is ready to play: settings, data, folder, device, networks."""
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import sparring
+from sparring.data import open_source
+from sparring.data.settings import DataSettings
+from sparring.data.source import Finite, Source, batches
+from sparring.data.space import Space, to_json
+from sparring.errors import InputError
+from sparring.game import Game, play
+from sparring.recipes import Recipe, find
+from sparring.rng import key
+from sparring.run import RunFolder, differences
+from sparring.settings import RunSettings, Settings, make, split
+from sparring.trainer import Plan
+
+COMPARED = ("recipe", "settings", "data_settings", "seed", "fingerprint", "device", "own_networks")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A game, its data and its folder, and every choice as it stands in config.json."""
+
+    game: Game
+    source: Source
+    plan: Plan
+    folder: RunFolder
+    config: dict[str, Any]
+    resumed: bool
+
+    def finished(self) -> bool:
+        return (self.folder.model / "config.json").exists()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for."""
+
+    recipe: str
+    data: Any
+    given: Mapping[str, Any]                # settings by name, as typed
+    seed: int = 0
+    device: str = "auto"
+    own: Mapping[str, nn.Module] | None = None
+    command: str = ""
+
+
+def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
+    """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
+    recipe = find(wish.recipe)
+    dealt = split(wish.given, {"recipe": recipe.settings, "data": DataSettings, "run": RunSettings})
+    make(recipe.settings, dealt["recipe"])                      # complain before reading a large data set
+    data_settings, run_settings = make(DataSettings, dealt["data"]), make(RunSettings, dealt["run"])
+    source = open_source(wish.data, data_settings)
+    settings = make(recipe.settings, {**recipe.defaults(source.space), **dealt["recipe"]})
+    if getattr(settings, "conditional", False) and not source.space.labels:
+        raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
+                         "subfolders, one a class; arrays from a second array `labels` in an .npz.")
+    batches(source, settings.batch, wish.seed)                  # refuses fewer samples than a batch
+    return recipe, settings, data_settings, run_settings.for_steps(settings.steps), source
+
+
+def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
+    """Make or reopen the run folder and build the game; the folder stays locked until `folder.unlock()`.
+
+    InputError when the folder holds a run that was asked for differently, with the differences.
+    """
+    recipe, settings, data_settings, run_settings, source = resolve(wish)
+    asked = {
+        "recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
+        "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device,
+        "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
+    }
+    if fork is not None and RunFolder(fork).read_config() is None:
+        copy_run(out, fork)
+    folder = RunFolder(fork or out)
+    folder.create()
+    folder.lock()
+    try:
+        old = folder.read_config()
+        if old is not None:
+            refuse_changes(old, asked, folder)
+            run_settings = RunSettings(**old["run_settings"])
+        device = torch.device(old["device"] if old else choose_device(wish.device))
+        threads = run_settings.threads or choose_threads(recipe, settings, source, device, wish)
+        run_settings = run_settings.model_copy(update={"threads": threads})
+        torch.set_num_threads(threads)
+        game = build(recipe, settings, source.space, device, wish.seed, wish.own)
+        config = old or asked | {
+            "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
+            "device": str(device), "run_settings": run_settings.model_dump(), "space": to_json(source.space),
+            "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        if old is None:
+            folder.write_config(config)
+    except BaseException:
+        folder.unlock()
+        raise
+    run = run_settings
+    plan = Plan(settings.steps, settings.batch, wish.seed, device,
+                run.log_every, run.show_every, run.score_every, run.save_every)
+    return Prepared(game, source, plan, folder, config, resumed=old is not None)
+
+
+def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder) -> None:
+    """InputError that shows what differs between the run in the folder and what is asked for now."""
+    if old.get("recipe") != asked["recipe"]:
+        raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
+    now = dict(asked)
+    if now["device"] == "auto":
+        now["device"] = old.get("device")                       # the choice was made when the run began
+    changed = differences({k: old.get(k) for k in COMPARED}, {k: now[k] for k in COMPARED})
+    changed = ["the data changed since the run began" if line.startswith("fingerprint:") else
+               line.removeprefix("settings.").removeprefix("data_settings.") for line in changed]
+    if changed:
+        raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(changed) +
+                         "\nGive the same settings to resume it, --out NEWDIR to start afresh, or --fork NEWDIR to go on "
+                         "from where it is with the new settings.")
+
+
+def copy_run(source: Path, target: Path) -> None:
+    """Copy the checkpoints and logs of a run to a new folder; InputError when there is nothing to go on from."""
+    old, new = RunFolder(source), RunFolder(target)
+    if old.read_config() is None or not old.checkpoints.is_dir():
+        raise InputError(f"--fork needs a run with a checkpoint to go on from, and {source} has none.")
+    new.create()
+    shutil.copytree(old.checkpoints, new.checkpoints, dirs_exist_ok=True)
+    for before, after in ((old.log, new.log), (old.scores, new.scores)):
+        if before.exists():
+            shutil.copy(before, after)
+
+
+def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device, seed: int,
+          own: Mapping[str, nn.Module] | None = None) -> Game:
+    """The recipe's game, with first weights that depend on the seed alone."""
+    for name in own or {}:
+        if name not in recipe.networks:
+            raise InputError(f"this recipe has no network '{name}'; your own may be: {', '.join(recipe.networks)}.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(key(seed, "init"))
+        game = recipe.game(settings, space, device, own)
+    check_networks(game, space)
+    return game
+
+
+def check_networks(game: Game, space: Space) -> None:
+    """InputError when a user's networks do not take or give what the data needs."""
+    rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
+    try:
+        made = tuple(game.sample(game.prior(2, rng), labels).shape)
+        if made != (2, *space.shape):
+            raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}.")
+        if game.judge is not None:
+            judged = tuple(game.judge(torch.zeros(2, *space.shape), labels).shape)
+            if judged != (2,):
+                raise InputError(f"the discriminator must give one logit a sample; for two it gave {judged[0]} numbers.")
+    except (RuntimeError, TypeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise InputError(f"the networks do not fit together or the data, whose shape is {space.shape}: {error}") from None
+
+
+def choose_device(wish: str) -> str:
+    """cuda, then mps, then cpu; InputError for a device that is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wish == "auto":
+        return next(name for name, yes in there.items() if yes)
+    if wish not in there:
+        raise InputError(f"there is no device '{wish}'. Devices: auto, cuda, mps, cpu.")
+    if not there[wish]:
+        raise InputError(f"this machine, or this build of torch {torch.__version__}, has no {wish}. Use --device cpu, "
+                         f"or install a build for your hardware: see the README.")
+    return wish
+
+
+def choose_threads(recipe: Recipe, settings: Settings, source: Source, device: torch.device, wish: Wish) -> int:
+    """One thread or all of them, whichever plays a few rounds faster on a throw-away game."""
+    most = torch.get_num_threads()
+    if device.type != "cpu" or most == 1:
+        return most
+    game = build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
+    rounds = batches(source, settings.batch, wish.seed)
+    seconds: dict[int, list[float]] = {1: [], most: []}
+    with torch.random.fork_rng(devices=[]):
+        for threads in (1, most) * 3:
+            torch.set_num_threads(threads)
+            play(game, rounds, 0)
+            start, count = time.perf_counter(), 0
+            while time.perf_counter() - start < 0.06 or count < 2:
+                play(game, rounds, 0)
+                count += 1
+            seconds[threads].append((time.perf_counter() - start) / count)
+    # More threads must win clearly and every time: on a busy machine they can be twenty times slower than one.
+    return most if max(seconds[most]) < 0.9 * min(seconds[1]) else 1
+
+
+def versions() -> dict[str, str]:
+    return {"sparring": sparring.__version__, "torch": torch.__version__, "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"}
+
+
+def facts(prepared: Prepared) -> list[str]:
+    """What to tell the user before training starts: the choices that were made, and why."""
+    source, config = prepared.source, prepared.config
+    size = f"{len(source):,} samples" if isinstance(source, Finite) else "drawn afresh, never repeated"
+    lines = [f"data: {config['data']}, {size}, shape {'x'.join(map(str, source.space.shape))}"
+             + (f", {len(source.space.labels)} classes" if source.space.labels else "")]
+    lines += source.notes if isinstance(source, Finite) else ()
+    lines.append(f"device: {config['device']}, {config['run_settings']['threads']} thread(s)")
+    return lines

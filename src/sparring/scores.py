@@ -1,0 +1,69 @@
+"""How good the generator is, by what is known about the data."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from sparring.data.source import Finite, Source
+from sparring.data.space import Images
+from sparring.data.synthetic import Mixture, Quadratic
+from sparring.game import Game
+from sparring.metrics import classes, density, modes, parabola
+from sparring.metrics.sliced import sliced_wasserstein
+from sparring.rng import generator
+
+SAMPLES = 4000
+
+
+def score(game: Game, source: Source, seed: int) -> dict[str, float]:
+    """Scores of the averaged generator, by name; the draws depend on the seed alone, so scores can be compared over steps."""
+    match source:
+        case Quadratic():
+            return parabola.score(draw(game, source, SAMPLES, seed)[0], source)
+        case Mixture() if source.space.shape == (1,):
+            return density.score(game, source, seed)
+        case Mixture():
+            return modes.score(draw(game, source, 2500, seed)[0], source)
+        case Finite():
+            return against_data(game, source, seed)
+    return {}
+
+
+@torch.no_grad()
+def draw(game: Game, source: Source, n: int, seed: int, *, live: bool = False) -> tuple[Tensor, Tensor]:
+    """n samples in user units, on the CPU, and the labels they were asked for (0 where there are none)."""
+    latents = game.prior(n, generator(seed, "score"))
+    labels = torch.arange(n) % max(1, len(source.space.labels))
+    parts = [game.sample(z, y, live=live).cpu() for z, y in zip(latents.split(500), labels.split(500), strict=True)]
+    return source.space.decode(torch.cat(parts)), labels
+
+
+def against_data(game: Game, source: Finite, seed: int) -> dict[str, float]:
+    """Generated samples beside a data set, held out from training where there is such a part.
+
+    `swd`: sliced Wasserstein distance in network units, and `swd_floor`, the same between two halves of the data.
+    For labelled images of at most 64x64: `svc_accuracy`, on real images, of a classifier trained on generated ones
+    (conditional), and `smallest_class`, `largest_class`, shares of samples by a classifier trained on real ones.
+    """
+    real = source.held_out or source
+    some = torch.randperm(len(real), generator=generator(seed, "real"))[:SAMPLES]
+    x, y = real.at(some)
+    made, labels = draw(game, source, SAMPLES, seed)
+    made = source.space.encode(made) if not isinstance(source.space, Images) else made
+    half = len(x) // 2
+    result = {"swd": sliced_wasserstein(made[:half], x[:half], seed),
+              "swd_floor": sliced_wasserstein(x[half:2 * half], x[:half], seed)} if half else {}
+    if y is not None and isinstance(source.space, Images) and math.prod(source.space.shape[1:]) <= 64 * 64:
+        known = source.at(torch.randperm(len(source), generator=generator(seed, "known"))[:SAMPLES])
+        if game.classes:
+            result["svc_accuracy"] = classes.svc_accuracy(made, labels, x, y)
+            result["svc_accuracy_real"] = classes.svc_accuracy(known.x, checked(known.labels), x, y)
+        shares = classes.shares(known.x, checked(known.labels), made, len(source.space.labels))
+        result |= {"smallest_class": min(shares), "largest_class": max(shares)}
+    return result
+
+
+def checked(labels: Tensor | None) -> Tensor:
+    assert labels is not None
+    return labels

@@ -1,0 +1,99 @@
+"""Settings are typed data: each field has a meaning, a default and bounds, which feed help, checks and documents."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from sparring.errors import InputError, did_you_mean
+
+
+class Settings(BaseModel):
+    """What every recipe needs to know; each recipe adds its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    steps: int = Field(5000, ge=1, le=1_000_000_000, description="rounds to play")
+    batch: int = Field(64, ge=1, le=65_536, description="samples in a batch")
+
+
+class RunSettings(BaseModel):
+    """How often to look, in rounds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_every: int = Field(0, ge=0, description="rounds between logged rounds; 0: a 500th of the run")
+    show_every: int = Field(0, ge=0, description="rounds between pictures of samples; 0: a tenth of the run")
+    score_every: int = Field(0, ge=0, description="rounds between scores; 0: a fifth of the run")
+    save_every: int = Field(0, ge=0, description="rounds between checkpoints; 0: a twentieth of the run")
+    threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
+
+    def for_steps(self, steps: int) -> "RunSettings":
+        """The same, with every 0 of a frequency replaced by what suits a run of this length."""
+        share = {"log_every": 500, "show_every": 10, "score_every": 5, "save_every": 20}
+        return self.model_copy(update={n: getattr(self, n) or max(1, steps // parts) for n, parts in share.items()})
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def parse(assignments: Iterable[str]) -> dict[str, str]:
+    """`key=value` words to a dict; InputError for a word of another form or a key given twice."""
+    given: dict[str, str] = {}
+    for word in assignments:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier():
+            raise InputError(f"'{word}' is not a setting. Settings are written key=value, such as batch=64.")
+        if key in given:
+            raise InputError(f"{key} is given twice: {key}={given[key]} and {word}. Give it once.")
+        given[key] = value
+    return given
+
+
+def split(given: Mapping[str, Any], owners: Mapping[str, type[BaseModel]]) -> dict[str, dict[str, Any]]:
+    """Deal settings out to the classes that have a field of that name; InputError when none has."""
+    dealt: dict[str, dict[str, Any]] = {name: {} for name in owners}
+    for key, value in given.items():
+        owner = next((name for name, cls in owners.items() if key in cls.model_fields), None)
+        if owner is None:
+            known = [field for cls in owners.values() for field in cls.model_fields]
+            raise InputError(f"there is no setting '{key}'.{did_you_mean(key, known)} Settings: {', '.join(known)}.")
+        dealt[owner][key] = value
+    return dealt
+
+
+def make(cls: type[S], values: Mapping[str, Any]) -> S:
+    """The settings object; InputError that names each wrong value, what it should be and what it means."""
+    try:
+        return cls(**values)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            field = cls.model_fields[name]
+            lines.append(f"{name}={values.get(name)}: {problem['msg']}. {name} is {field.description}; "
+                         f"expected {bounds(field)}, default {field.default}.")
+        raise InputError("\n".join(lines)) from None
+
+
+def bounds(field: FieldInfo) -> str:
+    """What a field may be, in words: `an integer from 1 to 100`, `minimax or nonsaturating`."""
+    choices = getattr(field.annotation, "__args__", ())
+    if choices:
+        return " or ".join(str(c) for c in choices)
+    limits = {limit: getattr(rule, limit) for rule in field.metadata for limit in ("ge", "gt", "le", "lt")
+              if hasattr(rule, limit)}
+    kinds: dict[Any, str] = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
+    words = [kinds.get(field.annotation, str(field.annotation))]
+    for limit, word in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below")):
+        if limit in limits:
+            words.append(f"{word} {limits[limit]}")
+    return " ".join(words)
+
+
+def describe(cls: type[BaseModel], values: BaseModel | None = None) -> list[dict[str, Any]]:
+    """One row a setting: name, value, default, bounds, meaning."""
+    return [{"name": name, "value": field.default if values is None else getattr(values, name),
+             "default": field.default, "bounds": bounds(field), "meaning": field.description or ""}
+            for name, field in cls.model_fields.items()]
