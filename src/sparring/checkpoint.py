@@ -179,6 +179,10 @@ def restore(files: dict[str, bytes], game: Game) -> tuple[int, dict[str, Any]]:
             prefix = f"{name}/{part}/"
             net.load_state_dict({k.removeprefix(prefix): v for k, v in networks.items() if k.startswith(prefix)})
         player.optimizer.load_state_dict(optimizers[name])
+        for p, moments in player.optimizer.state.items():
+            for key, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == p.shape:
+                    moments[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)   # strides too: fused steps rely on them
     for name, thing in game.memory.items():
         thing.load_state_dict(memory[name])
     return state["step"], state["facts"]

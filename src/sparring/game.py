@@ -151,9 +151,12 @@ def _descend(player: Player, name: str, terms: dict[str, Tensor], step: int) -> 
     total = reduce(torch.add, terms.values())
     if not math.isfinite(total.item()):
         raise NotFinite(_blame(name, terms, step))
-    gradients = torch.autograd.grad(total, player.parameters, allow_unused=True, materialize_grads=True)
-    for p, gradient in zip(player.parameters, gradients, strict=True):
-        p.grad = gradient
+    for p in player.parameters:
+        p.grad = None
+    total.backward()        # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
+    for p in player.parameters:
+        if p.grad is None:
+            p.grad = torch.zeros_like(p)
     player.optimizer.step()
 
 

@@ -26,14 +26,14 @@ class GanSettings(Settings):
 
     objective: Literal["minimax", "nonsaturating"] = Field("nonsaturating", description="what the generator minimizes")
     discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round, the K of Algorithm 1")
-    latent: int = Field(5, ge=1, le=4096, description="numbers in the random vector z ~ N(0, I)")
+    latent: int = Field(8, ge=1, le=4096, description="numbers in the random vector z ~ N(0, I)")
     width: int = Field(128, ge=2, le=8192, description="units in a hidden layer; for images, feature maps at full resolution")
     depth: int = Field(2, ge=1, le=16, description="hidden layers (not used for images)")
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients")
+    beta1: float = Field(0.0, ge=0, lt=1, description="Adam's decay of the mean of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the mean of squared gradients")
-    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
     conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
 
@@ -43,9 +43,9 @@ def defaults(space: Space) -> dict[str, Any]:
     conditional = {"conditional": bool(space.labels)}
     match space:
         case Images():
-            return conditional | {"latent": 32, "width": 32, "lr": 5e-4}
+            return conditional | {"latent": 32, "width": 32, "lr": 5e-4, "beta1": 0.5, "decay": 0.5}
         case Curves() | Vectors():
-            return conditional | {"batch": 128}
+            return conditional | {"batch": 256}
 
 
 def networks(c: GanSettings, space: Space, classes: int) -> dict[str, nn.Module]:

@@ -1,0 +1,125 @@
+"""The same checks on every recipe: adding one to RECIPES adds its rows."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import SOURCES
+from sparring import checkpoint
+from sparring.api import Silent, load, run
+from sparring.data.source import batches
+from sparring.game import play
+from sparring.prepare import Wish, prepare
+from sparring.recipes import RECIPES
+from sparring.run import read_lines
+from sparring.rng import generator, seed_round
+
+GOLDEN = Path(__file__).parent / "golden"
+CPU = torch.device("cpu")
+CELLS = [(recipe, source) for recipe in RECIPES for source in SOURCES]
+
+
+def small(recipe, source, **more):
+    """The recipe's own defaults on this data, shrunk."""
+    entry = RECIPES[recipe]
+    return entry.settings(**{**entry.defaults(SOURCES[source].space), "steps": 40, "batch": 8, "width": 8, **more})
+
+
+def build(recipe, source, seed=0, **more):
+    torch.manual_seed(seed)
+    settings = small(recipe, source, **more)
+    return settings, RECIPES[recipe].game(settings, SOURCES[source].space, CPU)
+
+
+def rounds(game, source, settings, first, last):
+    stream, logged = batches(SOURCES[source], settings.batch, 0, game.drawn(first)), []
+    for step in range(first, last):
+        seed_round(0, CPU, step)
+        terms, watched = play(game, stream, step)
+        logged.append({k: v.item() for k, v in terms.items()} | {k: look().item() for k, look in watched.items()})
+    return logged
+
+
+def state(game):
+    tensors = {}
+    for name, player in game.players.items():
+        for part in ("net", "average"):
+            tensors |= {f"{name}/{part}/{k}": v.clone() for k, v in getattr(player, part).state_dict().items()}
+        checkpoint.flatten(player.optimizer.state_dict(), tensors, name)
+    checkpoint.flatten({n: m.state_dict() for n, m in game.memory.items()}, tensors, "memory")
+    return tensors
+
+
+@pytest.mark.parametrize(("recipe", "source"), CELLS)
+def test_one_round(recipe, source):
+    settings, game = build(recipe, source)
+    space = SOURCES[source].space
+    row, = rounds(game, source, settings, 0, 1)
+    assert all(torch.isfinite(torch.tensor(v)) for v in row.values())
+    assert {name.split("/")[0] for name in row} == set(game.turns)
+    latents, labels = game.prior(5, generator(0, "test")), torch.zeros(5, dtype=torch.int64)
+    before = state(game)
+    made = game.sample(latents, labels)
+    assert made.shape == (5, *space.shape)
+    assert not made.requires_grad
+    assert torch.equal(made, game.sample(latents, labels))
+    assert game.sample(latents, labels, live=True).shape == made.shape
+    if game.judge is not None:
+        assert game.judge(made, labels).shape == (5,)
+    assert all(torch.equal(v, before[k]) for k, v in state(game).items()), "looking changed the game"
+    assert all(net.training for player in game.players.values() for net in [player.net])
+
+
+@pytest.mark.parametrize(("recipe", "source"), CELLS)
+def test_resume_is_exact(recipe, source, tmp_path):
+    settings, game = build(recipe, source)
+    rounds(game, source, settings, 0, 7)
+    checkpoint.save(tmp_path, game, 7, {})
+    at_save, after = state(game), rounds(game, source, settings, 7, 15)
+    _, other = build(recipe, source, seed=5)
+    checkpoint.restore(checkpoint.newest(tmp_path)[0], other)
+    restored = state(other)
+    assert at_save.keys() == restored.keys()
+    assert all(torch.equal(v, restored[k]) for k, v in at_save.items())
+    assert rounds(other, source, settings, 7, 15) == after
+    end = state(other)
+    assert all(torch.equal(v, end[k]) for k, v in state(game).items())
+
+
+@pytest.mark.parametrize(("recipe", "source"), CELLS)
+def test_a_stopped_run_ends_like_one_that_never_stopped(recipe, source, tmp_path):
+    more = {"steps": 12, "batch": 8, "width": 8, "threads": 1, "save_every": 5, "show_every": 1000, "score_every": 1000}
+    wish = Wish(recipe, SOURCES[source], more)
+    whole = prepare(wish, tmp_path / "whole")
+    run(quiet(whole), Silent())
+    for stop in (5, 9, 12):                                     # each time as if killed after its last save
+        piece = prepare(wish, tmp_path / "pieces")
+        run(replace(quiet(piece), plan=replace(quiet(piece).plan, steps=stop)), Silent())
+    name = "model/model.safetensors"
+    assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "pieces" / name).read_bytes()
+    logs = [[row | {"time": 0} for row in read_lines(tmp_path / d / "log.jsonl")] for d in ("whole", "pieces")]
+    last = {row["step"]: row for row in logs[1]}
+    assert all(last[row["step"]] == row for row in logs[0])
+    assert torch.equal(load(tmp_path / "whole").sample(6), load(tmp_path / "pieces").sample(6))
+
+
+def quiet(prepared):
+    """Neither pictures nor scores."""
+    return replace(prepared, plan=replace(prepared.plan, show_every=0, score_every=0))
+
+
+@pytest.mark.parametrize(("recipe", "source"), CELLS)
+def test_the_first_twenty_rounds_are_golden(recipe, source, request):
+    """A change of code must not move them; another machine may, in the last digits."""
+    settings, game = build(recipe, source)
+    logged = rounds(game, source, settings, 0, 20)
+    path = GOLDEN / f"{recipe}-{source}.json"
+    if request.config.getoption("--golden"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps([{k: float(f"{v:.8g}") for k, v in row.items()} for row in logged], indent=0) + "\n")
+    kept = json.loads(path.read_text())
+    for step, (ours, golden) in enumerate(zip(logged, kept, strict=True)):
+        assert ours == pytest.approx(golden, rel=2e-4, abs=2e-5), f"round {step}"

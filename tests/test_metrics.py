@@ -1,0 +1,86 @@
+"""Scores against what is known in closed form."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from sparring.data.synthetic import Quadratic, gaussian, mixture, ring
+from sparring.metrics import classes, density, modes, parabola
+from sparring.metrics.sliced import sliced_wasserstein
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_true_curves_score_as_chance_allows():
+    family = Quadratic()
+    score = parabola.score(family.draw(4000, rng()), family)
+    assert score["ks"] < 1.63 / math.sqrt(4000)                  # exceeded once in a hundred
+    assert score["residual"] < 1e-6
+
+
+def test_noise_on_curves_is_the_residual():
+    family = Quadratic()
+    noisy = family.draw(4000, rng()) + 0.1 * torch.randn(4000, 15, generator=rng(1))
+    # One of fifteen degrees of freedom is spent on a.
+    assert parabola.score(noisy, family)["residual"] == pytest.approx(0.1 * math.sqrt(14 / 15), rel=0.02)
+
+
+def test_one_repeated_curve_is_far_from_uniform():
+    family = Quadratic()
+    score = parabola.score(family.curve(torch.full((100,), 1.5)), family)
+    assert score["ks"] == pytest.approx(0.5, abs=1e-3)
+    assert parabola.fit_a(family.curve(torch.tensor([1.25])), torch.tensor(family.space.x)).item() == pytest.approx(1.25)
+
+
+def test_true_points_cover_every_mode():
+    truth = ring()
+    score = modes.score(truth.draw(2500, rng()), truth)
+    assert score["modes"] == 8
+    assert score["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=0.01)
+    assert score["reverse_kl"] == pytest.approx(7 / (2 * 2500), abs=0.002)      # (K - 1) / 2N by chance
+
+
+def test_a_collapsed_generator_covers_one():
+    truth = ring()
+    score = modes.score(torch.tensor(truth.means[:1]).repeat(50, 1), truth)
+    assert score["modes"] == 1
+    assert score["reverse_kl"] == pytest.approx(math.log(8))
+
+
+@pytest.mark.parametrize("truth", [gaussian(), mixture()])
+def test_cells_hold_all_of_the_density(truth):
+    grid = density.cells(truth)
+    p = grid.average(truth)
+    assert p.sum() * grid.width == pytest.approx(1)
+    histogram = grid.histogram(truth.draw(500_000, rng()))
+    assert histogram.sum() * grid.width == pytest.approx(1)
+    assert np.abs(p - histogram).max() < 0.02
+    held = density.mass(p, grid.width, 0.99)
+    assert 0.99 <= p[held].sum() * grid.width < 0.995
+
+
+def test_sliced_wasserstein_of_a_shift_in_one_dimension_is_the_shift():
+    x = torch.randn(1000, 1, generator=rng())
+    assert sliced_wasserstein(x, x, 0) == 0
+    assert sliced_wasserstein(x, x + 0.5, 0) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_sliced_wasserstein_of_a_shift_in_many_dimensions():
+    x = torch.randn(500, 100, generator=rng())
+    shift = torch.zeros(100)
+    shift[0] = 3.0
+    # E|u_1| for a random unit vector in 100 dimensions, about sqrt(2 / (100 pi)).
+    assert sliced_wasserstein(x, x + shift, 0, projections=4000) == pytest.approx(3 * math.sqrt(2 / (100 * math.pi)), rel=0.05)
+    with pytest.raises(ValueError, match="equally many"):
+        sliced_wasserstein(x, x[:10], 0)
+
+
+def test_a_classifier_tells_bright_from_dark():
+    labels = torch.arange(60) % 2
+    x = torch.rand(60, 1, 4, 4, generator=rng()) + labels[:, None, None, None].float()
+    assert classes.svc_accuracy(x, labels, x, labels) == 1.0
+    assert classes.shares(x, labels, x[labels == 1], 2) == [0.0, 1.0]
