@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from record import record
 
+from record import record
 from sparring import theory
 from sparring.api import Silent, run
 from sparring.data.source import Batch

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 from record import record
-
 from sparring.api import Silent, run
 from sparring.prepare import Wish, prepare
 

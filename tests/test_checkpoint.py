@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from conftest import SOURCES
 from sparring import checkpoint
+from sparring.data.source import batches
 from sparring.errors import RunFailed
 from sparring.game import play
-from sparring.data.source import batches
 from sparring.recipes import RECIPES
 
 
@@ -33,7 +33,8 @@ def played(rounds=3, **kwargs):
 TREES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-2**40, 2**40), st.floats(allow_nan=False), st.text(max_size=5),
               st.lists(st.floats(-1, 1), max_size=3).map(torch.tensor)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.integers(0, 9), st.text(max_size=3)), inner, max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3),
+                            st.dictionaries(st.one_of(st.integers(0, 9), st.text(max_size=3)), inner, max_size=3)),
     max_leaves=12)
 
 

@@ -14,8 +14,8 @@ from sparring.data.source import batches
 from sparring.game import play
 from sparring.prepare import Wish, prepare
 from sparring.recipes import RECIPES
-from sparring.run import read_lines
 from sparring.rng import generator, seed_round
+from sparring.run import read_lines
 
 GOLDEN = Path(__file__).parent / "golden"
 CPU = torch.device("cpu")

@@ -2,4 +2,4 @@
 
 from sparring.cli import app
 
-app(prog_name="sparring")
+app()

@@ -1,9 +1,11 @@
 """fit(), load(), and the fitted model with sample() and save()."""
 
 import json
+import math
+import operator
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from sparring import checkpoint
+from sparring.data.settings import check_memory
 from sparring.data.space import Space, from_json, to_json
-from sparring.errors import InputError, RunFailed
+from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
-from sparring.prepare import Prepared, Wish, build, prepare, versions
+from sparring.prepare import Prepared, Wish, build, choose_device, prepare, versions
 from sparring.recipes import find
 from sparring.rng import generator
 from sparring.run import RunFolder, read_json
@@ -57,15 +60,14 @@ class Model:
             return torch.arange(n) % max(1, self.game.classes)
         if not self.labels:
             raise InputError("this model was trained without classes, so no labels can be asked for.")
-        asked = [labels] if isinstance(labels, int | str) else list(labels)
+        asked = [labels] if isinstance(labels, str) or not isinstance(labels, Iterable) else list(labels)
         index = []
         for label in asked:
-            if label in self.labels:
-                index.append(self.labels.index(str(label)))
-            elif isinstance(label, int) and 0 <= label < len(self.labels):
-                index.append(int(label))
-            else:
-                raise InputError(f"there is no class {label!r}. Classes: {', '.join(self.labels)}.")
+            place = self.labels.index(label) if label in self.labels else index_of(label)
+            if place is None or not 0 <= place < len(self.labels):
+                raise InputError(f"there is no class {label!r}.{did_you_mean(str(label), self.labels)} "
+                                 f"Classes: {', '.join(self.labels)}.")
+            index.append(place)
         if not index:
             raise InputError("no labels were given; leave labels out to get all classes in turn.")
         return torch.tensor(index)[torch.arange(n) % len(index)]
@@ -77,8 +79,11 @@ class Model:
         The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its
         classes in turn unless `labels` says which.
         """
-        if not isinstance(n, int) or n < 1:
+        count = index_of(n)
+        if count is None or count < 1:
             raise InputError(f"n={n}: the number of samples should be a whole number, at least 1.")
+        n, seed = count, whole_seed(seed)
+        check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
         which, parts = self.labels_for(n, labels), []
         for start in range(0, n, CHUNK):
             z = self.game.prior(CHUNK, generator(seed, "sample", start // CHUNK))[:n - start]
@@ -97,8 +102,24 @@ class Model:
             checkpoint.write_folder(path, {"config.json": json.dumps(config, indent=2).encode(),
                                            "model.safetensors": save_tensors(tensors)})
         except OSError as error:
-            raise RunFailed(f"the model could not be written to {path}: {error.strerror}.") from None
+            raise RunFailed(f"the model could not be written to {path}: {error.strerror or error}. Make room, mend the "
+                            f"permissions, or give another folder.") from None
         return path
+
+
+def index_of(value: Any) -> int | None:
+    """A whole number of any kind (int, NumPy's, a tensor's) as an int; None for anything else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def whole_seed(seed: Any) -> int:
+    number = index_of(seed)
+    if number is None:
+        raise InputError(f"seed={seed!r}: the seed should be a whole number.")
+    return number
 
 
 def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, seed: int = 0, device: str = "auto",
@@ -113,7 +134,7 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     InputError for wrong input; RunFailed when training cannot go on.
     """
     own = {name: net for name, net in (("generator", generator), ("discriminator", discriminator)) if net is not None}
-    wish = Wish(recipe, data, settings, seed, device, own, command=f"sparring.fit({recipe!r}, ...)")
+    wish = Wish(recipe, data, settings, whole_seed(seed), device, own, command=f"sparring.fit({recipe!r}, ...)")
     threads = torch.get_num_threads()
     try:
         if out is not None:
@@ -150,17 +171,23 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
     A model that was trained with your own networks needs them again: `load(path, generator=G)`.
     InputError when the path holds no model; RunFailed when what it holds is damaged.
     """
-    path = Path(path)
+    path, device = Path(path), choose_device(device)
     folder = RunFolder(path)
     if (folder.model / "model.safetensors").exists():
         path = folder.model
     elif folder.checkpoints.is_dir():
         return from_checkpoint(folder, device, own)
     if not path.exists():
-        raise InputError(f"there is nothing at {path}. Give a run folder or a model folder.")
+        near = [p.name for p in path.absolute().parent.iterdir()] if path.absolute().parent.is_dir() else []
+        raise InputError(f"there is nothing at {path}.{did_you_mean(path.name, near)} Give a run folder or a model folder.")
     if not (path / "model.safetensors").exists():
         raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
-    files = checkpoint.read_folder(path, ("config.json", "model.safetensors"))
+    try:
+        files = checkpoint.read_folder(path, ("config.json", "model.safetensors"))
+    except checkpoint.Damaged as error:
+        fix = f"Delete {path} and run the training command again: its checkpoint makes a new one." \
+            if path == folder.model else "Get it again from where it came."
+        raise checkpoint.Damaged(f"{error} {fix}") from None
     model = rebuild(read_json(path / "config.json"), path, device, own)
     tensors = read_tensors(files["model.safetensors"], path)
     checkpoint.fit(tensors, dict(model.game.model.state_dict()), str(path))
@@ -171,30 +198,37 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
 def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -> Model:
     """The model as it is in the newest checkpoint of an unfinished run."""
     config = folder.read_config()
-    files, _ = checkpoint.newest(folder.checkpoints)
+    files, complaints = checkpoint.newest(folder.checkpoints)
+    if files is None and complaints:
+        raise checkpoint.Damaged(f"no checkpoint in {folder.checkpoints} is whole. {complaints[0]} Train into a new folder.")
     if config is None or files is None:
         raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
-    model = rebuild(config, folder.path, device, own)
+    model = rebuild(config, folder.path, device, own, every_network=True)
     step, facts = checkpoint.restore(files, model.game)
     model.trained = {"steps": step, "seconds": facts["seconds"], "data": config["data"]}
     return model
 
 
-def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module]) -> Model:
-    """A model with fresh weights from a config.json; InputError when that is not of the expected form."""
-    needed = config.get("own_networks") or (config.get("trained") or {}).get("own_networks") or {}
-    if set(needed) - set(own) - {"discriminator"}:
-        raise InputError(f"{path} was trained with your own networks; give them again: "
-                         f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")
+def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module], *,
+            every_network: bool = False) -> Model:
+    """A model with fresh weights from a config.json; InputError when that is not of the expected form.
+
+    Sampling does not need a discriminator of one's own; a checkpoint holds `every_network`.
+    """
     try:
+        needed = config.get("own_networks") or (config.get("trained") or {}).get("own_networks") or {}
+        if set(needed) - set(own) - (set() if every_network else {"discriminator"}):
+            raise InputError(f"{path} was trained with your own networks; give them again: "
+                             f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")
         recipe, space = find(config["recipe"]), from_json(config["space"])
         settings = make(recipe.settings, config["settings"])
         game = build(recipe, settings, space, torch.device(device), 0, own)
         return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained"))
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        if isinstance(error, RunFailed):
-            raise
-        raise InputError(f"{path / 'config.json'} does not describe a model: {error!r}.") from None
+    except (InputError, RunFailed, torch.OutOfMemoryError):
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(f"{path / 'config.json'} does not describe a model: {error!r}. Get it again from where it came, or "
+                         f"train afresh.") from None
 
 
 def read_tensors(data: bytes, path: os.PathLike[str]) -> dict[str, Tensor]:

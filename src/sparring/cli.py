@@ -1,6 +1,7 @@
 """The command line.  Nothing here imports torch before it is needed, so that help answers at once."""
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable
@@ -12,15 +13,16 @@ import typer
 from sparring import __version__
 from sparring.errors import InputError, RunFailed
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-                  help="Train, sample and inspect generative adversarial networks.")
+commands = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+                       help="Train, sample and inspect generative adversarial networks.")
+UsageError: Any = typer.BadParameter.__mro__[2]     # click's ClickException, which some versions of typer carry inside
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
 Seed = Annotated[int, typer.Option("--seed", help="Every random draw follows from it.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 
-@app.command()
+@commands.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="What to train; `sparring recipes` lists them.")],
     settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
@@ -45,7 +47,7 @@ def train(
     finish(action, as_json, "train")
 
 
-@app.command()
+@commands.command()
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
@@ -65,7 +67,7 @@ def sample(
     finish(action, as_json, "sample")
 
 
-@app.command()
+@commands.command()
 def show(
     what: Annotated[str, typer.Argument(help="A recipe, or a run folder.")],
     data: Annotated[str, typer.Option("--data", help="The data whose networks and defaults to show.")] = "quadratic",
@@ -81,7 +83,7 @@ def show(
     finish(action, as_json, "show")
 
 
-@app.command()
+@commands.command()
 def recipes(as_json: Json = False) -> None:
     """List the recipes."""
 
@@ -93,7 +95,7 @@ def recipes(as_json: Json = False) -> None:
     finish(action, as_json, "recipes")
 
 
-@app.command()
+@commands.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the runs, the pictures and the page.")] = Path("runs/demo"),
     seed: Seed = 0,
@@ -110,11 +112,16 @@ def demo(
     finish(action, as_json, "demo")
 
 
-@app.callback(invoke_without_command=True)
-def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False, as_json: Json = False) -> None:
+@commands.callback(invoke_without_command=True)
+def main(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+         as_json: Json = False) -> None:
     if version:
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
+    if context.invoked_subcommand is None:
+        context.fail("there is no command. Commands: train, sample, show, recipes, demo.")
+    if as_json:
+        context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 
 
 def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) -> None:
@@ -127,17 +134,55 @@ def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) ->
         fail(error, 1, as_json, command)
     except KeyboardInterrupt:
         fail(RunFailed("stopped at once, without saving."), 1, as_json, command)
-    except MemoryError:
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(RunFailed(f"{where}{error.strerror or error}. Make room, or mend the permissions."), 1, as_json, command)
+    except (MemoryError, RuntimeError) as error:
+        torchs = ("out of memory", "allocate memory", "enough memory")          # its own ways to say so
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in torchs):
+            raise
         fail(RunFailed("the memory of this machine did not suffice. Try a smaller batch, size or width."), 1, as_json, command)
     text = result.pop("text", "")
-    typer.echo(json.dumps({"command": command, **result}, default=str) if as_json else text)
+    say(as_one_line({"command": command, **result}) if as_json else text)
 
 
 def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:
     if as_json:
-        typer.echo(json.dumps({"command": command, "error": str(error), "exit_code": code}))
-    typer.echo(f"{'Error' if code == 2 else 'Failed'}: {error}", err=True)
+        say(as_one_line({"command": command, "error": str(error), "exit_code": code}))
+    say(f"{'Error' if code == 2 else 'Failed'}: {error}", err=True)
     raise typer.Exit(code)
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a text, whatever bytes the file names in it were made of."""
+    typer.echo(text.encode(errors="backslashreplace").decode(), err=err)
+
+
+def as_one_line(value: Any) -> str:
+    """JSON that every reader takes: a number that is not finite becomes null."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {str(name): plain(item) for name, item in part.items()}
+        if isinstance(part, list | tuple):
+            return [plain(item) for item in part]
+        return None if isinstance(part, float) and not math.isfinite(part) else part
+
+    return json.dumps(plain(value), default=str)
+
+
+def app() -> NoReturn:
+    """The command line as the shell calls it; words it does not understand are told as JSON too, when that was asked for."""
+    try:
+        code = commands(prog_name="sparring", standalone_mode=False)
+    except UsageError as error:
+        if "--json" in sys.argv[1:]:
+            say(as_one_line({"command": None, "error": error.format_message(), "exit_code": error.exit_code}))
+        error.show()
+        code = error.exit_code
+    except typer.Abort:
+        code = 1
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What each command does; each returns plain values for --json and `text` for people."""
 
+import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,14 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
         line.say(fact)
     if prepared.resumed:
         line.say(f"resuming the run in {folder.path}")
-    _, outcome = api.run(prepared, line)
+    try:
+        _, outcome = api.run(prepared, line)
+    finally:
+        line.leave()
     scores = {name: round(value, 5) for name, value in outcome.scores.items()}
     common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores}
     if not outcome.finished(prepared.plan):
-        return {"state": "stopped", **common,
+        return {"state": "stopped", **common, "resume": command,
                 "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model),
@@ -61,30 +66,31 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
 
 
 def default_out(recipe: str, data: str) -> Path:
-    return Path("runs") / f"{recipe}-{Path(data).resolve().stem if Path(data).exists() else Path(data).stem}"
+    return Path("runs") / f"{recipe}-{(Path(data).resolve().stem if os.path.exists(data) else Path(data).stem)[:100]}"
 
 
 # ------------------------------------------------------------------------------------------------------- sample
 def sample(run: Path, n: int, seed: int, out: Path, label: str | None) -> dict[str, Any]:
     """Draw n samples into a picture, an array, a table, or a folder of pictures."""
     model = api.load(run)
-    labels = [word.strip() for word in label.split(",")] if label is not None else None
+    labels = None if label is None else [label] if label in model.labels else [word.strip() for word in label.split(",")]
     samples, which = model.sample(n, seed=seed, labels=labels), model.labels_for(n, labels)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_samples(model, samples, which, out)
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}. Give another --out.") from None
+        raise InputError(f"{out} cannot be written: {error.strerror or error}. Give another --out.") from None
     return {"out": str(out), "n": n, "seed": seed, "shape": list(samples.shape), "text": f"{n} samples: {out}"}
 
 
 def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
     images = isinstance(model.space, Images)
-    match out.suffix.lower():
+    match "" if out.is_dir() else out.suffix.lower():
         case ".png":
             draw_samples(model.space, samples, out)
         case ".npy":
-            np.save(out, to_uint8(samples).permute(0, 2, 3, 1).numpy() if images else samples.numpy())
+            with open(out, "wb") as file:                       # given a name, np.save may append to it
+                np.save(file, to_uint8(samples).permute(0, 2, 3, 1).numpy() if images else samples.numpy())
         case ".csv" if images:
             raise InputError("images do not go into a .csv table. Give --out FILE.png, FILE.npy or a folder.")
         case ".csv":
@@ -92,7 +98,8 @@ def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, 
             rows = [[f"{v:.9g}" for v in row] for row in samples.tolist()]
             if model.labels:
                 names, rows = [*names, "label"], [[*row, model.labels[y]] for row, y in zip(rows, which.tolist(), strict=True)]
-            out.write_text("\n".join(",".join(row) for row in [names, *rows]) + "\n")
+            with open(out, "w", newline="") as table:
+                csv.writer(table, lineterminator="\n").writerows([names, *rows])
         case "":
             write_folder(model, samples, which, out)
         case other:
@@ -106,9 +113,15 @@ def write_folder(model: api.Model, samples: torch.Tensor, which: torch.Tensor, o
     if not isinstance(model.space, Images):
         raise InputError("only images go into a folder of pictures. Give --out FILE.png, FILE.npy or FILE.csv.")
     for i, (image, y) in enumerate(zip(to_uint8(samples).permute(0, 2, 3, 1).numpy(), which.tolist(), strict=True)):
-        folder = out / model.labels[y] if model.labels else out
+        folder = out / folder_name(model.labels, y) if model.labels else out
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / f"{i:06d}.png")
+
+
+def folder_name(labels: tuple[str, ...], y: int) -> str:
+    """A class as the name of a folder; one that a file system could misread, such as `../x`, goes by its number."""
+    plain = all(letter.isalnum() or letter in " _-+." for letter in labels[y]) and labels[y].strip(". ") == labels[y] != ""
+    return labels[y] if plain and len(labels[y]) <= 100 else f"class {y}"
 
 
 # --------------------------------------------------------------------------------------------------------- show
@@ -118,11 +131,16 @@ def show(what: str, data: str) -> dict[str, Any]:
         recipe, source = RECIPES[what], open_source(data)
         settings, space = make(recipe.settings, recipe.defaults(source.space)), source.space
         run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
-    elif (Path(what) / "config.json").exists():
+    elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")
         name, model = str(config.get("recipe")), api.rebuild(config, Path(what), "cpu", {})
         recipe, settings, space = find(name), model.settings, model.space
-        run_settings, title = RunSettings(**config.get("run_settings", {})), f"{what}: a run of {name} on {config.get('data')}"
+        looks = config.get("run_settings")                      # a model folder has none
+        run_settings = make(RunSettings, looks if isinstance(looks, dict) else {})
+        kind, where = ("run", config["data"]) if "data" in config else ("model", model.trained.get("data"))
+        title = f"{what}: a {kind} of {name} on {where}"
+    elif os.path.exists(what):
+        raise InputError(f"{what} is neither a recipe nor a run: it holds no config.json. Recipes: {', '.join(RECIPES)}.")
     else:
         find(what)                                              # says what recipes there are
         raise AssertionError

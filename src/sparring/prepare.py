@@ -15,11 +15,12 @@ import torch
 from torch import nn
 
 import sparring
+from sparring import checkpoint
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Source, batches
 from sparring.data.space import Space, to_json
-from sparring.errors import InputError
+from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game, play
 from sparring.recipes import Recipe, find
 from sparring.rng import key
@@ -27,7 +28,8 @@ from sparring.run import RunFolder, differences
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.trainer import Plan
 
-COMPARED = ("recipe", "settings", "data_settings", "seed", "fingerprint", "device", "own_networks")
+COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
+NETWORKS_FROM = ("settings", "data_settings", "own_networks")
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,12 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
     InputError when the folder holds a run that was asked for differently, with the differences.
     """
     recipe, settings, data_settings, run_settings, source = resolve(wish)
+    looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value}
     asked = {
         "recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
-        "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device,
+        "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
         "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
     }
-    if fork is not None and RunFolder(fork).read_config() is None:
-        copy_run(out, fork)
     folder = RunFolder(fork or out)
     folder.create()
     folder.lock()
@@ -93,8 +94,8 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
         old = folder.read_config()
         if old is not None:
             refuse_changes(old, asked, folder)
-            run_settings = RunSettings(**old["run_settings"])
-        device = torch.device(old["device"] if old else choose_device(wish.device))
+            run_settings = make(RunSettings, old["run_settings"])
+        device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
         threads = run_settings.threads or choose_threads(recipe, settings, source, device, wish)
         run_settings = run_settings.model_copy(update={"threads": threads})
         torch.set_num_threads(threads)
@@ -106,7 +107,10 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if old is None:
-            folder.write_config(config)
+            if fork is not None:
+                go_on_from(RunFolder(out), folder, game, config)
+            else:
+                folder.write_config(config)
     except BaseException:
         folder.unlock()
         raise
@@ -120,36 +124,74 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     """InputError that shows what differs between the run in the folder and what is asked for now."""
     if old.get("recipe") != asked["recipe"]:
         raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
-    now = dict(asked)
+    if not isinstance(old.get("run_settings"), dict):
+        raise InputError(f"{folder.config} is damaged: it has no run_settings. Put it back from a copy, or give another --out.")
+    now = asked | {"run_settings": old["run_settings"] | asked["run_settings"]}
     if now["device"] == "auto":
         now["device"] = old.get("device")                       # the choice was made when the run began
     changed = differences({k: old.get(k) for k in COMPARED}, {k: now[k] for k in COMPARED})
-    changed = ["the data changed since the run began" if line.startswith("fingerprint:") else
-               line.removeprefix("settings.").removeprefix("data_settings.") for line in changed]
     if changed:
-        raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(changed) +
+        raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
                          "\nGive the same settings to resume it, --out NEWDIR to start afresh, or --fork NEWDIR to go on "
                          "from where it is with the new settings.")
 
 
-def copy_run(source: Path, target: Path) -> None:
-    """Copy the checkpoints and logs of a run to a new folder; InputError when there is nothing to go on from."""
-    old, new = RunFolder(source), RunFolder(target)
-    if old.read_config() is None or not old.checkpoints.is_dir():
-        raise InputError(f"--fork needs a run with a checkpoint to go on from, and {source} has none.")
-    new.create()
-    shutil.copytree(old.checkpoints, new.checkpoints, dirs_exist_ok=True)
-    for before, after in ((old.log, new.log), (old.scores, new.scores)):
-        if before.exists():
-            shutil.copy(before, after)
+def in_words(changed: list[str]) -> list[str]:
+    """Differences as a person names them."""
+    return ["the data changed since the run began" if line.startswith("fingerprint:") else
+            line.removeprefix("run_").removeprefix("data_").removeprefix("settings.") for line in changed]
+
+
+def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
+    """Make a new folder with this config and the checkpoints and logs of an old run, for a game that they fit.
+
+    InputError when there is nothing to go on from, or when it cannot go on like that; then nothing is copied.
+    """
+    was, (files, _) = old.read_config(), checkpoint.newest(old.checkpoints)
+    if was is None or files is None:
+        raise InputError(f"--fork needs a run with a whole checkpoint to go on from, and {old.path} has none. "
+                         f"Give that run with --out.")
+    if was.get("recipe") != config["recipe"]:
+        raise InputError(f"{old.path} holds a run of '{was.get('recipe')}', and '{config['recipe']}' cannot go on from that.")
+    try:
+        step, _ = checkpoint.restore(files, game)
+    except checkpoint.Damaged as error:
+        changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
+        raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +
+                         "\nRepeat the settings of that run that shape its networks, or start afresh without --fork.") from None
+    if step >= config["settings"]["steps"]:
+        raise InputError(f"the run in {old.path} is at step {step:,} already; to go on from there, give more than that: "
+                         f"steps={2 * step}.")
+    half = new.path / ".copying"
+    try:
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(old.checkpoints, half)
+        for before, after in ((old.log, new.log), (old.scores, new.scores)):
+            if before.exists():
+                shutil.copy(before, after)
+        half.rename(new.checkpoints)
+        new.write_config(config)                    # last: a folder with a config is a whole run
+    except (OSError, RunFailed) as error:
+        for left in (half, new.checkpoints):
+            shutil.rmtree(left, ignore_errors=True)
+        for file in (new.log, new.scores):
+            file.unlink(missing_ok=True)
+        if isinstance(error, RunFailed):
+            raise
+        raise RunFailed(f"{old.path} could not be copied to {new.path}: {error}. Make room and try again.") from error
 
 
 def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device, seed: int,
           own: Mapping[str, nn.Module] | None = None) -> Game:
     """The recipe's game, with first weights that depend on the seed alone."""
-    for name in own or {}:
+    for name, net in (own or {}).items():
         if name not in recipe.networks:
-            raise InputError(f"this recipe has no network '{name}'; your own may be: {', '.join(recipe.networks)}.")
+            raise InputError(f"this recipe has no network '{name}'.{did_you_mean(name, recipe.networks)} "
+                             f"Your own may be: {', '.join(recipe.networks)}.")
+        if not isinstance(net, nn.Module):
+            raise InputError(f"{name} is {net!r}; expected a torch.nn.Module, made and not only its class: {name}=Net().")
+        if not any(p.requires_grad for p in net.parameters()):
+            raise InputError(f"{name} has no parameters that could learn; give a network with some that require gradients.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(key(seed, "init"))
         game = recipe.game(settings, space, device, own)
@@ -163,15 +205,21 @@ def check_networks(game: Game, space: Space) -> None:
     try:
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
-            raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}.")
+            raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "
+                             f"Change its last layer.")
         if game.judge is not None:
             judged = tuple(game.judge(torch.zeros(2, *space.shape), labels).shape)
             if judged != (2,):
-                raise InputError(f"the discriminator must give one logit a sample; for two it gave {judged[0]} numbers.")
-    except (RuntimeError, TypeError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        raise InputError(f"the networks do not fit together or the data, whose shape is {space.shape}: {error}") from None
+                raise InputError(f"the discriminator must give one logit a sample; for two samples it gave {judged[0]} "
+                                 f"numbers. Let its last layer give one.")
+    except (InputError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:                                  # a user's forward may raise anything
+        z = tuple(game.prior(2, rng).shape[1:])
+        classes = ", and the classes int64[n]" if game.classes else ""
+        raise InputError(f"the networks do not fit: {error}. For n samples the generator takes random numbers float[n, {z[0]}] "
+                         f"(latent={z[0]}) and gives float[n, {', '.join(map(str, space.shape))}], which the discriminator "
+                         f"takes{classes}.") from None
 
 
 def choose_device(wish: str) -> str:
@@ -185,6 +233,15 @@ def choose_device(wish: str) -> str:
         raise InputError(f"this machine, or this build of torch {torch.__version__}, has no {wish}. Use --device cpu, "
                          f"or install a build for your hardware: see the README.")
     return wish
+
+
+def same_device(old: dict[str, Any], folder: RunFolder) -> str:
+    """The device a run began on; InputError when it is not there, since another one changes the last bits."""
+    try:
+        return choose_device(str(old["device"]))
+    except InputError as error:
+        raise InputError(f"the run in {folder.path} began on {old['device']}: {error} --fork NEWDIR goes on from it on another "
+                         f"device.") from None
 
 
 def choose_threads(recipe: Recipe, settings: Settings, source: Source, device: torch.device, wish: Wish) -> int:

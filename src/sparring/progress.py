@@ -31,10 +31,17 @@ class Line:
         if self.live:
             text = text[:shutil.get_terminal_size().columns - 1]        # a line that wraps cannot be rewritten
             self.stream.write("\r" + text.ljust(self.width) + ("\n" if step >= steps else ""))
-            self.width = len(text)
+            self.width = len(text) if step < steps else 0
         else:
             self.stream.write(text + "\n")
         self.stream.flush()
+
+    def leave(self) -> None:
+        """End the line where it is, so that what comes next does not begin in its middle."""
+        if self.live and self.width:
+            self.stream.write("\n")
+            self.stream.flush()
+            self.width = 0
 
     def say(self, message: str) -> None:
         """Tell something once, on a line of its own."""

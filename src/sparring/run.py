@@ -10,13 +10,14 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from sparring.checkpoint import write_synced
-from sparring.errors import InputError
+from sparring.errors import InputError, RunFailed
 
 
 class RunFolder:
@@ -36,7 +37,6 @@ class RunFolder:
             if strange and not self.config.exists():
                 raise InputError(f"{self.path} holds other files ({', '.join(strange[:3])}) and no run. "
                                  f"Give --out a new or empty folder.")
-            self.samples.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"the run folder {self.path} cannot be used: {error.strerror}. Give another with --out.") from None
 
@@ -80,7 +80,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a .jsonl file; a last line that was cut off by a crash is left out."""
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
         try:
             row = json.loads(line)
         except ValueError:
@@ -92,20 +92,27 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; InputError when it is not one."""
+    fix = "Put it back from a copy, or train into a new folder."
     try:
         value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}. {fix}") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path} should hold a JSON object, and holds a {type(value).__name__}.")
+        raise InputError(f"{path} should hold a JSON object, and holds a {type(value).__name__}. {fix}")
     return value
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Replace a file in one step."""
+    """Replace a file in one step; RunFailed when that is impossible, and what was there is untouched."""
     temporary = path.with_name(f".writing-{path.name}")
-    write_synced(temporary, text.encode())
-    os.replace(temporary, path)
+    try:
+        write_synced(temporary, text.encode())
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise RunFailed(f"{path} could not be written: {error.strerror or error}. Nothing was lost: make room or mend the "
+                        f"permissions, and run the same command again.") from error
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -44,7 +44,8 @@ def parse(assignments: Iterable[str]) -> dict[str, str]:
     for word in assignments:
         key, equals, value = word.partition("=")
         if not equals or not key.isidentifier():
-            raise InputError(f"'{word}' is not a setting. Settings are written key=value, such as batch=64.")
+            raise InputError(f"'{word}' is not a setting. Settings are written key=value, such as batch=64; "
+                             f"data is given with --data.")
         if key in given:
             raise InputError(f"{key} is given twice: {key}={given[key]} and {word}. Give it once.")
         given[key] = value
@@ -71,7 +72,10 @@ def make(cls: type[S], values: Mapping[str, Any]) -> S:
         lines = []
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else ""
-            field = cls.model_fields[name]
+            field = cls.model_fields.get(name)
+            if field is None:                                   # a config.json that was written by another version, or by hand
+                lines.append(f"{name}: {problem['msg']}. Settings: {', '.join(cls.model_fields)}.")
+                continue
             lines.append(f"{name}={values.get(name)}: {problem['msg']}. {name} is {field.description}; "
                          f"expected {bounds(field)}, default {field.default}.")
         raise InputError("\n".join(lines)) from None

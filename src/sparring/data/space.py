@@ -1,5 +1,6 @@
 """What one sample of a data set is: plain values that a model carries with it, so it can be used without the data."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,12 +89,25 @@ def from_json(plain: dict[str, Any]) -> Space:
     if kind not in KINDS:
         raise InputError(f"the model's data kind is {kind!r}; expected one of {', '.join(KINDS)}.")
     try:
-        space: Space = KINDS[kind](**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})  # type: ignore[arg-type]
-    except TypeError as error:
+        space: Space = KINDS[kind](**{name: _value(name, value) for name, value in fields.items()})
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the model's data description does not fit kind '{kind}': {error}.") from None
-    if not 0 < torch.Size(space.shape).numel() <= 1 << 28:
+    whole = not isinstance(space, Vectors) or len(space.scale) == len(space.shift)
+    if not whole or min(space.shape) < 1 or math.prod(space.shape) > 1 << 28:
         raise InputError(f"the model's data description has an impossible shape {space.shape}.")
     return space
+
+
+def _value(name: str, plain: Any) -> Any:
+    """One field of a space from JSON: a tuple of names, a tuple of numbers, or a whole number."""
+    if name in ("x", "shift", "scale", "labels"):
+        kind: Any = str if name == "labels" else float | int
+        if not isinstance(plain, list) or not all(isinstance(item, kind) for item in plain):
+            raise TypeError(f"{name} should be a list of {'names' if kind is str else 'numbers'}")
+        return tuple(plain) if kind is str else tuple(map(float, plain))
+    if type(plain) is not int:
+        raise TypeError(f"{name} should be a whole number")
+    return plain
 
 
 def to_uint8(x: Tensor) -> Tensor:

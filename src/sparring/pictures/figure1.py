@@ -35,7 +35,7 @@ def density_figure(game: Game, truth: Mixture, title: str, seed: int) -> "Figure
     samples = generated(game, truth.space, latents, live=True)
     _densities(top, game, truth, samples, np.linspace(low, high, CELLS + 1))
     top.set_title(title, fontsize=LABELS)
-    _arrows(bottom, game, truth, latents, (low, high))
+    _arrows(bottom, latents, samples, (low, high))
     style.legend_below(figure, top)
     return figure
 
@@ -75,17 +75,20 @@ def _densities(axes: "Axes", game: Game, truth: Mixture, samples: Tensor, edges:
     axes.plot([], [], color=THEORY, linewidth=1.8, label="theory D* = p / (p + q)")
 
 
-def _arrows(axes: "Axes", game: Game, truth: Mixture, latents: Tensor, span: tuple[float, float]) -> None:
-    """The lower panel: from equally likely latents, on the line below, to what G makes of them on the x axis above."""
+def _arrows(axes: "Axes", latents: Tensor, samples: Tensor, span: tuple[float, float]) -> None:
+    """The lower panel: from latents, on the line below, to what G makes of them on the x axis above.
+
+    A latent of several numbers is placed by its part along the direction that G follows most (least squares).
+    """
     if latents.ndim != 2:
         axes.set_visible(False)
         return
-    first = latents[:, 0].double()
-    share = (torch.arange(ARROWS, dtype=torch.float64) + 0.5) / ARROWS
-    z = torch.quantile(first[:50_000], share)
-    vectors = torch.zeros(ARROWS, latents.shape[1])
-    vectors[:, 0] = z
-    images = generated(game, truth.space, vectors, live=True).double().numpy().ravel()
+    some, made = latents[:4000].double(), samples[:4000].double().reshape(-1, 1)
+    direction = torch.linalg.lstsq(some, made - made.mean()).solution[:, 0]
+    along = some @ (direction / direction.norm().clamp_min(1e-12))
+    share = (np.arange(ARROWS) + 0.5) / ARROWS                  # equally likely places
+    chosen = along.argsort()[(share * len(along)).astype(int)]
+    z, images = along[chosen], made[chosen].numpy().ravel()
     low, high = span
     reach = 1.08 * float(z.abs().max())
     starts = low + (z.numpy() + reach) / (2 * reach) * (high - low)
@@ -97,5 +100,5 @@ def _arrows(axes: "Axes", game: Game, truth: Mixture, latents: Tensor, span: tup
     ticks = np.linspace(-1, 1, 5) * np.floor(reach * 2) / 2
     places = low + (ticks + reach) / (2 * reach) * (high - low)
     axes.set_xticks(places, [f"{tick:.3g}" for tick in ticks], fontsize=TICKS)
-    name = "z" if latents.shape[1] == 1 else "z1, the rest of z at 0"
-    axes.set_xlabel(f"{name}: equally likely values, arrows to G(z) on the x axis", fontsize=LABELS)
+    name = "z" if latents.shape[1] == 1 else "z along its main direction"
+    axes.set_xlabel(f"{name}; arrows lead to G(z) on the x axis", fontsize=LABELS)

@@ -1,0 +1,43 @@
+"""The code in the README and the documents runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(path: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
+def test_code_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks(path):
+        exec(compile(block, str(path), "exec"), names)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_settings_named_in_the_readme_exist():
+    from sparring.data.settings import DataSettings
+    from sparring.recipes import RECIPES
+    from sparring.settings import RunSettings
+
+    known = set(DataSettings.model_fields) | set(RunSettings.model_fields)
+    for recipe in RECIPES.values():
+        known |= set(recipe.settings.model_fields)
+    shell = "\n".join(line for line in (ROOT / "README.md").read_text().splitlines() if line.strip().startswith("sparring train"))
+    assert set(re.findall(r"(\w+)=", shell)) <= known
+
+
+def test_contributing_is_short():
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 60

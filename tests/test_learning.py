@@ -1,0 +1,68 @@
+"""Every recipe learns a toy, to a threshold that luck does not reach."""
+
+import pytest
+import torch
+from torch import nn
+
+import sparring
+from conftest import small_images
+from sparring.recipes import RECIPES
+
+
+def test_curves_are_learned_and_the_game_ends_in_a_draw():
+    model = sparring.fit("gan", data="quadratic", steps=1200, batch=128, seed=0, threads=1)
+    assert model.scores["ks"] < 0.10
+    assert model.scores["residual"] < 0.03
+
+
+def test_the_minimax_game_learns_too():
+    model = sparring.fit("gan", data="quadratic", steps=1200, batch=128, objective="minimax", seed=0, threads=1)
+    assert model.scores["ks"] < 0.15
+    assert model.scores["residual"] < 0.05
+
+
+def test_a_density_is_learned_and_the_loss_agrees_with_the_theorem():
+    model = sparring.fit("gan", data="gaussian", steps=800, batch=128, seed=0, threads=1)
+    assert model.scores["jsd"] < 0.02
+    assert model.scores["loss"] == pytest.approx(model.scores["loss_theory"], abs=0.1)
+
+
+def test_several_discriminator_steps_a_round():
+    model = sparring.fit("gan", data="gaussian", steps=400, batch=64, discriminator_steps=3, seed=0, threads=1)
+    assert model.scores["jsd"] < 0.06
+
+
+def test_classes_are_obeyed():
+    model = sparring.fit("gan", data=small_images(200), steps=150, batch=32, width=8, latent=4, seed=0, threads=1)
+    assert model.labels == ("dark", "bright")
+    dark, bright = (model.sample(64, labels=name).mean().item() for name in model.labels)
+    assert dark == pytest.approx(30 / 127.5 - 1, abs=0.25)
+    assert bright == pytest.approx(180 / 127.5 - 1, abs=0.25)
+
+
+def test_your_own_networks_learn():
+    torch.manual_seed(0)
+    data = torch.randn(2000, 2) * torch.tensor([0.5, 2.0]) + torch.tensor([1.0, -2.0])
+    G = nn.Sequential(nn.Linear(4, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2))
+    D = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1))
+    model = sparring.fit("gan", data=data, generator=G, discriminator=D, latent=4, steps=1500, batch=128, seed=0, threads=1)
+    samples = model.sample(4000)
+    assert samples.mean(0).tolist() == pytest.approx([1.0, -2.0], abs=0.3)
+    assert samples.std(0).tolist() == pytest.approx([0.5, 2.0], rel=0.3)
+
+
+def test_own_networks_are_left_without_the_average_when_there_is_none():
+    G, D = nn.Linear(4, 3), nn.Linear(3, 1)
+    model = sparring.fit("gan", data=torch.randn(64, 3), generator=G, discriminator=D, latent=4, steps=3, batch=16, ema=0)
+    assert model.game.model is G
+
+
+def test_every_recipe_is_tested_here_to_learn():
+    assert set(RECIPES) == {"gan"}, "a new recipe needs a test that it learns"
+
+
+@pytest.mark.slow
+def test_digits_can_be_read_by_a_classifier_that_saw_only_generated_ones():
+    model = sparring.fit("gan", data="digits", steps=600, seed=0)
+    assert model.scores["svc_accuracy"] > 0.88
+    assert model.scores["smallest_class"] > 0.05
