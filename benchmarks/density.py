@@ -32,7 +32,7 @@ def optimum(truth: Mixture, mean: float, deviation: float, seed: int, rounds: in
     with torch.no_grad():
         linear.weight.fill_(deviation / space.scale[0])
         linear.bias.fill_((mean - space.shift[0]) / space.scale[0])
-    settings = recipe.settings(steps=rounds, batch=4096, latent=1, ema=0.999)
+    settings = recipe.settings(steps=rounds, batch=4096, latent=1, ema=0.999, depth=3, beta1=0.9)
     torch.manual_seed(seed)
     game = recipe.game(settings, space, cpu, {"generator": linear})
     alone = replace(game, turns={"discriminator": game.turns["discriminator"]})
@@ -70,8 +70,8 @@ def trained(data: str, seed: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     truths = {"gaussian": gaussian(), "mixture": mixture()}
-    record("density", "optimum: D (the recipe's own, averaged over rounds) trained alone for 6,000 rounds of batch 4,096 against a "
-           "frozen Gaussian generator; max |D - D*| over the cells that hold 99 % of the data; losses on the grid. trained: the "
+    record("density", "optimum: D (three hidden layers of 128, averaged over rounds) trained alone for 6,000 rounds of batch 4,096 against "
+           "a frozen Gaussian generator; max |D - D*| over the cells that hold 99 % of the data; losses on the grid. trained: the "
            "recipe's own settings, 5,000 rounds; JSD of 200,000 samples of the averaged generator in 200 cells.",
            {"optimum": "max |D - D*| <= 0.02, |loss - (log 4 - 2 JSD)| <= 0.001", "trained": "jsd <= 0.01"},
            [(f"trained, {name}, seed {seed}", lambda name=name, seed=seed: trained(name, seed))

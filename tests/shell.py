@@ -1,12 +1,19 @@
 """The command line, called in this process: as a shell would, but without a second to start Python each time."""
 
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
+import sparring
 from sparring import cli
+
+RARELY: dict[str, Any] = {"show_every": 10**6, "score_every": 10**6}
+TINY: dict[str, Any] = {"threads": 1, "batch": 16, "width": 16, "depth": 1, "latent": 5, "save_every": 2, **RARELY}
 
 
 class Said(NamedTuple):
@@ -34,3 +41,13 @@ class Shell:
         with pytest.raises(SystemExit) as exit_:
             cli.app()
         return Said(int(exit_.value.code or 0), *self.capsys.readouterr())
+
+
+def make_runs(folder: Path) -> Path:
+    """A finished run on points, one that still lacks its model, and one with classes of images."""
+    sparring.fit("gan", "ring", out=folder / "run", steps=6, **TINY)
+    shutil.copytree(folder / "run", folder / "unfinished")
+    shutil.rmtree(folder / "unfinished" / "model")
+    x = np.random.default_rng(0).integers(0, 255, (40, 8, 8), np.uint8)
+    sparring.fit("gan", (x, np.array(["cat", "dog"] * 20)), out=folder / "pictures", steps=1, threads=1, batch=8, width=4, **RARELY)
+    return folder

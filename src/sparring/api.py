@@ -5,6 +5,7 @@ import math
 import operator
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,7 @@ class Model:
             return torch.arange(n) % max(1, self.game.classes)
         if not self.labels:
             raise InputError("this model was trained without classes, so no labels can be asked for.")
-        asked = [labels] if isinstance(labels, str) or not isinstance(labels, Iterable) else list(labels)
+        asked = [labels] if isinstance(labels, str) or index_of(labels) is not None or not isinstance(labels, Iterable) else list(labels)
         index = []
         for label in asked:
             place = self.labels.index(label) if label in self.labels else index_of(label)
@@ -142,7 +143,10 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
         with tempfile.TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
             prepared = prepare(wish, Path(folder))
             only_scores = replace(prepared.plan, show_every=0, save_every=0, score_every=prepared.plan.steps)
-            return run(replace(prepared, plan=only_scores), progress or Silent())[0]
+            model, outcome = run(replace(prepared, plan=only_scores), progress or Silent())
+            if not outcome.finished(prepared.plan):
+                warnings.warn(f"interrupted: the model was trained for {outcome.step:,} of {prepared.plan.steps:,} steps.", stacklevel=2)
+            return model
     finally:
         torch.set_num_threads(threads)
 
@@ -205,7 +209,7 @@ def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -
         raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
     model = rebuild(config, folder.path, device, own, every_network=True)
     step, facts = checkpoint.restore(files, model.game)
-    model.trained = {"steps": step, "seconds": facts["seconds"], "data": config["data"]}
+    model.trained = {"steps": step, "seconds": facts["seconds"], "data": config.get("data")}
     return model
 
 

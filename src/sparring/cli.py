@@ -154,8 +154,9 @@ def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:
 
 
 def say(text: str, err: bool = False) -> None:
-    """Print a text, whatever bytes the file names in it were made of."""
-    typer.echo(text.encode(errors="backslashreplace").decode(), err=err)
+    """Print a text, whatever bytes the file names in it were made of and whatever letters the terminal has."""
+    letters = (sys.stderr if err else sys.stdout).encoding or "utf-8"
+    typer.echo(text.encode(letters, errors="backslashreplace").decode(letters), err=err)
 
 
 def as_one_line(value: Any) -> str:
@@ -181,6 +182,9 @@ def app() -> NoReturn:
         error.show()
         code = error.exit_code
     except typer.Abort:
+        code = 1
+    except OSError as error:                                    # what the commands meet is told by `finish`
+        say(f"Failed: standard output cannot be written: {error.strerror or error}.", err=True)
         code = 1
     sys.exit(code)
 

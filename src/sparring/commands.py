@@ -17,6 +17,7 @@ from sparring.data.source import Batch
 from sparring.data.space import Images, Space, to_uint8
 from sparring.errors import InputError
 from sparring.game import Game
+from sparring.pictures.album import album
 from sparring.pictures.samples import draw_samples
 from sparring.prepare import Wish, build, facts, prepare
 from sparring.progress import Line, duration
@@ -50,7 +51,7 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
     if prepared.resumed:
         line.say(f"resuming the run in {folder.path}")
     try:
-        _, outcome = api.run(prepared, line)
+        model, outcome = api.run(prepared, line)
     finally:
         line.leave()
     scores = {name: round(value, 5) for name, value in outcome.scores.items()}
@@ -58,10 +59,11 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
     if not outcome.finished(prepared.plan):
         return {"state": "stopped", **common, "resume": command,
                 "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
+    pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
-    return {"state": "finished", **common, "model": str(folder.model),
+    return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
             "text": f"Finished {outcome.step:,} steps in {duration(outcome.seconds)}.{table}\n"
-                    f"pictures: {folder.samples}\nmodel:    {folder.model}\n"
+                    f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n"
                     f"Draw from it: sparring sample {folder.path}"}
 
 

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from sparring import api
-from sparring.pictures.losses import loss_curves, score_curves
-from sparring.pictures.strips import filmstrip, interpolation
+from sparring.pictures.album import album
 from sparring.prepare import Wish, facts, prepare
 from sparring.progress import Line, duration
 from sparring.report import Section, write_page
-from sparring.run import read_lines
 from sparring.theory import LOG4
 
 
@@ -32,7 +30,7 @@ ACTS = (
         "The data are the curves y = a x\u00b2 + (a \u2212 1) with a drawn evenly between 1 and 2. The generator turns five random "
         "numbers into fifteen points. When nobody can tell its curves from real ones, the discriminator says 50 % to "
         f"everything and its loss is log 4 = {LOG4:.3f}.",
-        {"ks": "distance of the generated a from an even spread (0.02 is chance for 4,000 curves)",
+        {"ks": "distance of the generated a from an even spread (0.014 is chance for 4,000 curves)",
          "residual": "distance of a generated curve from the nearest parabola, root mean square"}),
     Act("density", "mixture", 5000, "A density, as in Goodfellow's Figure 1",
         "Two bumps, one wider than the other. For any generator the best discriminator is known: D* = p / (p + q), with p the "
@@ -79,17 +77,7 @@ def play_act(act: Act, out: Path, seed: int, quick: bool) -> tuple[Section, dict
     state = "finished" if outcome.finished(prepared.plan) else "stopped"
     if state == "stopped":
         return Section(act.heading), {"state": state, "run": str(folder.path)}
-    pictures = [
-        (sorted(folder.samples.glob("*.png"))[-1], f"After {steps:,} rounds."),
-        (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from the first round to the last."),
-        (interpolation(model.game, model.space, folder.path / "interpolation.png", seed),
-         "On the way from one random vector to another: what lies between two samples."),
-        (loss_curves(read_lines(folder.log), folder.path / "losses.png"),
-         "The game: losses, and what the discriminator says of real and generated samples."),
-    ]
-    scores = score_curves(read_lines(folder.scores), folder.path / "scores.png")
-    if scores is not None:
-        pictures.append((scores, "Scores over the rounds."))
+    pictures = album(model.game, model.space, folder, seed)
     for name, value in outcome.scores.items():
         line.say(f"  {name:<18} {value:8.4f}   {act.meaning.get(name, '')}")
     rows = [(name, f"{value:.4f}", act.meaning.get(name, "")) for name, value in outcome.scores.items()]

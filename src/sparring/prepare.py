@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 import sparring
 from sparring import checkpoint
@@ -124,8 +125,10 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     """InputError that shows what differs between the run in the folder and what is asked for now."""
     if old.get("recipe") != asked["recipe"]:
         raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
-    if not isinstance(old.get("run_settings"), dict):
-        raise InputError(f"{folder.config} is damaged: it has no run_settings. Put it back from a copy, or give another --out.")
+    lacking = [name for name, kind in (("run_settings", dict), ("device", str), ("data", str)) if type(old.get(name)) is not kind]
+    if lacking:
+        raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
+                         f"or give another --out.")
     now = asked | {"run_settings": old["run_settings"] | asked["run_settings"]}
     if now["device"] == "auto":
         now["device"] = old.get("device")                       # the choice was made when the run began
@@ -190,6 +193,8 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
                              f"Your own may be: {', '.join(recipe.networks)}.")
         if not isinstance(net, nn.Module):
             raise InputError(f"{name} is {net!r}; expected a torch.nn.Module, made and not only its class: {name}=Net().")
+        if any(map(is_lazy, net.parameters())):
+            raise InputError(f"{name} has layers whose sizes are not known yet; call it once on an example before.")
         if not any(p.requires_grad for p in net.parameters()):
             raise InputError(f"{name} has no parameters that could learn; give a network with some that require gradients.")
     with torch.random.fork_rng(devices=[]):

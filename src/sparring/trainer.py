@@ -133,5 +133,5 @@ def disk_trouble_told(folder: RunFolder) -> Iterator[None]:
         files, _ = checkpoint.newest(folder.checkpoints)
         kept = "There is no earlier checkpoint." if files is None else \
             "The last checkpoint is whole: run the same command again to go on."
-        raise RunFailed(f"{error.filename or folder.path} could not be written: {error.strerror}. "
+        raise RunFailed(f"{error.filename or folder.path} could not be written: {error.strerror or error}. "
                         f"Make room or mend the permissions. {kept}") from error

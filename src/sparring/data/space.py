@@ -102,7 +102,7 @@ def _value(name: str, plain: Any) -> Any:
     """One field of a space from JSON: a tuple of names, a tuple of numbers, or a whole number."""
     if name in ("x", "shift", "scale", "labels"):
         kind: Any = str if name == "labels" else float | int
-        if not isinstance(plain, list) or not all(isinstance(item, kind) for item in plain):
+        if not isinstance(plain, list | tuple) or not all(isinstance(item, kind) for item in plain):
             raise TypeError(f"{name} should be a list of {'names' if kind is str else 'numbers'}")
         return tuple(plain) if kind is str else tuple(map(float, plain))
     if type(plain) is not int:

@@ -27,7 +27,7 @@ class GanSettings(Settings):
     objective: Literal["minimax", "nonsaturating"] = Field("nonsaturating", description="what the generator minimizes")
     discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round, the K of Algorithm 1")
     latent: int = Field(8, ge=1, le=4096, description="numbers in the random vector z ~ N(0, I)")
-    width: int = Field(128, ge=2, le=8192, description="units in a hidden layer; for images, feature maps at full resolution")
+    width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
     depth: int = Field(2, ge=1, le=16, description="hidden layers (not used for images)")
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")

@@ -1,0 +1,138 @@
+"""What users of the Python functions do wrong, and what a config.json may hold that someone has edited."""
+
+import json
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import sparring
+from shell import TINY, Shell, make_runs
+from sparring.errors import InputError, RunFailed
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    return make_runs(tmp_path_factory.mktemp("runs"))
+
+
+def net(*layers: nn.Module) -> nn.Module:
+    return nn.Sequential(*layers)
+
+
+class Raises(nn.Linear):
+    def forward(self, z):
+        raise KeyError("my own mistake")
+
+
+OWN = [
+    ({"generator": nn.Linear(3, 3)}, ("do not fit", "latent=5", "float[n, 15]")),
+    ({"generator": nn.Linear(5, 3)}, ("the generator gives shape (3,)", "(15,)", "last layer")),
+    ({"generator": nn.Linear(5, 15).double()}, ("do not fit",)),
+    ({"generator": Raises(5, 15)}, ("do not fit", "my own mistake")),
+    ({"generator": nn.LSTM(5, 15)}, ("do not fit",)),
+    ({"generator": nn.Linear}, ("expected a torch.nn.Module", "generator=Net()")),
+    ({"generator": lambda z: z}, ("expected a torch.nn.Module",)),
+    ({"generator": nn.ReLU()}, ("no parameters that could learn",)),
+    ({"generator": nn.LazyLinear(15)}, ("sizes are not known yet", "call it once")),
+    ({"generator": nn.Linear(5, 15).requires_grad_(False)}, ("no parameters that could learn",)),
+    ({"discriminator": nn.Linear(15, 2)}, ("one logit a sample", "gave 4 numbers")),
+    ({"discriminator": nn.Linear(7, 1)}, ("do not fit", "float[n, 15]")),
+    ({"critic": nn.Linear(15, 1)}, ("no setting 'critic'", "Settings: steps")),
+    ({"datas": "ring"}, ("no setting 'datas'",)),
+    ({"data": None}, ("a NoneType", "expected a name")),
+    ({"data": [[1.0, 2.0]] * 20}, ("a list", "np.asarray")),
+    ({"data": np.zeros((0, 3))}, ("empty",)),
+    ({"data": np.full((32, 2), np.nan)}, ("NaN",)),
+    ({"data": torch.zeros(32, 2, 2, 2, 2)}, ("[32, 2, 2, 2, 2]",)),
+    ({"data": np.zeros((32, 2), complex)}, ("complex",)),
+    ({"data": (np.eye(32), np.zeros(31, int))}, ("31",)),
+    ({"data": torch.randn(32, 2), "conditional": True}, ("needs data with labels",)),
+    ({"data": torch.randn(8, 2)}, ("8 samples, fewer than one batch of 16",)),
+    ({"seed": 1.5}, ("seed=1.5", "whole number")),
+    ({"seed": None}, ("seed=None", "whole number")),
+    ({"lr": "fast"}, ("lr=fast", "a number above 0 to 1")),
+    ({"steps": None}, ("steps=None", "an integer")),
+    ({"device": "tpu"}, ("no device 'tpu'", "Devices: auto")),
+]
+
+
+@pytest.mark.parametrize("given, says", OWN, ids=lambda value: str(value)[:40])
+def test_a_mistake_in_python_is_an_input_error(given, says):
+    with pytest.raises(InputError) as error:
+        sparring.fit("gan", **{"data": "quadratic", "steps": 2, **TINY, **given})
+    assert [part for part in says if part not in str(error.value)] == [], str(error.value)
+
+
+def test_mistakes_with_a_model(runs, tmp_path):
+    model = sparring.load(runs / "pictures")
+    for given, says in [({"n": 0}, "n=0"), ({"n": 2.5}, "n=2.5"), ({"n": True}, "n=True"), ({"n": 1, "labels": 2}, "no class 2"),
+                        ({"n": 1, "labels": -1}, "no class -1"), ({"n": 1, "labels": []}, "no labels were given"),
+                        ({"n": 1, "labels": 1.0}, "no class 1.0"), ({"n": 1, "labels": "bird"}, "Classes: cat, dog"),
+                        ({"n": 1, "seed": "a"}, "seed='a'")]:
+        with pytest.raises(InputError, match=says):
+            model.sample(**given)
+    wanted = model.sample(3, labels=[1, 1, 0])
+    for labels in (np.array([1, 1, 0]), torch.tensor([1, 1, 0]), ("dog", "dog", "cat"), ["dog", 1, np.int64(0)]):
+        assert torch.equal(model.sample(np.int64(3), labels=labels), wanted)
+
+    with pytest.raises(InputError, match="not a model folder"):
+        model.save(runs)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunFailed, match="could not be written"):
+        model.save(tmp_path / "file" / "model")
+    with pytest.raises(InputError, match="no device 'tpu'"):
+        sparring.load(runs / "pictures", device="tpu")
+    with pytest.raises(InputError, match=r"no network 'generatr'.* Did you mean 'generator'"):
+        sparring.load(runs / "pictures", generatr=nn.Linear(5, 2))
+
+
+def test_own_networks_are_asked_for_again(tmp_path):
+    def discriminator() -> nn.Module:
+        return net(nn.Linear(15, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+
+    out = tmp_path / "run"
+    sparring.fit("gan", generator=nn.Linear(5, 15), discriminator=discriminator(), out=out, steps=2, **TINY)
+    with pytest.raises(InputError, match=r"your own networks; give them again: sparring.load\(path, generator=\.\.\."):
+        sparring.load(out)
+    with pytest.raises(InputError, match="do not fit"):
+        sparring.load(out, generator=nn.Linear(3, 15))
+    with pytest.raises(RunFailed, match=r"is missing from it|not expected in it"):
+        sparring.load(out, generator=net(nn.Linear(5, 8), nn.Linear(8, 15)))
+    wanted = sparring.load(out, generator=nn.Linear(5, 15)).sample(3)           # sampling needs no discriminator
+    shutil.rmtree(out / "model")
+    with pytest.raises(InputError, match="give them again"):
+        sparring.load(out, generator=nn.Linear(5, 15))                          # a checkpoint holds both
+    again = sparring.load(out, generator=nn.Linear(5, 15), discriminator=discriminator())
+    assert torch.equal(again.sample(3), wanted)
+
+
+ABSENT = object()
+VALUES = (ABSENT, None, True, -1, 10**30, 1.5, "", "x", "../x", [], [1], ["a", "b"], [[1.0]], {}, {"kind": "images"}, {"a": 1})
+
+
+def test_no_config_makes_more_than_a_message(runs, tmp_path, monkeypatch, capsys):
+    """config.json is a file that anyone may edit: every value in it may be anything, or not there."""
+    shell, run = Shell(monkeypatch, capsys), tmp_path / "run"
+    again = ["train", "gan", "--data", "ring", "--steps", 6, "--out", run, *(f"{name}={value}" for name, value in TINY.items())]
+    shutil.copytree(runs / "unfinished", run)
+    config = json.loads((run / "config.json").read_text())
+    places = [(name,) for name in config] + [(name, part) for name in ("settings", "space", "run_settings") for part in config[name]]
+    for place in places:
+        for value in VALUES:
+            changed = json.loads(json.dumps(config))
+            target = changed if len(place) == 1 else changed[place[0]]
+            target[place[-1]] = value
+            if value is ABSENT:
+                del target[place[-1]]
+            (run / "config.json").write_text(json.dumps(changed))
+            with suppress(InputError, RunFailed):               # nothing else may come out
+                sparring.load(run).sample(1)
+            if len(place) == 1 and value in (ABSENT, "x"):
+                assert shell("show", run).code in (0, 2), (place, value)
+                assert value == "x" or shell(*again).code in (0, 2), (place, value)
+                shutil.rmtree(run / "model", ignore_errors=True)
