@@ -79,6 +79,9 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     generator = Player(nets["generator"], adam(nets["generator"]), ema=c.ema, learning_rate=rate)
     discriminator = Player(nets["discriminator"], adam(nets["discriminator"]), learning_rate=rate)
     G, D, separately = generator.net, discriminator.net, "discriminator" in (own or {})
+    # With K = 1 the generator learns from the very samples that the discriminator has just seen: G has not moved in
+    # between, so its forward pass serves both turns.  With more steps each has its own, as in Algorithm 1.
+    alternate, waiting = c.discriminator_steps == 1, dict[int, Tensor]()
 
     def fake(batch: Batch) -> Tensor:
         return G(torch.randn(len(batch.x), c.latent, device=device), *given(batch))
@@ -93,13 +96,20 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
         return first, second
 
     def discriminate(batch: Batch, step: int) -> Report:
-        real, false = logits(batch.x, fake(batch), given(batch))
+        generator.thaw(alternate)
+        made = fake(batch)
+        generator.thaw(False)
+        waiting.clear()
+        if alternate:
+            waiting[step] = made
+        real, false = logits(batch.x, made.detach(), given(batch))
         return Report({"adversarial": objective.discriminator(real, false)},
                       {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: false.sigmoid().mean(),
                        "accuracy": lambda: ((real > 0).float().mean() + (false <= 0).float().mean()) / 2})
 
     def generate(batch: Batch, step: int) -> Report:
-        return Report({"adversarial": objective.generator(D(fake(batch), *given(batch)))})
+        made = waiting.pop(step) if step in waiting else fake(batch)
+        return Report({"adversarial": objective.generator(D(made, *given(batch)))})
 
     def chosen(labels: Tensor | None) -> tuple[Tensor, ...]:
         return (labels.to(device),) if classes and labels is not None else ()
