@@ -64,67 +64,78 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     Networks are called G(z) and D(x), or G(z, labels) and D(x, labels) when conditional:
     z: float[B, latent], x: float[B, *space.shape], labels: int64[B]; D gives logits float[B] or float[B, 1].
     """
-    classes = len(space.labels) if c.conditional else 0
-    nets = {**networks(c, space, classes), **(own or {})}
-    for net in nets.values():
-        net.to(device)
-        if isinstance(space, Images):
-            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter to two fifths faster on a CPU
-    objective = losses.minimax if c.objective == "minimax" else losses.nonsaturating
-    rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
+    pair = Adversaries(c, space, device, own or {})
+    return Game(players={"generator": pair.generator, "discriminator": pair.discriminator},
+                turns={"discriminator": Turn(pair.discriminator, pair.discriminate, times=c.discriminator_steps),
+                       "generator": Turn(pair.generator, pair.generate)},
+                model=pair.generator.average, classes=pair.classes, sample=pair.sample, judge=pair.judge,
+                prior=lambda n, rng: torch.randn(n, c.latent, generator=rng))
 
-    def adam(net: nn.Module) -> Adam:
-        return Adam([p for p in net.parameters() if p.requires_grad], c.lr, (float(c.beta1), float(c.beta2)), fused=True)
 
-    generator = Player(nets["generator"], adam(nets["generator"]), ema=c.ema, learning_rate=rate)
-    discriminator = Player(nets["discriminator"], adam(nets["discriminator"]), learning_rate=rate)
-    G, D, separately = generator.net, discriminator.net, "discriminator" in (own or {})
-    # With K = 1 the generator learns from the very samples that the discriminator has just seen: G has not moved in
-    # between, so its forward pass serves both turns.  With more steps each has its own, as in Algorithm 1.
-    alternate, waiting = c.discriminator_steps == 1, dict[int, Tensor]()
+class Adversaries:
+    """A generator and a discriminator, and what each minimizes."""
 
-    def fake(batch: Batch) -> Tensor:
-        return G(torch.randn(len(batch.x), c.latent, device=device), *given(batch))
+    def __init__(self, c: GanSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module]) -> None:
+        self.c, self.device, self.classes = c, device, len(space.labels) if c.conditional else 0
+        self.objective = losses.minimax if c.objective == "minimax" else losses.nonsaturating
+        nets = {**networks(c, space, self.classes), **own}
+        for net in nets.values():
+            net.to(device)
+            if isinstance(space, Images):
+                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a sixth to two fifths faster on a CPU
+        self.generator = player(nets["generator"], c, ema=c.ema)
+        self.discriminator = player(nets["discriminator"], c, ema=0.0)
+        self.separately = "discriminator" in own                # a user's D may look at the whole batch
+        self.waiting: dict[int, Tensor] = {}                    # samples that serve both turns of one round
 
-    def given(batch: Batch) -> tuple[Tensor, ...]:
-        return (batch.labels,) if classes and batch.labels is not None else ()
+    def labels(self, batch: Batch) -> tuple[Tensor, ...]:
+        return (batch.labels,) if self.classes and batch.labels is not None else ()
 
-    def logits(real: Tensor, false: Tensor, labels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        if separately:                                          # a user's D may look at the whole batch
-            return D(real, *labels).flatten(), D(false, *labels).flatten()
-        first, second = D(torch.cat([real, false]), *(torch.cat([y, y]) for y in labels)).chunk(2)
+    def fake(self, batch: Batch) -> Tensor:
+        return self.generator.net(torch.randn(len(batch.x), self.c.latent, device=self.device), *self.labels(batch))
+
+    def logits(self, real: Tensor, fake: Tensor, labels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        D = self.discriminator.net
+        if self.separately:
+            return D(real, *labels).flatten(), D(fake, *labels).flatten()
+        first, second = D(torch.cat([real, fake]), *(torch.cat([y, y]) for y in labels)).chunk(2)
         return first, second
 
-    def discriminate(batch: Batch, step: int) -> Report:
-        generator.thaw(alternate)
-        made = fake(batch)
-        generator.thaw(False)
-        waiting.clear()
-        if alternate:
-            waiting[step] = made
-        real, false = logits(batch.x, made.detach(), given(batch))
-        return Report({"adversarial": objective.discriminator(real, false)},
-                      {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: false.sigmoid().mean(),
-                       "accuracy": lambda: ((real > 0).float().mean() + (false <= 0).float().mean()) / 2})
+    def discriminate(self, batch: Batch, step: int) -> Report:
+        """Algorithm 1, inner loop.
 
-    def generate(batch: Batch, step: int) -> Report:
-        made = waiting.pop(step) if step in waiting else fake(batch)
-        return Report({"adversarial": objective.generator(D(made, *given(batch)))})
+        With K = 1 the generator's turn learns from the very samples that are judged here: G does not move in
+        between, so one forward pass serves both.  With more steps each turn draws its own.
+        """
+        once = self.c.discriminator_steps == 1
+        self.generator.thaw(once)
+        made = self.fake(batch)
+        self.generator.thaw(False)
+        self.waiting = {step: made} if once else {}
+        real, fake = self.logits(batch.x, made.detach(), self.labels(batch))
+        return Report({"adversarial": self.objective.discriminator(real, fake)},
+                      {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: fake.sigmoid().mean(),
+                       "accuracy": lambda: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2})
 
-    def chosen(labels: Tensor | None) -> tuple[Tensor, ...]:
-        return (labels.to(device),) if classes and labels is not None else ()
+    def generate(self, batch: Batch, step: int) -> Report:
+        """Algorithm 1, outer loop."""
+        made = self.waiting.pop(step) if step in self.waiting else self.fake(batch)
+        return Report({"adversarial": self.objective.generator(self.discriminator.net(made, *self.labels(batch)))})
 
-    def sample(z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
-        return evaluate(G if live else generator.average, z.to(device), *chosen(labels))
+    def sample(self, z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
+        return evaluate(self.generator.net if live else self.generator.average, z.to(self.device), *self.chosen(labels))
 
-    def judge(x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return evaluate(D, x.to(device), *chosen(labels)).flatten()
+    def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return evaluate(self.discriminator.net, x.to(self.device), *self.chosen(labels)).flatten()
 
-    return Game(players={"generator": generator, "discriminator": discriminator},
-                turns={"discriminator": Turn(discriminator, discriminate, times=c.discriminator_steps),
-                       "generator": Turn(generator, generate)},
-                model=generator.average, classes=classes, sample=sample, judge=judge,
-                prior=lambda n, rng: torch.randn(n, c.latent, generator=rng))
+    def chosen(self, labels: Tensor | None) -> tuple[Tensor, ...]:
+        return (labels.to(self.device),) if self.classes and labels is not None else ()
+
+
+def player(net: nn.Module, c: GanSettings, ema: float) -> Player:
+    """A network under Adam, its learning rate falling over the last part of the run."""
+    adam = Adam([p for p in net.parameters() if p.requires_grad], c.lr, (float(c.beta1), float(c.beta2)), fused=True)
+    return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
 
 
 @torch.no_grad()
