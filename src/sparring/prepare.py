@@ -24,7 +24,6 @@ from sparring.data.space import Space, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game, play
 from sparring.recipes import Recipe, find
-from sparring.rng import key
 from sparring.run import RunFolder, differences
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.trainer import Plan
@@ -198,7 +197,7 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
         if not any(p.requires_grad for p in net.parameters()):
             raise InputError(f"{name} has no parameters that could learn; give a network with some that require gradients.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(seed, "init"))
+        torch.manual_seed(seed % 2**63)                         # the first weights that a loop written by hand would have
         game = recipe.game(settings, space, device, own)
     check_networks(game, space)
     return game
