@@ -73,13 +73,18 @@ def test_one_round(recipe, source):
     assert all(net.training for player in game.players.values() for net in [player.net])
 
 
-@pytest.mark.parametrize(("recipe", "source"), CELLS)
-def test_resume_is_exact(recipe, source, tmp_path):
-    settings, game = build(recipe, source)
+VARIANTS = [("gan", source, more) for source in ("curves", "images") for more in (
+    {"discriminator_steps": 3}, {"penalty": "r1+r2", "penalty_every": 3}, {"spectral": True, "noise": 0.3},
+    {"objective": "wasserstein", "clip": 0.05}, {"objective": "relativistic", "penalty": "gradient", "ema": 0})]
+
+
+@pytest.mark.parametrize(("recipe", "source", "more"), [(*cell, {}) for cell in CELLS] + VARIANTS, ids=str)
+def test_resume_is_exact(recipe, source, more, tmp_path):
+    settings, game = build(recipe, source, **more)
     rounds(game, source, settings, 0, 7)
     checkpoint.save(tmp_path, game, 7, {})
     at_save, after = state(game), rounds(game, source, settings, 7, 15)
-    _, other = build(recipe, source, seed=5)
+    _, other = build(recipe, source, seed=5, **more)
     checkpoint.restore(checkpoint.newest(tmp_path)[0], other)
     restored = state(other)
     assert at_save.keys() == restored.keys()

@@ -10,6 +10,7 @@ ROOT = Path(sparring.__file__).parent
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt", "progress"},
     {"game"},
+    {"adversaries"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report"},
     {"scores"},
     {"trainer"},

@@ -1,30 +1,33 @@
-"""The original adversarial network (Goodfellow et al., 2014, Algorithm 1), with or without classes."""
+"""The original adversarial network (Goodfellow et al., 2014, Algorithm 1), under any objective, with any penalty."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam
 
-from sparring import losses
-from sparring.data.source import Batch
+from sparring.adversaries import PENALTIES, Adversaries, Rules, refuse_nonsense
 from sparring.data.space import Curves, Images, Space, Vectors
-from sparring.game import Game, Player, Report, Turn
+from sparring.errors import InputError
+from sparring.game import Game, Player
+from sparring.losses import OBJECTIVES
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
 from sparring.schedules import linear_decay
 from sparring.settings import Settings
 
-SUMMARY = "the original GAN: minimax or non-saturating, with or without classes (Goodfellow et al., 2014)"
+SUMMARY = "the original GAN (Goodfellow et al., 2014), under any objective, with any penalty, with or without classes"
 NETWORKS = ("generator", "discriminator")
 
 
 class GanSettings(Settings):
     """The settings of `gan`."""
 
-    objective: Literal["minimax", "nonsaturating"] = Field("nonsaturating", description="what the generator minimizes")
+    objective: Literal["minimax", "nonsaturating", "least_squares", "hinge", "wasserstein", "relativistic"] = Field(
+        "nonsaturating", description="what the two players minimize")
     discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round, the K of Algorithm 1")
     latent: int = Field(8, ge=1, le=4096, description="numbers in the random vector z ~ N(0, I)")
     width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
@@ -35,6 +38,14 @@ class GanSettings(Settings):
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the mean of squared gradients")
     decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
+    penalty: Literal["none", "r1", "r2", "r1+r2", "gradient", "one_sided", "dragan"] = Field(
+        "none", description="what keeps the discriminator's slope in bounds")
+    penalty_weight: float = Field(1.0, ge=0, le=1e6, description="weight of the penalty, in the units of its paper")
+    penalty_every: int = Field(1, ge=1, le=1000, description="rounds between penalties; above 1 it is lazy, and Adam is corrected")
+    clip: float = Field(0.0, ge=0, le=100, description="largest weight of the discriminator, which is clipped to it; 0: no clipping")
+    spectral: bool = Field(False, description="divide each of the discriminator's layers by its largest singular value")
+    pack: int = Field(1, ge=1, le=16, description="samples that the discriminator judges together (PacGAN)")
+    noise: float = Field(0.0, ge=0, le=10, description="deviation of noise on all the discriminator sees, falling to 0 by the end")
     conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
 
 
@@ -49,13 +60,14 @@ def defaults(space: Space) -> dict[str, Any]:
 
 
 def networks(c: GanSettings, space: Space, classes: int) -> dict[str, nn.Module]:
-    """A generator and a discriminator that fit the data's shape."""
+    """A generator and a discriminator that fit the data's shape; a discriminator of packs sees them joined."""
     if isinstance(space, Images):
+        channels, height, width = space.shape
         return {"generator": ConvGenerator(c.latent, space.shape, c.width, classes),
-                "discriminator": ConvDiscriminator(space.shape, c.width, classes)}
+                "discriminator": ConvDiscriminator((channels * c.pack, height, width), c.width, classes)}
     size, = space.shape
     return {"generator": MLPGenerator(c.latent, size, c.width, c.depth, c.slope, classes),
-            "discriminator": MLPDiscriminator(size, c.width, c.depth, c.slope, classes)}
+            "discriminator": MLPDiscriminator(size * c.pack, c.width, c.depth, c.slope, classes)}
 
 
 def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
@@ -63,87 +75,45 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
 
     Networks are called G(z) and D(x), or G(z, labels) and D(x, labels) when conditional:
     z: float[B, latent], x: float[B, *space.shape], labels: int64[B]; D gives logits float[B] or float[B, 1].
+    InputError for settings that do not go together.
     """
-    pair = Adversaries(c, space, device, own or {})
+    classes = len(space.labels) if c.conditional else 0
+    rules = Rules(PENALTIES[c.penalty] if c.penalty_weight else {}, c.penalty_weight, c.penalty_every, c.clip, c.pack,
+                  linear_decay(c.noise, c.steps, 1.0) if c.noise else None)
+    refuse_nonsense(c.objective, c.penalty, c.penalty_weight, rules, c.batch, classes, c.spectral)
+    nets = {**networks(c, space, classes), **(own or {})}
+    if rules.penalty:
+        refuse_batch_norm(nets["discriminator"], f"penalty={c.penalty}")
+    if c.spectral:
+        for module in list(nets["discriminator"].modules()):
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                spectral_norm(module)                           # (Miyato et al., 2018, Algorithm 1)
+    for net in nets.values():
+        net.to(device)
+        if isinstance(space, Images):
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a sixth to two fifths faster on a CPU
+    pair = Adversaries(player(nets["generator"], c, ema=c.ema), player(nets["discriminator"], c, lazy=rules.every),
+                       OBJECTIVES[c.objective], c.latent, device, classes, rules,
+                       once=c.discriminator_steps == 1, separately="discriminator" in (own or {}))
     return Game(players={"generator": pair.generator, "discriminator": pair.discriminator},
-                turns={"discriminator": Turn(pair.discriminator, pair.discriminate, times=c.discriminator_steps),
-                       "generator": Turn(pair.generator, pair.generate)},
-                model=pair.generator.average, classes=pair.classes, sample=pair.sample, judge=pair.judge,
-                prior=lambda n, rng: torch.randn(n, c.latent, generator=rng))
+                turns=pair.turns(c.discriminator_steps), model=pair.generator.average, classes=classes,
+                prior=pair.prior, sample=pair.sample, judge=pair.judge if c.pack == 1 else None)
 
 
-class Adversaries:
-    """A generator and a discriminator, and what each minimizes."""
+def player(net: nn.Module, c: GanSettings, *, ema: float = 0.0, lazy: int = 1) -> Player:
+    """A network under Adam, its learning rate falling over the last part of the run.
 
-    def __init__(self, c: GanSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module]) -> None:
-        self.c, self.device, self.classes = c, device, len(space.labels) if c.conditional else 0
-        self.objective = losses.minimax if c.objective == "minimax" else losses.nonsaturating
-        nets = {**networks(c, space, self.classes), **own}
-        for net in nets.values():
-            net.to(device)
-            if isinstance(space, Images):
-                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a sixth to two fifths faster on a CPU
-        self.generator = player(nets["generator"], c, ema=c.ema)
-        self.discriminator = player(nets["discriminator"], c, ema=0.0)
-        self.separately = "discriminator" in own                # a user's D may look at the whole batch
-        self.waiting: dict[int, Tensor] = {}                    # samples that serve both turns of one round
-
-    def labels(self, batch: Batch) -> tuple[Tensor, ...]:
-        return (batch.labels,) if self.classes and batch.labels is not None else ()
-
-    def fake(self, batch: Batch) -> Tensor:
-        return self.generator.net(torch.randn(len(batch.x), self.c.latent, device=self.device), *self.labels(batch))
-
-    def logits(self, real: Tensor, fake: Tensor, labels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        D = self.discriminator.net
-        if self.separately:
-            return D(real, *labels).flatten(), D(fake, *labels).flatten()
-        first, second = D(torch.cat([real, fake]), *(torch.cat([y, y]) for y in labels)).chunk(2)
-        return first, second
-
-    def discriminate(self, batch: Batch, step: int) -> Report:
-        """Algorithm 1, inner loop.
-
-        With K = 1 the generator's turn learns from the very samples that are judged here: G does not move in
-        between, so one forward pass serves both.  With more steps each turn draws its own.
-        """
-        once = self.c.discriminator_steps == 1
-        self.generator.thaw(once)
-        made = self.fake(batch)
-        self.generator.thaw(False)
-        self.waiting = {step: made} if once else {}
-        real, fake = self.logits(batch.x, made.detach(), self.labels(batch))
-        return Report({"adversarial": self.objective.discriminator(real, fake)},
-                      {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: fake.sigmoid().mean(),
-                       "accuracy": lambda: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2})
-
-    def generate(self, batch: Batch, step: int) -> Report:
-        """Algorithm 1, outer loop."""
-        made = self.waiting.pop(step) if step in self.waiting else self.fake(batch)
-        return Report({"adversarial": self.objective.generator(self.discriminator.net(made, *self.labels(batch)))})
-
-    def sample(self, z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
-        return evaluate(self.generator.net if live else self.generator.average, z.to(self.device), *self.chosen(labels))
-
-    def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        return evaluate(self.discriminator.net, x.to(self.device), *self.chosen(labels)).flatten()
-
-    def chosen(self, labels: Tensor | None) -> tuple[Tensor, ...]:
-        return (labels.to(self.device),) if self.classes and labels is not None else ()
+    Where every n-th round has a second, lazy step, the rate is scaled by r = n / (n + 1) and the decays are raised to the
+    power of r, which keeps the optimizer's memory as long in rounds (Karras et al., 2020, appendix B).
+    """
+    r = lazy / (lazy + 1) if lazy > 1 else 1.0
+    adam = Adam([p for p in net.parameters() if p.requires_grad], r * c.lr, (float(c.beta1)**r, float(c.beta2)**r), fused=True)
+    return Player(net, adam, ema=ema, learning_rate=linear_decay(r * c.lr, c.steps, c.decay) if c.decay else None)
 
 
-def player(net: nn.Module, c: GanSettings, ema: float) -> Player:
-    """A network under Adam, its learning rate falling over the last part of the run."""
-    adam = Adam([p for p in net.parameters() if p.requires_grad], c.lr, (float(c.beta1), float(c.beta2)), fused=True)
-    return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
-
-
-@torch.no_grad()
-def evaluate(net: nn.Module, *inputs: Tensor) -> Tensor:
-    """The net's output in evaluation mode (BatchNorm by its running statistics), its mode left as it was."""
-    training = net.training
-    net.eval()
-    try:
-        return net(*inputs)
-    finally:
-        net.train(training)
+def refuse_batch_norm(net: nn.Module, why: str) -> None:
+    """InputError for a network whose output for one sample depends on the rest of the batch."""
+    for name, module in net.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise InputError(f"your discriminator has {type(module).__name__} ('{name}'), which mixes the samples of a batch, and {why} "
+                             f"needs the gradient of each sample alone. Use LayerNorm, GroupNorm or no normalization there.")

@@ -1,0 +1,174 @@
+"""A generator and a discriminator under any objective, with any penalty: what the GAN recipes share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from sparring import penalties
+from sparring.data.source import Batch
+from sparring.errors import InputError
+from sparring.game import Player, Report, Turn
+from sparring.losses import Adversarial
+from sparring.schedules import Schedule
+
+Penalty = Callable[[penalties.Critic, Tensor, Tensor], Tensor]      # (critic, real, fake) -> scalar
+
+PENALTIES: dict[str, dict[str, Penalty]] = {
+    "none": {},
+    "r1": {"r1": lambda critic, real, fake: penalties.r1(critic, real)},
+    "r2": {"r2": lambda critic, real, fake: penalties.r2(critic, fake)},
+    "r1+r2": {"r1": lambda critic, real, fake: penalties.r1(critic, real),
+              "r2": lambda critic, real, fake: penalties.r2(critic, fake)},
+    "gradient": {"gradient": penalties.lipschitz},
+    "one_sided": {"one_sided": penalties.lipschitz_one_sided},
+    "dragan": {"dragan": lambda critic, real, fake: penalties.dragan(critic, real)},
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What keeps the discriminator smooth, and how it is shown samples."""
+
+    penalty: Mapping[str, Penalty] = field(default_factory=dict)    # named terms
+    weight: float = 0.0
+    every: int = 1                      # rounds between penalties; more than one is lazy regularization
+    clip: float = 0.0                   # weights are clamped to [-clip, clip]; 0: not
+    pack: int = 1                       # samples judged together
+    noise: Schedule | None = None       # deviation of the noise on what the discriminator sees, by the round
+
+
+@dataclass
+class Adversaries:
+    """Two players, their objective and their rules; the bound methods are the losses of their turns."""
+
+    generator: Player
+    discriminator: Player
+    objective: Adversarial
+    latent: int
+    device: torch.device
+    classes: int = 0
+    rules: Rules = field(default_factory=Rules)
+    once: bool = True                   # one discriminator step a round: its samples can serve the generator's turn too
+    separately: bool = False            # a user's D may look at the whole batch: real and fake in passes of their own
+    waiting: dict[int, Tensor] = field(default_factory=dict)
+
+    # ------------------------------------------------------------------------------------------------ the losses
+    def discriminate(self, batch: Batch, step: int) -> Report:
+        """Algorithm 1 of Goodfellow et al. (2014), inner loop, with the penalty when it is not lazy.
+
+        With one step a round the generator's turn learns from the very samples that are judged here: G does not
+        move in between, so one forward pass serves both.  With more steps each turn draws its own.
+        """
+        self.generator.thaw(self.once)
+        made = self.fake(batch)
+        self.generator.thaw(False)
+        self.waiting = {step: made} if self.once else {}
+        real, fake = self.logits(batch.x, made.detach(), self.labels(batch), step)
+        terms = {"adversarial": self.objective.discriminator(real, fake)}
+        if self.rules.every == 1:
+            terms |= self.penalized(batch, made.detach(), step)
+        return Report(terms, {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: fake.sigmoid().mean(),
+                              "accuracy": lambda: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2})
+
+    def generate(self, batch: Batch, step: int) -> Report:
+        """Algorithm 1, outer loop."""
+        self.clip()
+        made = self.waiting.pop(step) if step in self.waiting else self.fake(batch)
+        labels = self.labels(batch)
+        real = self.score(batch.x, labels, step) if self.objective.relativistic else None
+        return Report({"adversarial": self.objective.generator(real, self.score(made, labels, step))})
+
+    def regularize(self, batch: Batch, step: int) -> Report:
+        """The lazy penalty, weighted by the rounds it stands for (Karras et al., 2020, appendix B)."""
+        made = self.fake(batch).detach()
+        return Report({name: self.rules.every * term for name, term in self.penalized(batch, made, step).items()})
+
+    def penalized(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
+        """Each penalty by name, weighted; a packed sample has one gradient."""
+        labels = tuple(y[::self.rules.pack] for y in self.labels(batch))
+        real, made = (penalties.packed(self.seen(x, step), self.rules.pack) for x in (batch.x, fake))
+
+        def critic(x: Tensor) -> Tensor:
+            return self.discriminator.net(x, *labels)
+
+        return {name: self.rules.weight * penalty(critic, real, made) for name, penalty in self.rules.penalty.items()}
+
+    # ----------------------------------------------------------------------------------------------- their parts
+    def fake(self, batch: Batch) -> Tensor:
+        return self.generator.net(torch.randn(len(batch.x), self.latent, device=self.device), *self.labels(batch))
+
+    def labels(self, batch: Batch) -> tuple[Tensor, ...]:
+        return (batch.labels,) if self.classes and batch.labels is not None else ()
+
+    def seen(self, x: Tensor, step: int) -> Tensor:
+        """What the discriminator is shown: the sample, with instance noise while there is any (Soenderby et al., 2017)."""
+        deviation = self.rules.noise(step) if self.rules.noise is not None else 0.0
+        return x + deviation * torch.randn_like(x) if deviation else x
+
+    def score(self, x: Tensor, labels: tuple[Tensor, ...], step: int) -> Tensor:
+        pack = self.rules.pack
+        shown = penalties.packed(self.seen(x, step), pack)
+        return self.discriminator.net(shown, *(y[::pack] for y in labels)).flatten()
+
+    def logits(self, real: Tensor, fake: Tensor, labels: tuple[Tensor, ...], step: int) -> tuple[Tensor, Tensor]:
+        self.clip()
+        if self.separately:
+            return self.score(real, labels, step), self.score(fake, labels, step)
+        first, second = self.score(torch.cat([real, fake]), tuple(torch.cat([y, y]) for y in labels), step).chunk(2)
+        return first, second
+
+    def clip(self) -> None:
+        """Clamp before every use, which is after every step."""
+        if self.rules.clip:
+            penalties.clip(self.discriminator.net, self.rules.clip)
+
+    # ------------------------------------------------------------------------------------------- for the game
+    def turns(self, steps: int) -> dict[str, Turn]:
+        """The discriminator `steps` times, its lazy penalty when there is one, then the generator."""
+        turns = {"discriminator": Turn(self.discriminator, self.discriminate, times=steps)}
+        if self.rules.penalty and self.rules.every > 1:
+            turns["penalty"] = Turn(self.discriminator, self.regularize, every=self.rules.every)
+        return turns | {"generator": Turn(self.generator, self.generate)}
+
+    def prior(self, n: int, rng: torch.Generator) -> Tensor:
+        return torch.randn(n, self.latent, generator=rng)
+
+    def sample(self, z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
+        return evaluate(self.generator.net if live else self.generator.average, z.to(self.device), *self.chosen(labels))
+
+    def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return evaluate(self.discriminator.net, x.to(self.device), *self.chosen(labels)).flatten()
+
+    def chosen(self, labels: Tensor | None) -> tuple[Tensor, ...]:
+        return (labels.to(self.device),) if self.classes and labels is not None else ()
+
+
+def refuse_nonsense(objective: str, penalty: str, weight: float, rules: Rules, batch: int, classes: int,
+                    spectral: bool) -> None:
+    """InputError, with the reason, for settings that do not go together."""
+    if rules.clip and rules.penalty:
+        raise InputError(f"clip={rules.clip} and penalty={penalty} both bound the discriminator's slope. "
+                         f"Give one: clip=0, or penalty=none.")
+    if objective == "wasserstein" and not (rules.clip or (rules.penalty and weight) or spectral):
+        raise InputError("objective=wasserstein needs a bounded critic: its loss falls for ever when the critic's output grows. "
+                         "Add penalty=gradient penalty_weight=10, or clip=0.01, or spectral=true.")
+    if penalty == "none" and rules.every > 1:
+        raise InputError(f"penalty_every={rules.every} has nothing to be every so often. Give a penalty, such as penalty=r1.")
+    if batch % rules.pack:
+        raise InputError(f"batch={batch} cannot be packed by {rules.pack}: the batch must be a multiple of pack. "
+                         f"Try batch={max(1, batch // rules.pack) * rules.pack}.")
+    if rules.pack > 1 and classes:
+        raise InputError(f"pack={rules.pack} joins samples of different classes. Give conditional=false, or pack=1.")
+
+
+@torch.no_grad()
+def evaluate(net: nn.Module, *inputs: Tensor) -> Tensor:
+    """The net's output in evaluation mode (BatchNorm by its running statistics), its mode left as it was."""
+    training = net.training
+    net.eval()
+    try:
+        return net(*inputs)
+    finally:
+        net.train(training)

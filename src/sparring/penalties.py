@@ -1,0 +1,75 @@
+"""Penalties on the discriminator, and other ways to keep it smooth.
+
+Each penalty is a pure function of a critic (samples to logits), returning a scalar to be weighted and minimized with the
+adversarial loss.  The inner gradient is taken with `torch.func.grad` on the plain module, so that its own gradient
+reaches the parameters whether or not the loss is compiled; inside an autocast region penalties stay in float32.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.func import grad
+
+Critic = Callable[[Tensor], Tensor]     # float[B, ...] -> logits float[B] (or float[B, 1])
+
+
+def gradients(critic: Critic, x: Tensor) -> Tensor:
+    """d critic(x_i) / d x_i for every sample: float[B, ...] -> float[B, N], differentiable in the critic's parameters.
+
+    A critic that mixes the samples of a batch (BatchNorm) has no such thing.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return grad(lambda at: critic(at).sum())(x.detach().float() if x.dtype != torch.float64 else x.detach()).flatten(1)
+
+
+def r1(critic: Critic, real: Tensor) -> Tensor:
+    """E[|grad D(x)|^2] / 2 on real samples (Mescheder et al., 2018, eq. 9); the weight is their gamma."""
+    return gradients(critic, real).square().sum(1).mean() / 2
+
+
+def r2(critic: Critic, fake: Tensor) -> Tensor:
+    """E[|grad D(G(z))|^2] / 2 on generated samples (Mescheder et al., 2018, eq. 10)."""
+    return gradients(critic, fake).square().sum(1).mean() / 2
+
+
+def lipschitz(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """E[(|grad f| - 1)^2] at points between real and fake samples, a weight for each pair (Gulrajani et al., 2017, eq. 3)."""
+    return (_slopes(critic, _between(real, fake)) - 1).square().mean()
+
+
+def lipschitz_one_sided(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """E[max(0, |grad f| - 1)^2]: only slopes above one are punished (Petzka et al., 2018)."""
+    return (_slopes(critic, _between(real, fake)) - 1).relu().square().mean()
+
+
+def dragan(critic: Critic, real: Tensor) -> Tensor:
+    """E[(|grad D| - 1)^2] around real samples: x + U(0, 1) * std(x) / 2 (Kodali et al., 2017)."""
+    around = real + 0.5 * real.std() * torch.rand_like(real)
+    return (_slopes(critic, around) - 1).square().mean()
+
+
+def _between(real: Tensor, fake: Tensor) -> Tensor:
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
+    return torch.lerp(real, fake.detach(), share)
+
+
+def _slopes(critic: Critic, x: Tensor) -> Tensor:
+    """|grad f(x)| for every sample; the square root is kept away from zero, where it has no gradient."""
+    return (gradients(critic, x).square().sum(1) + 1e-12).sqrt()
+
+
+@torch.no_grad()
+def clip(net: nn.Module, most: float) -> None:
+    """Clamp every weight to [-most, most] (Arjovsky et al., 2017, Algorithm 1, line 7)."""
+    for p in net.parameters():
+        p.clamp_(-most, most)
+
+
+def packed(x: Tensor, size: int) -> Tensor:
+    """Join `size` neighbours into one sample along the first axis after the batch (Lin et al., 2018).
+
+    float[B, C, ...] -> float[B / size, size * C, ...]; B must be a multiple of size.
+    """
+    return x.reshape(len(x) // size, size * x.shape[1], *x.shape[2:])
+
