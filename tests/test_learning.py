@@ -57,8 +57,26 @@ def test_own_networks_are_left_without_the_average_when_there_is_none():
     assert model.game.model is G
 
 
+def test_a_critic_with_clipped_weights_learns():
+    model = sparring.fit("wgan", data="gaussian", steps=300, batch=64, lr=5e-4, first_steps=20, seed=0, threads=1)
+    assert model.scores["jsd"] < 0.02
+
+
+def test_a_critic_with_a_gradient_penalty_learns():
+    model = sparring.fit("wgan-gp", data="gaussian", steps=250, batch=64, seed=0, threads=1)
+    assert model.scores["jsd"] < 0.03
+
+
+@pytest.mark.parametrize("more", [{"objective": "least_squares"}, {"objective": "hinge"},
+                                  {"objective": "relativistic", "penalty": "r1+r2", "penalty_weight": 0.1},
+                                  {"penalty": "r1", "penalty_weight": 0.1, "penalty_every": 4}, {"pack": 2}, {"noise": 0.5}], ids=str)
+def test_other_objectives_and_rules_learn(more):
+    model = sparring.fit("gan", data="gaussian", steps=800, batch=128, seed=0, threads=1, **more)
+    assert model.scores["jsd"] < 0.03
+
+
 def test_every_recipe_is_tested_here_to_learn():
-    assert set(RECIPES) == {"gan"}, "a new recipe needs a test that it learns"
+    assert set(RECIPES) == {"gan", "wgan", "wgan-gp"}, "a new recipe needs a test that it learns"
 
 
 @pytest.mark.slow

@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 from sparring import penalties
 from sparring.data.source import Batch
+from sparring.data.space import Images, Space
 from sparring.errors import InputError
-from sparring.game import Player, Report, Turn
+from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.losses import Adversarial
+from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
+from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
 from sparring.schedules import Schedule
 
 Penalty = Callable[[penalties.Critic, Tensor, Tensor], Tensor]      # (critic, real, fake) -> scalar
@@ -69,8 +72,14 @@ class Adversaries:
         terms = {"adversarial": self.objective.discriminator(real, fake)}
         if self.rules.every == 1:
             terms |= self.penalized(batch, made.detach(), step)
-        return Report(terms, {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: fake.sigmoid().mean(),
-                              "accuracy": lambda: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2})
+        return Report(terms, self.watched(real, fake))
+
+    def watched(self, real: Tensor, fake: Tensor) -> Watched:
+        """Beliefs where the objective has them; of a critic, its mean scores."""
+        if not self.objective.probability:
+            return {"score(x)": lambda: real.mean(), "score(G(z))": lambda: fake.mean()}
+        return {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: fake.sigmoid().mean(),
+                "accuracy": lambda: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2}
 
     def generate(self, batch: Batch, step: int) -> Report:
         """Algorithm 1, outer loop."""
@@ -132,6 +141,13 @@ class Adversaries:
             turns["penalty"] = Turn(self.discriminator, self.regularize, every=self.rules.every)
         return turns | {"generator": Turn(self.generator, self.generate)}
 
+    def game(self, turns: dict[str, Turn]) -> Game:
+        """D can be asked for its belief only where it has one, and about single samples."""
+        believes = self.objective.probability and self.rules.pack == 1
+        return Game(players={"generator": self.generator, "discriminator": self.discriminator}, turns=turns,
+                    model=self.generator.average, classes=self.classes, prior=self.prior, sample=self.sample,
+                    judge=self.judge if believes else None)
+
     def prior(self, n: int, rng: torch.Generator) -> Tensor:
         return torch.randn(n, self.latent, generator=rng)
 
@@ -143,6 +159,25 @@ class Adversaries:
 
     def chosen(self, labels: Tensor | None) -> tuple[Tensor, ...]:
         return (labels.to(self.device),) if self.classes and labels is not None else ()
+
+
+def networks(space: Space, latent: int, width: int, depth: int, slope: float, classes: int, pack: int = 1) -> dict[str, nn.Module]:
+    """A generator and a discriminator that fit the data's shape; a discriminator of packs sees them joined."""
+    if isinstance(space, Images):
+        channels, height, wide = space.shape
+        return {"generator": ConvGenerator(latent, space.shape, width, classes),
+                "discriminator": ConvDiscriminator((channels * pack, height, wide), width, classes)}
+    size, = space.shape
+    return {"generator": MLPGenerator(latent, size, width, depth, slope, classes),
+            "discriminator": MLPDiscriminator(size * pack, width, depth, slope, classes)}
+
+
+def place(nets: Mapping[str, nn.Module], space: Space, device: torch.device) -> None:
+    """Move networks to the device; those for images into channels_last, a sixth to two fifths faster on a CPU."""
+    for net in nets.values():
+        net.to(device)
+        if isinstance(space, Images):
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def refuse_nonsense(objective: str, penalty: str, weight: float, rules: Rules, batch: int, classes: int,
@@ -161,6 +196,14 @@ def refuse_nonsense(objective: str, penalty: str, weight: float, rules: Rules, b
                          f"Try batch={max(1, batch // rules.pack) * rules.pack}.")
     if rules.pack > 1 and classes:
         raise InputError(f"pack={rules.pack} joins samples of different classes. Give conditional=false, or pack=1.")
+
+
+def refuse_batch_norm(net: nn.Module, why: str) -> None:
+    """InputError for a network whose output for one sample depends on the rest of the batch."""
+    for name, module in net.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise InputError(f"your discriminator has {type(module).__name__} ('{name}'), which mixes the samples of a batch, and {why} "
+                             f"needs the gradient of each sample alone. Use LayerNorm, GroupNorm or no normalization there.")
 
 
 @torch.no_grad()

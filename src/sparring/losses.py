@@ -21,6 +21,7 @@ class Adversarial(NamedTuple):
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor | None, Tensor], Tensor]
     relativistic: bool = False
+    probability: bool = False           # sigmoid(logit) is what the discriminator believes, with D* as its optimum
 
 
 def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
@@ -74,8 +75,8 @@ def fake_above_real(real: Tensor | None, fake: Tensor) -> Tensor:
     return softplus(real - fake).mean()
 
 
-minimax = Adversarial(cross_entropy, saturating)
-nonsaturating = Adversarial(cross_entropy, log_d)
+minimax = Adversarial(cross_entropy, saturating, probability=True)
+nonsaturating = Adversarial(cross_entropy, log_d, probability=True)
 least_squares = Adversarial(squares, square)
 hinge = Adversarial(margins, minus_score)
 wasserstein = Adversarial(distance, minus_score)
