@@ -19,7 +19,7 @@ from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.prepare import Wish, prepare
 
-PAIRS = 3 if "--quick" in sys.argv else 9
+PAIRS = 3 if "--quick" in sys.argv else 5
 
 
 def trainer(data: object, given: dict[str, object]) -> float:

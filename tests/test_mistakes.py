@@ -191,7 +191,7 @@ MISTAKES = [
     Mistake(RING, ("damaged", "run_settings", "copy"), first=edited("run/config.json", run_settings=None)),
     Mistake(RING, ("began on cuda", "no cuda", "--fork NEWDIR"), first=edited("run/config.json", device="cuda")),
     Mistake(f"{TRAIN} --data ring --fork other", ("--fork needs a run with a whole checkpoint", "new has none")),
-    Mistake("train gan --fork other", ("--fork", "give --out as well")),
+    Mistake("train gan --fork other", ("--fork", "runs/gan-quadratic has none", "Give that run with --out")),
     Mistake(f"{RING} --fork run2 width=8".replace(" width=16", ""), ("does not fit", "width: 16 -> 8", "without --fork")),
     Mistake(f"{RING} --fork run2", ("at step 6 already", "steps=12")),
     Mistake(RING.replace("run", "unfinished"), ("no checkpoint in unfinished/checkpoint is whole", "Nothing was deleted", "--out"),
@@ -277,11 +277,11 @@ class Poisoned(nn.Module):
 
 
 def test_a_term_that_is_not_finite_names_turn_term_and_round(runs, tmp_path):
-    with pytest.raises(RunFailed, match=r"discriminator/adversarial became nan in round 4.*smaller learning rate"):
+    with pytest.raises(RunFailed, match=r"discriminator/adversarial became nan in round 7.*smaller learning rate"):
         sparring.fit("gan", generator=Poisoned(6), out=tmp_path / "new", steps=9, save_every=1,
                      **{k: v for k, v in TINY.items() if k != "save_every"})
-    assert sorted(p.name for p in (tmp_path / "new" / "checkpoint").iterdir()) == ["000000001", "000000002", "000000003"]
-    assert len((tmp_path / "new" / "log.jsonl").read_text().splitlines()) == 3
+    assert sorted(p.name for p in (tmp_path / "new" / "checkpoint").iterdir()) == ["000000004", "000000005", "000000006"]
+    assert len((tmp_path / "new" / "log.jsonl").read_text().splitlines()) == 6
 
 
 def test_a_damaged_checkpoint_is_passed_over(shell):

@@ -180,6 +180,11 @@ def place(nets: Mapping[str, nn.Module], space: Space, device: torch.device) -> 
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def can_fuse(net: nn.Module) -> bool:
+    """Whether an optimizer step over this network can be one fused kernel: not where there are no weights (meta)."""
+    return all(p.device.type in ("cpu", "cuda", "mps") for p in net.parameters())
+
+
 def refuse_nonsense(objective: str, penalty: str, weight: float, rules: Rules, batch: int, classes: int,
                     spectral: bool) -> None:
     """InputError, with the reason, for settings that do not go together."""

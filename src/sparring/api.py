@@ -6,7 +6,7 @@ import operator
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from sparring.run import RunFolder, read_json
 from sparring.settings import Settings, make
 from sparring.trainer import Outcome, Progress, train
 
-CHUNK = 256     # samples made at once, so that a million need no more memory than a few hundred
+CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
+MODEL_FILES = ("config.json", "model.safetensors", checkpoint.MANIFEST)
 
 
 class Silent:
@@ -85,17 +86,19 @@ class Model:
             raise InputError(f"n={n}: the number of samples should be a whole number, at least 1.")
         n, seed = count, whole_seed(seed)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
-        which, parts = self.labels_for(n, labels), []
-        for start in range(0, n, CHUNK):
-            z = self.game.prior(CHUNK, generator(seed, "sample", start // CHUNK))[:n - start]
-            parts.append(self.game.sample(z, which[start:start + CHUNK]).cpu())
+        which, parts = self.labels_for(n + CHUNK, labels), []
+        for start in range(0, n, CHUNK):                        # whole chunks: another shape may change the last bits
+            z = self.game.prior(CHUNK, generator(seed, "sample", start // CHUNK))
+            parts.append(self.game.sample(z, which[start:start + CHUNK])[:n - start].cpu())
         return self.space.decode(torch.cat(parts))
 
     def save(self, path: str | Path) -> Path:
         """Write config.json and model.safetensors into a folder that `sparring.load` opens without the data."""
-        path = Path(path)
-        if path.exists() and not (path / "model.safetensors").exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"{path} exists and is not a model folder; give a new folder.")
+        path = Path(path).expanduser().resolve()
+        others = sorted(p.name for p in path.iterdir() if p.name not in MODEL_FILES) if path.is_dir() else []
+        if others or (path.exists() and not path.is_dir()):
+            raise InputError(f"{path} holds other things ({', '.join(others[:3]) or 'it is a file'}), which saving would replace; "
+                             f"give a new folder.")
         config = {"recipe": self.recipe, "settings": self.settings.model_dump(), "space": to_json(self.space),
                   "scores": self.scores, "trained": self.trained, "versions": versions()}
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.game.model.state_dict().items()}
@@ -135,7 +138,7 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     InputError for wrong input; RunFailed when training cannot go on.
     """
     own = {name: net for name, net in (("generator", generator), ("discriminator", discriminator)) if net is not None}
-    wish = Wish(recipe, data, settings, whole_seed(seed), device, own, command=f"sparring.fit({recipe!r}, ...)")
+    wish = Wish(recipe, data, settings, whole_seed(seed), str(device), own, command=f"sparring.fit({recipe!r}, ...)")
     threads = torch.get_num_threads()
     try:
         if out is not None:
@@ -175,7 +178,7 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
     A model that was trained with your own networks needs them again: `load(path, generator=G)`.
     InputError when the path holds no model; RunFailed when what it holds is damaged.
     """
-    path, device = Path(path), choose_device(device)
+    path, device = Path(path).expanduser(), choose_device(str(device))
     folder = RunFolder(path)
     if (folder.model / "model.safetensors").exists():
         path = folder.model
@@ -192,8 +195,9 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
         fix = f"Delete {path} and run the training command again: its checkpoint makes a new one." \
             if path == folder.model else "Get it again from where it came."
         raise checkpoint.Damaged(f"{error} {fix}") from None
-    model = rebuild(read_json(path / "config.json"), path, device, own)
     tensors = read_tensors(files["model.safetensors"], path)
+    model = rebuild(read_json(path / "config.json"), path, device, own, lambda game: checkpoint.fit(
+        tensors, dict(game.model.state_dict()), str(path)))
     checkpoint.fit(tensors, dict(model.game.model.state_dict()), str(path))
     model.game.model.load_state_dict(tensors)
     return model
@@ -207,17 +211,21 @@ def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -
         raise checkpoint.Damaged(f"no checkpoint in {folder.checkpoints} is whole. {complaints[0]} Train into a new folder.")
     if config is None or files is None:
         raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
-    model = rebuild(config, folder.path, device, own, every_network=True)
+    tensors = read_tensors(files[checkpoint.MODEL], folder.path)
+    model = rebuild(config, folder.path, device, own, lambda game: checkpoint.fit(
+        tensors, checkpoint.networks(game), str(folder.path)), every_network=True)
     step, facts = checkpoint.restore(files, model.game)
-    model.trained = {"steps": step, "seconds": facts["seconds"], "data": config.get("data")}
+    model.trained = {"steps": step, "seconds": facts.get("seconds", 0.0), "data": config.get("data")}
     return model
 
 
-def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module], *,
-            every_network: bool = False) -> Model:
+def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module],
+            check: Callable[[Game], None] = lambda game: None, *, every_network: bool = False) -> Model:
     """A model with fresh weights from a config.json; InputError when that is not of the expected form.
 
-    Sampling does not need a discriminator of one's own; a checkpoint holds `every_network`.
+    `check` is given the game on paper (no weights, no memory) first: what a stranger's config asks for is held against the
+    tensors that are there before memory is taken.  Sampling does not need a discriminator of one's own; a checkpoint
+    holds `every_network`.
     """
     try:
         needed = config.get("own_networks") or (config.get("trained") or {}).get("own_networks") or {}
@@ -226,6 +234,9 @@ def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.M
                              f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")
         recipe, space = find(config["recipe"]), from_json(config["space"])
         settings = make(recipe.settings, config["settings"])
+        if not own:
+            with torch.device("meta"):
+                check(recipe.game(settings, space, torch.device("meta"), None))
         game = build(recipe, settings, space, torch.device(device), 0, own)
         return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained"))
     except (InputError, RunFailed, torch.OutOfMemoryError):

@@ -61,8 +61,8 @@ def save(folder: Path, game: Game, step: int, facts: dict[str, Any]) -> Path:
     `facts` are plain values that come back on loading.  OSError when it cannot be written: what was there before
     is untouched.  RunFailed when a network holds NaN: a poisoned checkpoint is worse than none.
     """
-    networks = _networks(game)
-    for name, tensor in networks.items():
+    weights = {name: tensor.cpu().contiguous().clone() for name, tensor in networks(game).items()}
+    for name, tensor in weights.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise RunFailed(f"{name} holds NaN or infinite values after {step} rounds, so nothing was saved; the "
                             f"last checkpoint is good. Fork it with a smaller learning rate.")
@@ -71,7 +71,7 @@ def save(folder: Path, game: Game, step: int, facts: dict[str, Any]) -> Path:
         "optimizers": flatten({n: p.optimizer.state_dict() for n, p in game.players.items()}, training, "optimizers"),
         "memory": flatten({n: m.state_dict() for n, m in game.memory.items()}, training, "memory"),
     }
-    files = {MODEL: save_tensors(networks), OPTIMIZER: save_tensors(training),
+    files = {MODEL: save_tensors(weights), OPTIMIZER: save_tensors(training),
              STATE: json.dumps({"step": step, "facts": facts, **trees}).encode()}
     target = folder / f"{step:09d}"
     write_folder(target, files)
@@ -80,14 +80,14 @@ def save(folder: Path, game: Game, step: int, facts: dict[str, Any]) -> Path:
     return target
 
 
-def _networks(game: Game) -> dict[str, Tensor]:
-    """Every network's weights and buffers by player/net|average/name, detached copies on the CPU."""
+def networks(game: Game) -> dict[str, Tensor]:
+    """Every network's weights and buffers by player/net|average/name, detached."""
     tensors = {}
     for name, player in game.players.items():
         parts = {"net": player.net} | ({"average": player.average} if player.average is not player.net else {})
         for part, net in parts.items():
             for key, tensor in net.state_dict().items():
-                tensors[f"{name}/{part}/{key}"] = tensor.detach().cpu().contiguous().clone()
+                tensors[f"{name}/{part}/{key}"] = tensor.detach()
     return tensors
 
 
@@ -169,15 +169,19 @@ def restore(files: dict[str, bytes], game: Game) -> tuple[int, dict[str, Any]]:
 
     Damaged when names, shapes or dtypes are not those of the game's networks; nothing is changed then.
     """
-    networks, expected = load_tensors(files[MODEL]), _networks(game)
-    fit(networks, expected, "the checkpoint")
-    state, training = json.loads(files[STATE]), load_tensors(files[OPTIMIZER])
-    optimizers, memory = (unflatten(state[part], training) for part in ("optimizers", "memory"))
+    weights = load_tensors(files[MODEL])
+    fit(weights, networks(game), "the checkpoint")
+    try:
+        state, training = json.loads(files[STATE]), load_tensors(files[OPTIMIZER])
+        optimizers, memory = (unflatten(state[part], training) for part in ("optimizers", "memory"))
+        step, facts = int(state["step"]), dict(state["facts"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"the checkpoint's {STATE} is not of the form that is written here: {error!r}.") from None
     for name, player in game.players.items():
         parts = {"net": player.net} | ({"average": player.average} if player.average is not player.net else {})
         for part, net in parts.items():
             prefix = f"{name}/{part}/"
-            net.load_state_dict({k.removeprefix(prefix): v for k, v in networks.items() if k.startswith(prefix)})
+            net.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
         player.optimizer.load_state_dict(optimizers[name])
         for p, moments in player.optimizer.state.items():
             for key, value in moments.items():
@@ -185,7 +189,7 @@ def restore(files: dict[str, bytes], game: Game) -> tuple[int, dict[str, Any]]:
                     moments[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)   # strides too: fused steps rely on them
     for name, thing in game.memory.items():
         thing.load_state_dict(memory[name])
-    return state["step"], state["facts"]
+    return step, facts
 
 
 def fit(given: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:

@@ -97,7 +97,8 @@ def recipes(as_json: Json = False) -> None:
 
 @commands.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the runs, the pictures and the page.")] = Path("runs/demo"),
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs, the pictures and the page; runs/demo if "
+                                             "left out.")] = None,
     seed: Seed = 0,
     quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the training: to see that everything works.")] = False,
     as_json: Json = False,
@@ -107,7 +108,7 @@ def demo(
     def action() -> dict[str, Any]:
         from sparring.demo import demo as command
 
-        return command(out, seed, quick)
+        return command(out or Path("runs/demo-quick" if quick else "runs/demo"), seed, quick)
 
     finish(action, as_json, "demo")
 
@@ -156,6 +157,7 @@ def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:
 def say(text: str, err: bool = False) -> None:
     """Print a text, whatever bytes the file names in it were made of and whatever letters the terminal has."""
     letters = (sys.stderr if err else sys.stdout).encoding or "utf-8"
+    text = "".join(c if c.isprintable() or c in "\n\t" or "\ud800" <= c <= "\udfff" else repr(c)[1:-1] for c in text)
     typer.echo(text.encode(letters, errors="backslashreplace").decode(letters), err=err)
 
 

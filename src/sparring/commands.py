@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sparring import api
@@ -35,14 +36,15 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
         if "steps" in given:
             raise InputError(f"steps is given twice: --steps {steps} and steps={given['steps']}. Give it once.")
         given["steps"] = steps
-    if fork is not None and out is None:
-        raise InputError("--fork NEWDIR goes on from the run in --out DIR; give --out as well.")
     find(recipe)
     line = Line(recipe)
     prepared = prepare(Wish(recipe, data, given, seed, device, command=command), out or default_out(recipe, data), fork)
     folder = prepared.folder
     if prepared.finished():
         folder.unlock()
+        if not (folder.path / "losses.png").exists():           # the run was stopped after its model and before its pictures
+            model = api.load(folder.path)
+            album(model.game, model.space, folder, seed)
         return {"run": str(folder.path), "state": "finished", "step": prepared.plan.steps,
                 "text": f"{folder.path} is finished ({prepared.plan.steps:,} steps); nothing to do. "
                         f"Draw from it: sparring sample {folder.path}"}
@@ -171,7 +173,7 @@ def parts(game: Game, space: Space, batch: int) -> dict[str, Any]:
 def render(shown: dict[str, Any], title: str) -> str:
     """The same as tables."""
     console = Console(width=120, record=True, file=open_null(), no_color=True)
-    console.print(title, highlight=False)
+    console.print(title, highlight=False, markup=False)
     add(console, ["player", "parameters", "optimizer", "average"],
         [[p["name"], f"{p['parameters']:,}", p["optimizer"], str(p["ema"] or "none")] for p in shown["players"]])
     add(console, ["turn", "player", "times", "every", "terms minimized", "watched"],
@@ -192,7 +194,7 @@ def open_null() -> Any:
 def add(console: Console, header: list[str], rows: list[list[str]]) -> None:
     table = Table(*header, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console.print()
     console.print(table)
 

@@ -34,14 +34,15 @@ ACTS = (
          "residual": "distance of a generated curve from the nearest parabola, root mean square"}),
     Act("density", "mixture", 5000, "A density, as in Goodfellow's Figure 1",
         "Two bumps, one wider than the other. For any generator the best discriminator is known: D* = p / (p + q), with p the "
-        "density of the data and q that of the generator, and its loss is then log 4 \u2212 2 JSD(p, q). The blue line follows "
-        "D* while green approaches black, until it is flat at one half.",
+        "density of the data and q that of the generator, and its loss is then log 4 \u2212 2 JSD(p, q). The blue line is D, which "
+        "takes one step at a time and lags behind D* (orange); as it teaches the generator, green comes to lie on black and both "
+        "settle near one half where the data are.",
         {"jsd": "Jensen-Shannon divergence between data and generator, nats (0 is perfect, 0.693 is disjoint)",
          "d_error": "mean |D \u2212 D*| under the data", "d_error_max": "largest |D \u2212 D*| where 99 % of the data lie",
          "loss": "the discriminator's loss", "loss_theory": "log 4 \u2212 2 JSD, what the theorem says it should be"}),
-    Act("digits", "digits", 1500, "Handwritten digits",
-        "1,437 scanned digits of 16 x 16 pixels and ten classes; 360 more were never shown. Each row asks the generator for one "
-        "digit. If a classifier that has seen only generated digits can read the real ones, they must carry what matters.",
+    Act("digits", "digits", 1000, "Handwritten digits",
+        "1,437 scanned digits of ten classes, enlarged to 16 x 16 pixels; 360 more were never shown. Each row asks the generator "
+        "for one digit. If a classifier that has seen only generated digits can read the real ones, they must carry what matters.",
         {"svc_accuracy": "real digits read correctly by a classifier trained on generated ones",
          "svc_accuracy_real": "the same, trained on real ones", "swd": "sliced Wasserstein distance to the held-out digits",
          "swd_floor": "the same distance between two halves of them",

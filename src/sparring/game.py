@@ -35,7 +35,7 @@ Loss = Callable[[Any, int], Report]     # (batch, round) -> report
 
 
 class NotFinite(RunFailed):
-    """A term of a loss, or a gradient, became NaN or infinite; the step was not applied."""
+    """A term of a loss became NaN or infinite; the step was not applied."""
 
 
 class Player:

@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ import sparring
 from sparring import checkpoint
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
-from sparring.data.source import Finite, Source, batches
+from sparring.data.source import Batch, Finite, Source, batches
 from sparring.data.space import Space, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game, play
@@ -194,17 +194,22 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
             raise InputError(f"{name} is {net!r}; expected a torch.nn.Module, made and not only its class: {name}=Net().")
         if any(map(is_lazy, net.parameters())):
             raise InputError(f"{name} has layers whose sizes are not known yet; call it once on an example before.")
+        if isinstance(net, nn.Sequential) and isinstance(net[-1], nn.Sigmoid) and name == "discriminator":
+            raise InputError("discriminator ends in a Sigmoid; the losses take logits and apply it themselves. Leave it out.")
         if not any(p.requires_grad for p in net.parameters()):
             raise InputError(f"{name} has no parameters that could learn; give a network with some that require gradients.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**63)                         # the first weights that a loop written by hand would have
         game = recipe.game(settings, space, device, own)
-    check_networks(game, space)
+        check_networks(game, space, lambda: recipe.game(settings, space, device, deepcopy(dict(own))) if own else None, settings.batch)
     return game
 
 
-def check_networks(game: Game, space: Space) -> None:
-    """InputError when a user's networks do not take or give what the data needs."""
+def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
+    """InputError when a user's networks do not take or give what the data needs.
+
+    `trial` makes the same game with copies of the user's networks, on which every loss is tried once; None without them.
+    """
     rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
     try:
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
@@ -216,6 +221,11 @@ def check_networks(game: Game, space: Space) -> None:
             if judged != (2,):
                 raise InputError(f"the discriminator must give one logit a sample; for two samples it gave {judged[0]} "
                                  f"numbers. Let its last layer give one.")
+        rehearsal = trial()
+        for turn in rehearsal.turns.values() if rehearsal is not None else ():
+            device = turn.player.parameters[0].device
+            y = torch.zeros(batch, dtype=torch.int64, device=device) if game.classes else None
+            turn.loss(Batch(torch.zeros(batch, *space.shape, device=device), y), turn.start)
     except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:                                  # a user's forward may raise anything

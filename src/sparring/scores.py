@@ -13,7 +13,7 @@ from sparring.metrics import classes, density, modes, parabola
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
 
-SAMPLES = 4000
+SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
 
 
 def score(game: Game, source: Source, seed: int) -> dict[str, float]:
@@ -35,7 +35,8 @@ def draw(game: Game, source: Source, n: int, seed: int, *, live: bool = False) -
     """n samples in user units, on the CPU, and the labels they were asked for (0 where there are none)."""
     latents = game.prior(n, generator(seed, "score"))
     labels = torch.arange(n) % max(1, len(source.space.labels))
-    parts = [game.sample(z, y, live=live).cpu() for z, y in zip(latents.split(500), labels.split(500), strict=True)]
+    few = max(1, min(500, 2**20 // math.prod(source.space.shape)))  # at once: the networks' own maps are many times larger
+    parts = [game.sample(z, y, live=live).cpu() for z, y in zip(latents.split(few), labels.split(few), strict=True)]
     return source.space.decode(torch.cat(parts)), labels
 
 
@@ -47,11 +48,11 @@ def against_data(game: Game, source: Finite, seed: int) -> dict[str, float]:
     (conditional), and `smallest_class`, `largest_class`, shares of samples by a classifier trained on real ones.
     """
     real = source.held_out or source
-    some = torch.randperm(len(real), generator=generator(seed, "real"))[:SAMPLES]
+    some = torch.randperm(len(real), generator=generator(seed, "real"))[:affordable(source, SAMPLES)]
     x, y = real.at(some)
-    made, labels = draw(game, source, SAMPLES, seed)
+    made, labels = draw(game, source, affordable(source, SAMPLES), seed)
     made = source.space.encode(made) if not isinstance(source.space, Images) else made
-    half = len(x) // 2
+    half = min(len(x) // 2, len(made))
     result = {"swd": sliced_wasserstein(made[:half], x[:half], seed),
               "swd_floor": sliced_wasserstein(x[half:2 * half], x[:half], seed)} if half else {}
     if y is not None and readable(source, y):
@@ -64,6 +65,11 @@ def against_data(game: Game, source: Finite, seed: int) -> dict[str, float]:
         shares = classes.shares(known.x, checked(known.labels), made, len(source.space.labels))
         result |= {"smallest_class": min(shares), "largest_class": max(shares)}
     return result
+
+
+def affordable(source: Source, n: int) -> int:
+    """n, or fewer where samples are so large that n of them would crowd the memory."""
+    return max(2, min(n, NUMBERS // math.prod(source.space.shape)))
 
 
 def readable(source: Finite, labels: Tensor) -> bool:

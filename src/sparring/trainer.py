@@ -97,11 +97,13 @@ def resume(game: Game, folder: RunFolder, progress: Progress) -> tuple[int, floa
         if complaints:
             raise RunFailed(f"no checkpoint in {folder.checkpoints} is whole, so nothing can be resumed. "
                             f"Nothing was deleted; train into a new folder with --out.")
+        if read_lines(folder.log):
+            progress.say("there is no checkpoint yet, so this run starts again at step 0")
         folder.rewind(0)
         return 0, 0.0
     step, facts = checkpoint.restore(files, game)
     folder.rewind(step)
-    return step, float(facts["seconds"])
+    return step, float(facts.get("seconds", 0.0))
 
 
 def last_scores(folder: RunFolder) -> dict[str, float]:

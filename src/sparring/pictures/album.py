@@ -10,15 +10,19 @@ from sparring.run import RunFolder, read_lines
 
 
 def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[Path, str]]:
-    """Draw filmstrip, interpolation, losses and scores into the run folder; each path with a caption, last samples first."""
-    last = sorted(folder.samples.glob("*.png"))[-1]
-    pictures = [
-        (last, f"After {int(last.stem):,} rounds."),
-        (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from the first round to the last."),
-        (interpolation(game, space, folder.path / "interpolation.png", seed),
-         "On the way from one random vector to another: what lies between two samples."),
-        (loss_curves(read_lines(folder.log), folder.path / "losses.png"),
-         "The game: losses, and what the discriminator says of real and generated samples."),
-    ]
+    """Draw filmstrip, interpolation, losses and scores into the run folder; each path with a caption, last samples first.
+
+    What has nothing to draw from, because someone deleted it, is left out.
+    """
+    pictures = []
+    shots, rows = sorted(folder.samples.glob("*.png")), read_lines(folder.log)
+    if shots:
+        pictures += [(shots[-1], f"After {int(shots[-1].stem):,} rounds."),
+                     (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from the first round to the last.")]
+    pictures.append((interpolation(game, space, folder.path / "interpolation.png", seed),
+                     "On the way from one random vector to another: what lies between two samples."))
+    if rows:
+        pictures.append((loss_curves(rows, folder.path / "losses.png"),
+                         "The game: losses, and what the discriminator says of real and generated samples."))
     scores = score_curves(read_lines(folder.scores), folder.path / "scores.png")
     return pictures if scores is None else [*pictures, (scores, "Scores over the rounds.")]

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam, RMSprop
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, networks, place, refuse_batch_norm
+from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, networks, place, refuse_batch_norm
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Turn
 from sparring.losses import wasserstein
@@ -81,7 +81,7 @@ def penalized(c: WganGpSettings, space: Space, device: torch.device, own: Mappin
     nets, classes = prepared(c, space, device, own)
     refuse_batch_norm(nets[1], "the gradient penalty")
     rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
-    G, D = (Player(net, Adam(net.parameters(), c.lr, (0.0, float(c.beta2)), fused=True), ema=ema, learning_rate=rate)
+    G, D = (Player(net, Adam(net.parameters(), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net)), ema=ema, learning_rate=rate)
             for net, ema in zip(nets, (c.ema, 0.0), strict=True))
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], c.penalty_weight),
                        once=c.critic_steps == 1, separately="discriminator" in (own or {}))

@@ -1,0 +1,121 @@
+"""What strangers and accidents leave: model folders that ask for too much, files that would be lost, names that are not words."""
+
+import hashlib
+import json
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import sparring
+from conftest import small_images
+from shell import TINY, Shell
+from sparring.data.source import Finite
+from sparring.data.space import Images
+from sparring.errors import InputError, RunFailed
+
+
+@pytest.fixture
+def shell(monkeypatch, capsys, tmp_path) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    return Shell(monkeypatch, capsys)
+
+
+def edited(folder: Path, change) -> Path:
+    """The model with a changed config.json and a manifest that agrees with it."""
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    data = json.dumps(config).encode()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["config.json"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "config.json").write_bytes(data)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize("change", [
+    lambda c: c["space"].update(channels=4, height=8192, width=8192), lambda c: c["settings"].update(width=4096),
+    lambda c: c["settings"].update(latent=4096), lambda c: (c["settings"].update(conditional=True), c["space"].update(labels=["a"] * 10_000)),
+], ids=["huge images", "huge layers", "huge latents", "classes"])
+def test_a_model_that_asks_for_more_than_its_tensors_is_refused_before_memory_is_taken(tmp_path, change):
+    model = sparring.fit("gan", data=small_images(40, labelled=False), steps=1, batch=8, width=4, latent=4, threads=1)
+    folder = edited(model.save(tmp_path / "model"), change)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises((InputError, RunFailed)):
+        sparring.load(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000       # KiB
+
+
+def test_saving_never_replaces_what_is_not_a_model(tmp_path):
+    model = sparring.fit("gan", data="ring", steps=1, **TINY)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "model.safetensors").write_bytes(b"mine")
+    (precious / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match=r"holds other things \(thesis.txt\)"):
+        model.save(precious)
+    assert (precious / "thesis.txt").read_text() == "years of work"
+    first = model.save(tmp_path / "model")
+    assert model.save(first) == first                           # its own it may replace
+    (tmp_path / "link").symlink_to(first, target_is_directory=True)
+    model.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "model", "precious"]
+
+
+def test_a_sample_does_not_depend_on_how_many_are_asked_for():
+    for data in ("ring", small_images(40)):
+        model = sparring.fit("gan", data=data, steps=2, batch=8, width=16, threads=1)
+        many = model.sample(150, seed=3)
+        assert all(torch.equal(model.sample(n, seed=3), many[:n]) for n in (1, 5, 64, 65))
+
+
+def test_scoring_large_images_stays_small():
+    values = torch.zeros(20, 3, 256, 256, dtype=torch.uint8)
+    values[::2] = 255
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = sparring.fit("gan", data=Finite(Images(3, 256, 256), values), steps=1, batch=2, width=2, latent=4, threads=1)
+    assert "swd" in model.scores
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000     # KiB; 4,000 such images are 3 GB
+
+
+def test_names_with_brackets_and_escapes_are_printed_as_they_are(shell):
+    assert shell("train", "gan", "--data", "ring", "--steps", 1, "--out", "we[/a]ird", "width=4", "threads=1").code == 0
+    assert "we[/a]ird" in shell("show", "we[/a]ird").out
+    said = shell("train", "\x1b[31mred")
+    assert "\x1b" not in said.err
+    assert "\\x1b[31mred" in said.err
+
+
+def test_pictures_that_a_stop_left_undrawn_are_drawn_by_the_next_call(shell):
+    words = ("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", "width=4", "threads=1")
+    assert shell(*words).code == 0
+    Path("run/losses.png").unlink()
+    assert "nothing to do" in shell(*words).out
+    assert Path("run/losses.png").exists()
+    Path("run/losses.png").unlink()
+    Path("run/log.jsonl").unlink()
+    assert shell(*words).code == 0
+
+
+def test_fork_goes_on_from_the_default_folder(shell):
+    assert shell("train", "gan", "--data", "ring", "--steps", 2, "width=4", "threads=1").code == 0
+    said = shell("train", "gan", "--data", "ring", "--steps", 4, "width=4", "threads=1", "--fork", "longer", "--json")
+    assert said.json()["step"] == 4
+
+
+def test_a_discriminator_with_a_sigmoid_is_refused():
+    with pytest.raises(InputError, match="take logits"):
+        sparring.fit("gan", data="ring", steps=1, discriminator=nn.Sequential(nn.Linear(2, 1), nn.Sigmoid()), **TINY)
+
+
+@pytest.mark.parametrize("recipe", ["gan", "wgan", "wgan-gp"])
+def test_networks_that_do_not_fit_are_told_before_training(recipe):
+    with pytest.raises(InputError, match=r"do not fit|one logit"):
+        sparring.fit(recipe, data="ring", steps=1, batch=8, width=8, discriminator=nn.Linear(7, 1))
+
+
+def test_a_device_object_is_a_device():
+    assert sparring.fit("gan", data="ring", steps=1, device=torch.device("cpu"), **TINY).sample(1).shape == (1, 2)
