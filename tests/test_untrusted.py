@@ -37,7 +37,8 @@ def edited(folder: Path, change) -> Path:
 
 @pytest.mark.parametrize("change", [
     lambda c: c["space"].update(channels=4, height=8192, width=8192), lambda c: c["settings"].update(width=4096),
-    lambda c: c["settings"].update(latent=4096), lambda c: (c["settings"].update(conditional=True), c["space"].update(labels=["a"] * 10_000)),
+    lambda c: c["settings"].update(latent=4096),
+    lambda c: (c["settings"].update(conditional=True), c["space"].update(labels=["a"] * 10_000)),
 ], ids=["huge images", "huge layers", "huge latents", "classes"])
 def test_a_model_that_asks_for_more_than_its_tensors_is_refused_before_memory_is_taken(tmp_path, change):
     model = sparring.fit("gan", data=small_images(40, labelled=False), steps=1, batch=8, width=4, latent=4, threads=1)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Series = tuple[Floats, Floats]                   # steps and values, of equal length
 Rows = list[dict[str, Any]]                      # the objects of log.jsonl or scores.jsonl
+REFERENCES = ("_theory", "_floor", "_real")      # endings of names of what another score is held against
 MOST = 2000                                      # points a line: more cannot be told apart, and take long
 
 
@@ -53,11 +54,15 @@ def loss_curves(rows: Rows, path: Path) -> Path:
 
 
 def score_curves(rows: Rows, path: Path) -> Path | None:
-    """Chart scores.jsonl, a small panel a score; None, and no file, when there are fewer than two rows."""
+    """Chart scores.jsonl, a small panel a score; None, and no file, when there are fewer than two rows.
+
+    What a score is held against (`loss_theory` beside `loss`) is dotted in the score's own panel.
+    """
     found = {name: line for name, line in series(rows, lambda name: name not in ("step", "time")).items()
              if len(line[0]) > 1}
     if not found:
         return None
+    beside = {name: found.pop(name) for name in list(found) if name.rpartition("_")[0] in found and name.endswith(REFERENCES)}
     across = min(3, len(found))
     down = -(-len(found) // across)
     figure = new_figure(8.0, 1.0 + 2.3 * down)
@@ -67,6 +72,10 @@ def score_curves(rows: Rows, path: Path) -> Path | None:
         axes.title.set_fontsize(LABELS)
         axes.plot(*thin((steps, values)), color=COLOURS[0], linewidth=1.6, marker="o" if len(steps) <= 40 else "",
                   markersize=4)
+        for other, (at, reference) in beside.items():
+            if other.rpartition("_")[0] == name:
+                axes.plot(*thin((at, reference)), color=REAL, linewidth=1.4, linestyle=":", label=other.rpartition("_")[2])
+                axes.legend(fontsize=TICKS, frameon=False)
         axes.margins(y=0.15)
         _rounds(axes, ticks=3, label=i + across >= len(found))
     return save_figure(figure, path)
