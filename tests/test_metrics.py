@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sparring.data.synthetic import Quadratic, gaussian, mixture, ring
-from sparring.metrics import classes, density, modes, parabola
+from sparring.game import Game
+from sparring.metrics import classes, density, modes, parabola, plane
 from sparring.metrics.sliced import sliced_wasserstein
 
 
@@ -42,6 +43,34 @@ def test_true_points_cover_every_mode():
     assert score["modes"] == 8
     assert score["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=0.01)
     assert score["reverse_kl"] == pytest.approx(7 / (2 * 2500), abs=0.002)      # (K - 1) / 2N by chance
+
+
+def test_cells_of_the_plane_hold_what_samples_say():
+    truth = ring()
+    grid = plane.edges(truth)
+    p = plane.masses(truth, grid).flatten()
+    counted = torch.bincount(plane.cell_of(truth.draw(400_000, rng()), grid), minlength=len(p)).double() / 400_000
+    assert p.sum().item() == pytest.approx(1)
+    assert (p - counted).abs().sum().item() / 2 < 0.02           # total variation, all of it sampling noise
+
+
+@pytest.mark.parametrize("wise", [False, True])
+def test_the_plane_knows_the_best_discriminator(wise):
+    """A generator that draws from the data: D* is one half, and D = 1/2 has loss log 4."""
+    truth = ring()
+    space = truth.space
+    draws = iter([truth.draw(20_000, rng(seed)) for seed in range(10)])
+    judge = (lambda x: torch.zeros(len(x))) if wise else (lambda x: torch.full((len(x),), 2.0))
+    game = Game({}, {}, torch.nn.Identity(), lambda n, r: torch.zeros(n, 1),
+                lambda z, live=False: space.encode(next(draws)), judge)
+    score = plane.score(game, truth, 0)
+    assert score["loss_theory"] == pytest.approx(math.log(4), abs=2e-3)
+    if wise:
+        assert score["d_error"] < 0.05                           # the noise of counting cells
+        assert score["loss"] == pytest.approx(math.log(4), abs=1e-6)
+    else:
+        assert score["d_error"] == pytest.approx(1 / (1 + math.exp(-2)) - 0.5, abs=0.02)
+        assert score["loss"] > math.log(4) + 0.5
 
 
 def test_a_collapsed_generator_covers_one():

@@ -9,7 +9,7 @@ from sparring.data.source import Finite, Source
 from sparring.data.space import Images
 from sparring.data.synthetic import Mixture, Quadratic
 from sparring.game import Game
-from sparring.metrics import classes, density, modes, parabola
+from sparring.metrics import classes, density, modes, parabola, plane
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
 
@@ -24,7 +24,7 @@ def score(game: Game, source: Source, seed: int) -> dict[str, float]:
         case Mixture() if source.space.shape == (1,):
             return density.score(game, source, seed)
         case Mixture():
-            return modes.score(draw(game, source, 2500, seed)[0], source)
+            return modes.score(draw(game, source, 2500, seed)[0], source) | plane.score(game, source, seed)
         case Finite():
             return against_data(game, source, seed)
     return {}
