@@ -275,7 +275,7 @@ def choose_threads(recipe: Recipe, settings: Settings, source: Source, device: t
                 play(game, rounds, 0)
                 count += 1
             seconds[threads].append((time.perf_counter() - start) / count)
-    # More threads must win clearly and every time: on a busy machine they can be twenty times slower than one.
+    # More threads must win clearly and every time: on a busy machine they can be many times slower than one.
     return most if max(seconds[most]) < 0.9 * min(seconds[1]) else 1
 
 
