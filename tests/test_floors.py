@@ -8,7 +8,7 @@ import sparring
 ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
-    {"errors", "rng", "losses", "penalties", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt", "progress"},
+    {"errors", "rng", "losses", "penalties", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt", "progress", "unroll"},
     {"game"},
     {"adversaries"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report"},
@@ -16,7 +16,8 @@ FLOORS = [
     {"trainer"},
     {"prepare"},
     {"api"},
-    {"commands", "demo"},
+    {"experiments"},
+    {"commands", "demo", "laboratory"},
     {"cli"},
     {"__main__", "__init__"},
 ]

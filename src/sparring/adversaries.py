@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam
 
 from sparring import penalties
 from sparring.data.source import Batch
@@ -14,7 +15,8 @@ from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.losses import Adversarial
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
-from sparring.schedules import Schedule
+from sparring.schedules import Schedule, constant
+from sparring.unroll import adam_ahead, weights_of, with_weights
 
 Penalty = Callable[[penalties.Critic, Tensor, Tensor], Tensor]      # (critic, real, fake) -> scalar
 
@@ -35,11 +37,13 @@ class Rules:
     """What keeps the discriminator smooth, and how it is shown samples."""
 
     penalty: Mapping[str, Penalty] = field(default_factory=dict)    # named terms
-    weight: float = 0.0
+    weight: Schedule = constant(0.0)    # by the round
     every: int = 1                      # rounds between penalties; more than one is lazy regularization
     clip: float = 0.0                   # weights are clamped to [-clip, clip]; 0: not
     pack: int = 1                       # samples judged together
     noise: Schedule | None = None       # deviation of the noise on what the discriminator sees, by the round
+    consensus: float = 0.0              # weight of the consensus penalty, which both players pay
+    unroll: int = 0                     # discriminator steps that the generator looks ahead
 
 
 @dataclass
@@ -72,7 +76,7 @@ class Adversaries:
         terms = {"adversarial": self.objective.discriminator(real, fake)}
         if self.rules.every == 1:
             terms |= self.penalized(batch, made.detach(), step)
-        return Report(terms, self.watched(real, fake))
+        return Report(terms | self.agreement(batch, step), self.watched(real, fake))
 
     def watched(self, real: Tensor, fake: Tensor) -> Watched:
         """Beliefs where the objective has them; of a critic, its mean scores."""
@@ -85,9 +89,10 @@ class Adversaries:
         """Algorithm 1, outer loop."""
         self.clip()
         made = self.waiting.pop(step) if step in self.waiting else self.fake(batch)
-        labels = self.labels(batch)
-        real = self.score(batch.x, labels, step) if self.objective.relativistic else None
-        return Report({"adversarial": self.objective.generator(real, self.score(made, labels, step))})
+        labels, critic = self.labels(batch), self.rival(batch, made, step)
+        real = self.score(batch.x, labels, step, critic) if self.objective.relativistic else None
+        loss = self.objective.generator(real, self.score(made, labels, step, critic))
+        return Report({"adversarial": loss} | self.agreement(batch, step))
 
     def regularize(self, batch: Batch, step: int) -> Report:
         """The lazy penalty, weighted by the rounds it stands for (Karras et al., 2020, appendix B)."""
@@ -102,7 +107,37 @@ class Adversaries:
         def critic(x: Tensor) -> Tensor:
             return self.discriminator.net(x, *labels)
 
-        return {name: self.rules.weight * penalty(critic, real, made) for name, penalty in self.rules.penalty.items()}
+        weight = self.rules.weight(step)
+        return {name: weight * penalty(critic, real, made) for name, penalty in self.rules.penalty.items()}
+
+    def agreement(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """The consensus penalty, weighted, on fakes of its own."""
+        if not self.rules.consensus:
+            return {}
+        G, D, labels = self.generator.net, self.discriminator.net, self.labels(batch)
+        latents = torch.randn(len(batch.x), self.latent, device=self.device)
+
+        def losses(generator: penalties.Weights, discriminator: penalties.Weights) -> tuple[Tensor, Tensor]:
+            made, critic = with_weights(G, generator)(latents, *labels), with_weights(D, discriminator)
+            real, fake = self.score(batch.x, labels, step, critic), self.score(made, labels, step, critic)
+            return self.objective.generator(real, fake), self.objective.discriminator(real, fake)
+
+        return {"consensus": self.rules.consensus * penalties.consensus(losses, weights_of(G), weights_of(D))}
+
+    def rival(self, batch: Batch, made: Tensor, step: int) -> Callable[..., Tensor]:
+        """Whom the generator plays against: the discriminator, or where that would be after some more steps of its own
+        (Metz et al., 2017), which the generator's gradient then follows too."""
+        D, labels = self.discriminator.net, self.labels(batch)
+        if not self.rules.unroll:
+            return D
+
+        def loss(weights: penalties.Weights) -> Tensor:
+            critic = with_weights(D, weights)
+            return self.objective.discriminator(self.score(batch.x, labels, step, critic), self.score(made, labels, step, critic))
+
+        adam = self.discriminator.optimizer
+        assert isinstance(adam, Adam)
+        return with_weights(D, adam_ahead(loss, D, adam, self.rules.unroll))
 
     # ----------------------------------------------------------------------------------------------- their parts
     def fake(self, batch: Batch) -> Tensor:
@@ -116,10 +151,11 @@ class Adversaries:
         deviation = self.rules.noise(step) if self.rules.noise is not None else 0.0
         return x + deviation * torch.randn_like(x) if deviation else x
 
-    def score(self, x: Tensor, labels: tuple[Tensor, ...], step: int) -> Tensor:
+    def score(self, x: Tensor, labels: tuple[Tensor, ...], step: int, critic: Callable[..., Tensor] | None = None) -> Tensor:
+        """The logits of the discriminator, or of another critic in its place: float[B / pack]."""
         pack = self.rules.pack
         shown = penalties.packed(self.seen(x, step), pack)
-        return self.discriminator.net(shown, *(y[::pack] for y in labels)).flatten()
+        return (critic or self.discriminator.net)(shown, *(y[::pack] for y in labels)).flatten()
 
     def logits(self, real: Tensor, fake: Tensor, labels: tuple[Tensor, ...], step: int) -> tuple[Tensor, Tensor]:
         self.clip()

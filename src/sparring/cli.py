@@ -113,6 +113,27 @@ def demo(
     finish(action, as_json, "demo")
 
 
+@commands.command()
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="Which; all are listed when left out.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="One after the other, with one page for all.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter, with easier claims: to see that everything works.")] = False,
+    data: Annotated[str | None, typer.Option("--data", help="Real images for the experiments that take them: MNIST-like IDX files, "
+                                             "a folder or .zip of images.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the pictures and what was measured; runs/experiments if "
+                                             "left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Reproduce a claim of the literature: claim, source, ours, reference.  Exit code 1 when one does not hold."""
+
+    def action() -> dict[str, Any]:
+        from sparring.laboratory import experiment as command
+
+        return command(name, every, quick, data, out or Path("runs/experiments-quick" if quick else "runs/experiments"))
+
+    finish(action, as_json, "experiment")
+
+
 @commands.callback(invoke_without_command=True)
 def main(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
          as_json: Json = False) -> None:
@@ -120,13 +141,13 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, sample, show, recipes, demo.")
+        context.fail("there is no command. Commands: train, sample, show, recipes, demo, experiment.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 
 
 def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) -> None:
-    """Do it and print what it returned: its `text` for people, the rest as JSON.  Errors end with their exit code."""
+    """Do it and print what it returned: its `text` for people, the rest as JSON; `code` is how to end.  Errors end with theirs."""
     try:
         result = action()
     except InputError as error:
@@ -143,8 +164,10 @@ def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) ->
         if not isinstance(error, MemoryError) and not any(words in str(error) for words in torchs):
             raise
         fail(RunFailed("the memory of this machine did not suffice. Try a smaller batch, size or width."), 1, as_json, command)
-    text = result.pop("text", "")
+    text, code = result.pop("text", ""), result.pop("code", 0)
     say(as_one_line({"command": command, **result}) if as_json else text)
+    if code:
+        raise typer.Exit(code)
 
 
 def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:

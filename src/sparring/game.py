@@ -129,16 +129,13 @@ def play(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tenso
     for name, turn in game.turns.items():
         if not turn.due(step):
             continue
-        player = turn.player
-        for other in game.players.values():
-            other.thaw(other is player)
-        if player.learning_rate is not None:
-            for group in player.optimizer.param_groups:
-                group["lr"] = player.learning_rate(step)
+        _let_learn(game, turn.player, step)
         for repeat in range(turn.times):
             report = turn.loss(shared if repeat == 0 else next(batches), step)
             if report.minimize:
-                _descend(player, name, report.minimize, step)
+                _clear(turn.player)
+                _gather(turn.player, name, report.minimize, step)
+                turn.player.optimizer.step()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
     for player in game.players.values():
@@ -146,18 +143,60 @@ def play(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tenso
     return scores, watched
 
 
-def _descend(player: Player, name: str, terms: dict[str, Tensor], step: int) -> None:
-    """One optimizer step down the sum of the terms; NotFinite, before anything moves, when the sum is not finite."""
+def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tensor], Watched]:
+    """Play one round of simultaneous gradient descent: every gradient is taken where the round began, then all move.
+
+    What theory speaks of (Mescheder et al., 2018, section 2) and what `play`, whose players answer each other, is held
+    against.  ValueError for a turn that repeats, which has no meaning here.
+    """
+    scores: dict[str, Tensor] = {}
+    watched: Watched = {}
+    movers: dict[int, Player] = {}
+    shared = next(batches)
+    for player in game.players.values():
+        _clear(player)
+    for name, turn in game.turns.items():
+        if turn.times > 1:
+            raise ValueError(f"turn '{name}' repeats {turn.times} times; in a round of simultaneous steps everyone moves once")
+        if not turn.due(step):
+            continue
+        _let_learn(game, turn.player, step)
+        report = turn.loss(shared, step)
+        if report.minimize:
+            _gather(turn.player, name, report.minimize, step)
+            movers[id(turn.player)] = turn.player
+        scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
+        watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
+    for player in movers.values():
+        player.optimizer.step()
+    for player in game.players.values():
+        player.follow(step)
+    return scores, watched
+
+
+def _let_learn(game: Game, player: Player, step: int) -> None:
+    """Freeze everyone else, and set the learning rate of this round."""
+    for other in game.players.values():
+        other.thaw(other is player)
+    if player.learning_rate is not None:
+        for group in player.optimizer.param_groups:
+            group["lr"] = player.learning_rate(step)
+
+
+def _clear(player: Player) -> None:
+    for p in player.parameters:
+        p.grad = None
+
+
+def _gather(player: Player, name: str, terms: dict[str, Tensor], step: int) -> None:
+    """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite."""
     total = reduce(torch.add, terms.values())
     if not math.isfinite(total.item()):
         raise NotFinite(_blame(name, terms, step))
-    for p in player.parameters:
-        p.grad = None
     total.backward()        # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
     for p in player.parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
-    player.optimizer.step()
 
 
 def _blame(name: str, terms: dict[str, Tensor], step: int) -> str:

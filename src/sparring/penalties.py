@@ -73,3 +73,18 @@ def packed(x: Tensor, size: int) -> Tensor:
     """
     return x.reshape(len(x) // size, size * x.shape[1], *x.shape[2:])
 
+
+
+Weights = dict[str, Tensor]             # a network's parameters by name
+
+
+def consensus(losses: Callable[[Weights, Weights], tuple[Tensor, Tensor]], generator: Weights, discriminator: Weights) -> Tensor:
+    """|v|^2 / 2 with v = (grad_G L_G, grad_D L_D), the direction in which the players move (Mescheder et al., 2017, eq. 9).
+
+    `losses` gives both players' losses, (L_G, L_D), for given weights.  Both players minimize this, so that they are drawn to
+    where nobody wants to move.
+    """
+    of_generator = grad(lambda weights: losses(weights, discriminator)[0])(generator)
+    of_discriminator = grad(lambda weights: losses(generator, weights)[1])(discriminator)
+    squares = [g.square().sum() for g in (*of_generator.values(), *of_discriminator.values())]
+    return torch.stack(squares).sum() / 2

@@ -13,7 +13,7 @@ from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, networ
 from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.game import Game, Player
 from sparring.losses import OBJECTIVES
-from sparring.schedules import linear_decay
+from sparring.schedules import constant, linear_decay
 from sparring.settings import Settings
 
 SUMMARY = "the original GAN (Goodfellow et al., 2014), under any objective, with any penalty, with or without classes"
@@ -35,13 +35,14 @@ class GanSettings(Settings):
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the mean of squared gradients")
     decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
-    penalty: Literal["none", "r1", "r2", "r1+r2", "gradient", "one_sided", "dragan"] = Field(
-        "none", description="what keeps the discriminator's slope in bounds")
+    penalty: Literal["none", "r1", "r2", "r1+r2", "gradient", "one_sided", "dragan", "consensus"] = Field(
+        "none", description="what keeps the discriminator's slope in bounds, or (consensus) both players near where none would move")
     penalty_weight: float = Field(1.0, ge=0, le=1e6, description="weight of the penalty, in the units of its paper")
     penalty_every: int = Field(1, ge=1, le=1000, description="rounds between penalties; above 1 it is lazy, and Adam is corrected")
     clip: float = Field(0.0, ge=0, le=100, description="largest weight of the discriminator, which is clipped to it; 0: no clipping")
     spectral: bool = Field(False, description="divide each of the discriminator's layers by its largest singular value")
     pack: int = Field(1, ge=1, le=16, description="samples that the discriminator judges together (PacGAN)")
+    unroll: int = Field(0, ge=0, le=100, description="discriminator steps that the generator looks ahead (unrolled GAN); 0: none")
     noise: float = Field(0.0, ge=0, le=10, description="deviation of noise on all the discriminator sees, falling to 0 by the end")
     conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
 
@@ -64,8 +65,9 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     InputError for settings that do not go together.
     """
     classes = len(space.labels) if c.conditional else 0
-    rules = Rules(PENALTIES[c.penalty] if c.penalty_weight else {}, c.penalty_weight, c.penalty_every, c.clip, c.pack,
-                  linear_decay(c.noise, c.steps, 1.0) if c.noise else None)
+    rules = Rules(PENALTIES.get(c.penalty, {}) if c.penalty_weight else {}, constant(c.penalty_weight), c.penalty_every, c.clip, c.pack,
+                  linear_decay(c.noise, c.steps, 1.0) if c.noise else None,
+                  c.penalty_weight if c.penalty == "consensus" else 0.0, c.unroll)
     refuse_nonsense(c.objective, c.penalty, c.penalty_weight, rules, c.batch, classes, c.spectral)
     nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, c.pack), **(own or {})}
     if rules.penalty:

@@ -12,7 +12,7 @@ from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, networ
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Turn
 from sparring.losses import wasserstein
-from sparring.schedules import linear_decay
+from sparring.schedules import constant, linear_decay
 from sparring.settings import Settings
 
 SUMMARY_CLIP = "Wasserstein GAN with clipped weights (Arjovsky et al., 2017)"
@@ -83,7 +83,7 @@ def penalized(c: WganGpSettings, space: Space, device: torch.device, own: Mappin
     rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
     G, D = (Player(net, Adam(net.parameters(), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net)), ema=ema, learning_rate=rate)
             for net, ema in zip(nets, (c.ema, 0.0), strict=True))
-    pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], c.penalty_weight),
+    pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], constant(c.penalty_weight)),
                        once=c.critic_steps == 1, separately="discriminator" in (own or {}))
     return pair.game(pair.turns(c.critic_steps))
 

@@ -1,0 +1,41 @@
+"""Many independent cases side by side, each kept in a file as soon as it is done, so that a stopped experiment goes on."""
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
+
+import torch
+
+from sparring.experiments.claims import Setting
+from sparring.progress import duration
+from sparring.run import write_atomic
+
+
+def solve(setting: Setting, work: Callable[..., dict[str, Any]], cases: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """work(*case) for every case, by case: plain values that JSON holds.
+
+    `work` is a function of a module and its arguments are plain values, since other processes do it, one thread each.
+    What stands in the folder's cases.json, from an earlier call that was stopped, is not done again.
+    """
+    path = setting.out / "cases.json"
+    setting.out.mkdir(parents=True, exist_ok=True)
+    done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [case for case in cases if name_of(case) not in done]
+    began = time.monotonic()
+    with ProcessPoolExecutor(min(len(missing) or 1, os.cpu_count() or 1), multiprocessing.get_context("spawn"),
+                             torch.set_num_threads, (1,)) as pool:
+        futures = {pool.submit(work, *case): case for case in missing}
+        for count, future in enumerate(as_completed(futures), 1):
+            done[name_of(futures[future])] = future.result()
+            write_atomic(path, json.dumps(done, indent=1) + "\n")
+            left = (time.monotonic() - began) / count * (len(missing) - count)
+            setting.tell(f"  {count} of {len(missing)}: {name_of(futures[future])}" + (f", {duration(left)} left" if left else ""))
+    return {case: done[name_of(case)] for case in cases}
+
+
+def name_of(case: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, case))

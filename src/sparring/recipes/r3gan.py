@@ -1,0 +1,70 @@
+"""R3GAN: the relativistic pairing loss with both zero-centred gradient penalties (Huang et al., 2024), on any network."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.optim import Adam
+
+from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, networks, place, refuse_batch_norm
+from sparring.data.space import Images, Space
+from sparring.game import Game, Player
+from sparring.losses import relativistic
+from sparring.schedules import geometric, linear_decay
+from sparring.settings import Settings
+
+SUMMARY = "relativistic GAN with R1 and R2 penalties (Huang et al., 2024): few modes lost, stable on any network"
+NETWORKS = ("generator", "discriminator")
+
+
+class R3ganSettings(Settings):
+    """The settings of `r3gan`."""
+
+    batch: int = Field(256, ge=1, le=65_536, description="samples in a batch")
+    latent: int = Field(8, ge=1, le=4096, description="numbers in the random vector z ~ N(0, I)")
+    width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
+    depth: int = Field(3, ge=1, le=16, description="hidden layers (not used for images)")
+    slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
+    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
+    beta2: float = Field(0.99, ge=0, lt=1, description="Adam's decay of the mean of squared gradients; that of the mean is 0")
+    gamma: float = Field(0.05, gt=0, le=1e6, description="weight of R1 and R2 at first; its default is scaled to the data")
+    gamma_last: float = Field(0.1, gt=0, le=1, description="share of gamma that is left at the end, falling by a factor a round")
+    decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
+    conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
+
+
+def gamma(space: Space) -> float:
+    """The first weight of the penalties, from the size of a sample.
+
+    """
+    numbers = math.prod(space.shape)
+    return 0.05 * (numbers / 3072) ** 2 if isinstance(space, Images) else 0.015 * numbers
+
+
+def defaults(space: Space) -> dict[str, Any]:
+    """What suits this kind of data, where it differs from the settings' own defaults."""
+    images = {"batch": 64, "latent": 32, "width": 32, "lr": 5e-4} if isinstance(space, Images) else {}
+    return images | {"gamma": gamma(space), "conditional": bool(space.labels)}
+
+
+def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
+    """One step of each a round, both paying for slopes of D: R1 at real samples, R2 at generated ones (Huang et al., 2024,
+    section 2).  `own` networks are called as those of `gan` are."""
+    classes = len(space.labels) if c.conditional else 0
+    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes), **(own or {})}
+    refuse_batch_norm(nets["discriminator"], "this recipe")
+    place(nets, space, device)
+    rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
+
+    def player(net: nn.Module, ema: float = 0.0) -> Player:
+        adam = Adam([p for p in net.parameters() if p.requires_grad], c.lr, (0.0, float(c.beta2)), fused=can_fuse(net))
+        return Player(net, adam, ema=ema, learning_rate=rate)
+
+    rules = Rules(PENALTIES["r1+r2"], geometric(c.gamma, c.gamma * c.gamma_last, c.steps))
+    pair = Adversaries(player(nets["generator"], c.ema), player(nets["discriminator"]), relativistic, c.latent, device, classes,
+                       rules, separately="discriminator" in (own or {}))
+    return pair.game(pair.turns(1))
