@@ -24,8 +24,7 @@ PENALTIES: dict[str, dict[str, Penalty]] = {
     "none": {},
     "r1": {"r1": lambda critic, real, fake: penalties.r1(critic, real)},
     "r2": {"r2": lambda critic, real, fake: penalties.r2(critic, fake)},
-    "r1+r2": {"r1": lambda critic, real, fake: penalties.r1(critic, real),
-              "r2": lambda critic, real, fake: penalties.r2(critic, fake)},
+    "r1+r2": {"r1+r2": penalties.r1_and_r2},
     "gradient": {"gradient": penalties.lipschitz},
     "one_sided": {"one_sided": penalties.lipschitz_one_sided},
     "dragan": {"dragan": lambda critic, real, fake: penalties.dragan(critic, real)},
@@ -105,7 +104,7 @@ class Adversaries:
         real, made = (penalties.packed(self.seen(x, step), self.rules.pack) for x in (batch.x, fake))
 
         def critic(x: Tensor) -> Tensor:
-            return self.discriminator.net(x, *labels)
+            return self.discriminator.net(x, *(y.repeat(len(x) // len(y)) for y in labels))
 
         weight = self.rules.weight(step)
         return {name: weight * penalty(critic, real, made) for name, penalty in self.rules.penalty.items()}

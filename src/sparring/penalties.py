@@ -33,6 +33,11 @@ def r2(critic: Critic, fake: Tensor) -> Tensor:
     return gradients(critic, fake).square().sum(1).mean() / 2
 
 
+def r1_and_r2(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """Their sum, in one pass over as many real samples as generated ones (Huang et al., 2024, section 2)."""
+    return gradients(critic, torch.cat([real, fake.detach()])).square().sum(1).mean()
+
+
 def lipschitz(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     """E[(|grad f| - 1)^2] at points between real and fake samples, a weight for each pair (Gulrajani et al., 2017, eq. 3)."""
     return (_slopes(critic, _between(real, fake)) - 1).square().mean()
