@@ -77,7 +77,8 @@ def test_one_round(recipe, source):
 
 VARIANTS = [("gan", source, more) for source in ("curves", "images") for more in (
     {"discriminator_steps": 3}, {"penalty": "r1+r2", "penalty_every": 3}, {"spectral": True, "noise": 0.3},
-    {"objective": "wasserstein", "clip": 0.05}, {"objective": "relativistic", "penalty": "gradient", "ema": 0})]
+    {"objective": "wasserstein", "clip": 0.05}, {"objective": "relativistic", "penalty": "gradient", "ema": 0},
+    {"unroll": 2}, {"penalty": "consensus"})]
 
 
 @pytest.mark.parametrize(("recipe", "source", "more"), [(*cell, {}) for cell in CELLS] + VARIANTS, ids=str)

@@ -36,7 +36,7 @@ class Rules:
     """What keeps the discriminator smooth, and how it is shown samples."""
 
     penalty: Mapping[str, Penalty] = field(default_factory=dict)    # named terms
-    weight: Schedule = constant(0.0)    # by the round
+    weight: Schedule = constant(0.0)    # by the round  # noqa: RUF009 - a function, never changed
     every: int = 1                      # rounds between penalties; more than one is lazy regularization
     clip: float = 0.0                   # weights are clamped to [-clip, clip]; 0: not
     pack: int = 1                       # samples judged together
@@ -121,11 +121,12 @@ class Adversaries:
             real, fake = self.score(batch.x, labels, step, critic), self.score(made, labels, step, critic)
             return self.objective.generator(real, fake), self.objective.discriminator(real, fake)
 
-        return {"consensus": self.rules.consensus * penalties.consensus(losses, weights_of(G), weights_of(D))}
+        return {"consensus": self.rules.consensus * penalties.consensus(
+            losses, weights_of(G, self.generator.parameters), weights_of(D, self.discriminator.parameters))}
 
     def rival(self, batch: Batch, made: Tensor, step: int) -> Callable[..., Tensor]:
         """Whom the generator plays against: the discriminator, or where that would be after some more steps of its own
-        (Metz et al., 2017), which the generator's gradient then follows too."""
+        (Metz et al., 2017), which the generator's gradient then follows too.  The steps are down the adversarial loss alone."""
         D, labels = self.discriminator.net, self.labels(batch)
         if not self.rules.unroll:
             return D
@@ -229,8 +230,18 @@ def refuse_nonsense(objective: str, penalty: str, weight: float, rules: Rules, b
     if objective == "wasserstein" and not (rules.clip or (rules.penalty and weight) or spectral):
         raise InputError("objective=wasserstein needs a bounded critic: its loss falls for ever when the critic's output grows. "
                          "Add penalty=gradient penalty_weight=10, or clip=0.01, or spectral=true.")
-    if penalty == "none" and rules.every > 1:
-        raise InputError(f"penalty_every={rules.every} has nothing to be every so often. Give a penalty, such as penalty=r1.")
+    if rules.consensus and rules.every > 1:
+        raise InputError(f"penalty=consensus is paid by both players in every round, and Adam cannot be corrected for "
+                         f"penalty_every={rules.every} of it. Give penalty_every=1.")
+    if rules.every > 1 and not rules.penalty:
+        raise InputError(f"penalty_every={rules.every} has nothing to be every so often. Give a penalty with a weight above 0, such as "
+                         f"penalty=r1 penalty_weight=1.")
+    if rules.unroll and rules.clip:
+        raise InputError(f"unroll={rules.unroll} looks ahead along steps that are not clipped, to a critic that clip={rules.clip} would "
+                         f"never let be. Give unroll=0, or clip=0 with spectral=true or a penalty.")
+    if rules.unroll and rules.consensus:
+        raise InputError(f"penalty=consensus draws both players to where neither moves, and with unroll={rules.unroll} the generator moves "
+                         f"down another loss than the one it is told of. Give unroll=0, or another penalty.")
     if batch % rules.pack:
         raise InputError(f"batch={batch} cannot be packed by {rules.pack}: the batch must be a multiple of pack. "
                          f"Try batch={max(1, batch // rules.pack) * rules.pack}.")

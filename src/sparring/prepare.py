@@ -5,6 +5,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 import sparring
@@ -221,19 +222,67 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
             if judged != (2,):
                 raise InputError(f"the discriminator must give one logit a sample; for two samples it gave {judged[0]} "
                                  f"numbers. Let its last layer give one.")
-        rehearsal = trial()
-        for turn in rehearsal.turns.values() if rehearsal is not None else ():
-            device = turn.player.parameters[0].device
-            y = torch.zeros(batch, dtype=torch.int64, device=device) if game.classes else None
-            turn.loss(Batch(torch.zeros(batch, *space.shape, device=device), y), turn.start)
+        if (rehearsal := trial()) is not None:
+            refuse_deaf(rehearsal, trial, space, batch)
     except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:                                  # a user's forward may raise anything
         z = tuple(game.prior(2, rng).shape[1:])
         classes = ", and the classes int64[n]" if game.classes else ""
+        if "storage" in str(error) or "functorch" in str(error):
+            raise InputError(f"penalties, consensus and unroll differentiate your networks with torch.func, which goes through neither "
+                             f"numpy nor an autograd.Function without setup_context: {str(error).splitlines()[0]}") from None
         raise InputError(f"the networks do not fit: {error}. For n samples the generator takes random numbers float[n, {z[0]}] "
                          f"(latent={z[0]}) and gives float[n, {', '.join(map(str, space.shape))}], which the discriminator "
                          f"takes{classes}.") from None
+
+
+def refuse_deaf(rehearsal: Game, trial: Callable[[], Game | None], space: Space, batch: int) -> None:
+    """InputError when a loss of a user's networks does not reach its player, who then cannot learn."""
+    heard = rehearse(rehearsal, space, batch)
+    if all(heard.values()):
+        return
+    restless = trial()                                          # a last layer that begins at zero passes nothing on at first
+    assert restless is not None
+    jolt(restless)
+    with suppress(Exception):                                   # other weights may not suit a stranger's network: nothing is added then
+        heard = {turn: reached or heard[turn] for turn, reached in rehearse(restless, space, batch).items()}
+    # Flat is enough only of the generator's loss: a hinge, for one, is flat where the discriminator is sure.
+    deaf = [turn for turn, reached in heard.items() if reached is None or (turn == "generator" and not reached)]
+    if deaf:
+        raise InputError(f"turn '{deaf[0]}' teaches nothing: no gradient of its loss comes back to its player. Something in your "
+                         f"networks lets none through: rounding, argmax, a comparison, .detach(), torch.no_grad(), numpy, or a ReLU that "
+                         f"is never on. Leave it out, above all from what the discriminator does to its input.")
+
+
+def rehearse(game: Game, space: Space, batch: int) -> dict[str, bool | None]:
+    """Try every loss and its gradient, the last turn's first, which is the simplest: by turn, whether the gradient is other
+    than zero anywhere, or None when there is none."""
+    heard: dict[str, bool | None] = {}
+    for name, turn in reversed(game.turns.items()):
+        for player in game.players.values():
+            player.thaw(player is turn.player)
+        device = turn.player.parameters[0].device
+        y = torch.zeros(batch, dtype=torch.int64, device=device) if game.classes else None
+        terms = turn.loss(Batch(torch.zeros(batch, *space.shape, device=device), y), turn.start).minimize.values()
+        total = sum(terms)
+        if not isinstance(total, Tensor):
+            heard[name] = True                                  # it sits this round out
+        elif not total.requires_grad:
+            heard[name] = None
+        else:
+            slopes = torch.autograd.grad(total, turn.player.parameters, allow_unused=True)
+            reached = [bool(slope.any()) for slope in slopes if slope is not None]
+            heard[name] = any(reached) if reached else None
+    return heard
+
+
+@torch.no_grad()
+def jolt(game: Game) -> None:
+    """Move every parameter a little away from where it began."""
+    for player in game.players.values():
+        for p in player.parameters:
+            p.add_(0.1 * torch.randn_like(p))
 
 
 def choose_device(wish: str) -> str:

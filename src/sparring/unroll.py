@@ -1,6 +1,6 @@
 """A look ahead: where a network would be after a few more steps of its optimizer, as a function that can be differentiated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,10 @@ from torch.optim import Adam
 from sparring.penalties import Weights
 
 
-def weights_of(net: nn.Module) -> Weights:
-    return dict(net.named_parameters())
+def weights_of(net: nn.Module, among: Iterable[Tensor] | None = None) -> Weights:
+    """The parameters by name; only those `among` these, when given: what an optimizer does not hold never moves."""
+    held = None if among is None else set(map(id, among))
+    return {name: p for name, p in net.named_parameters() if held is None or id(p) in held}
 
 
 def with_weights(net: nn.Module, weights: Weights) -> Callable[..., Tensor]:
@@ -28,7 +30,8 @@ def adam_ahead(loss: Callable[[Weights], Tensor], net: nn.Module, adam: Adam, st
 
     Neither the network nor its optimizer is moved; gradients pass through every step.
     """
-    group, weights = adam.param_groups[0], weights_of(net)
+    group = adam.param_groups[0]
+    weights = weights_of(net, group["params"])
     first, second = group["betas"]
     states = {name: adam.state.get(p, {}) for name, p in weights.items()}
     mean = {name: s["exp_avg"].clone() if s else torch.zeros_like(weights[name]) for name, s in states.items()}

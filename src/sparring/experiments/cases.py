@@ -6,13 +6,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from sparring.errors import InputError
 from sparring.experiments.claims import Setting
 from sparring.progress import duration
 from sparring.run import write_atomic
+
+ANEW = "Remove it to do its cases again, or give another folder with --out."
 
 
 def solve(setting: Setting, work: Callable[..., dict[str, Any]], cases: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
@@ -20,21 +24,43 @@ def solve(setting: Setting, work: Callable[..., dict[str, Any]], cases: Sequence
 
     `work` is a function of a module and its arguments are plain values, since other processes do it, one thread each.
     What stands in the folder's cases.json, from an earlier call that was stopped, is not done again.
+    InputError when that file is damaged; what a case raised, once those that were being done beside it are kept.
     """
     path = setting.out / "cases.json"
     setting.out.mkdir(parents=True, exist_ok=True)
-    done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    done = kept(path)
+    failed: BaseException | None = None
     missing = [case for case in cases if name_of(case) not in done]
     began = time.monotonic()
     with ProcessPoolExecutor(min(len(missing) or 1, os.cpu_count() or 1), multiprocessing.get_context("spawn"),
                              torch.set_num_threads, (1,)) as pool:
         futures = {pool.submit(work, *case): case for case in missing}
         for count, future in enumerate(as_completed(futures), 1):
+            if future.cancelled() or (error := future.exception()) is not None:
+                failed = failed or (None if future.cancelled() else error)
+                for waiting in futures:                         # what is being done is still finished and kept, nothing more begun
+                    waiting.cancel()
+                continue
             done[name_of(futures[future])] = future.result()
             write_atomic(path, json.dumps(done, indent=1) + "\n")
             left = (time.monotonic() - began) / count * (len(missing) - count)
             setting.tell(f"  {count} of {len(missing)}: {name_of(futures[future])}" + (f", {duration(left)} left" if left else ""))
+    if failed is not None:
+        raise failed
     return {case: done[name_of(case)] for case in cases}
+
+
+def kept(path: Path) -> dict[str, dict[str, Any]]:
+    """What stands in the file, nothing when there is none; InputError when it is not such a file."""
+    if not path.exists():
+        return {}
+    try:
+        done = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {str(error).splitlines()[0]}. {ANEW}") from None
+    if not isinstance(done, dict) or not all(isinstance(found, dict) for found in done.values()):
+        raise InputError(f"{path} should hold an object of objects, by case. {ANEW}")
+    return done
 
 
 def name_of(case: tuple[Any, ...]) -> str:

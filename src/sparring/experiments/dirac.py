@@ -169,10 +169,10 @@ def run(setting: Setting) -> Finding:
             path = paths[name, update] = trajectory(variant, update)
             rows.append(claim(f"{name}/{update}", math.hypot(*path[-1]), PUBLISHED[name][column] if name in PUBLISHED else None))
         setting.tell(f"  {variant.title}: radius " + ", ".join(f"{row.ours:.3g}" for row in rows[-3:]) + " after 500 steps")
-    path = style.save_figure(portraits(paths), setting.out / "dirac.png")
+    picture = style.save_figure(portraits(paths), setting.out / "dirac.png")
     caption = ("Each way to play, from (1, 1) towards the equilibrium at the origin: 500 steps of simultaneous gradient descent "
                "(blue) and of alternating steps (orange).")
-    return Finding(rows, [Picture(path, caption)])
+    return Finding(rows, [Picture(picture, caption)])
 
 
 def claim(name: str, radius: float, published: float | None) -> Row:
@@ -193,7 +193,8 @@ def portraits(paths: dict[tuple[str, str], list[tuple[float, float]]]) -> "Figur
         axes = figure.add_subplot(3, 3, i + 1)
         style.dress(axes, "generator" if i >= 6 else "", "discriminator" if i % 3 == 0 else "", VARIANTS[name].title)
         axes.title.set_fontsize(style.TICKS)
-        for update, colour, label in (("simultaneous", style.JUDGE, "simultaneous steps"), ("alternating-1", style.THEORY, "alternating steps")):
+        for update, colour, label in (("simultaneous", style.JUDGE, "simultaneous steps"),
+                                      ("alternating-1", style.THEORY, "alternating steps")):
             x, y = zip(*paths[name, update], strict=True)
             axes.plot(x, y, color=colour, linewidth=0.9, alpha=0.85, label=label)
             axes.plot(x[-1], y[-1], "o", color=colour, markersize=6, markeredgecolor="white")
