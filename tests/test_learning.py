@@ -75,8 +75,24 @@ def test_other_objectives_and_rules_learn(more):
     assert model.scores["jsd"] < 0.03
 
 
+def test_a_relativistic_critic_with_both_penalties_learns():
+    model = sparring.fit("r3gan", data="gaussian", steps=400, batch=64, seed=0, threads=1)
+    assert model.scores["jsd"] < 0.03
+
+
+def test_a_variational_autoencoder_learns():
+    model = sparring.fit("vae", data="gaussian", steps=300, batch=64, seed=0, threads=1)
+    assert model.scores["jsd"] < 0.01
+
+
+def test_a_variational_autoencoder_learns_a_curved_line_in_fifteen_dimensions():
+    model = sparring.fit("vae", data="quadratic", steps=1200, seed=0, threads=1)
+    assert model.scores["ks"] < 0.15
+    assert model.scores["residual"] < 0.02
+
+
 def test_every_recipe_is_tested_here_to_learn():
-    assert set(RECIPES) == {"gan", "wgan", "wgan-gp"}, "a new recipe needs a test that it learns"
+    assert set(RECIPES) == {"gan", "wgan", "wgan-gp", "r3gan", "vae"}, "a new recipe needs a test that it learns"
 
 
 @pytest.mark.slow

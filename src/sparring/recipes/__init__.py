@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sparring.data.space import Space
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
-from sparring.recipes import gan, wgan
+from sparring.recipes import gan, r3gan, vae, wgan
 from sparring.settings import Settings
 
 
@@ -24,6 +24,8 @@ RECIPES: dict[str, Recipe] = {
     "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, gan.NETWORKS),
     "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, wgan.NETWORKS),
     "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, wgan.NETWORKS),
+    "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, r3gan.NETWORKS),
+    "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.NETWORKS),
 }
 
 

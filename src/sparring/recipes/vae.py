@@ -1,0 +1,119 @@
+"""The variational autoencoder (Kingma and Welling, 2014): a game with one player, to hold the others against."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from sparring.adversaries import can_fuse, evaluate, networks, place
+from sparring.data.source import Batch
+from sparring.data.space import Images, Space
+from sparring.game import Game, Player, Report, Turn
+from sparring.nets.dcgan import ConvDiscriminator
+from sparring.nets.mlp import mlp, with_class
+from sparring.schedules import geometric, linear_decay
+from sparring.settings import Settings
+
+SUMMARY = "variational autoencoder with a Gaussian likelihood (Kingma and Welling, 2014), for comparison; samples are its means"
+NETWORKS = ("generator",)
+
+
+class VaeSettings(Settings):
+    """The settings of `vae`."""
+
+    batch: int = Field(128, ge=1, le=65_536, description="samples in a batch")
+    latent: int = Field(8, ge=1, le=4096, description="numbers in the latent vector z ~ N(0, I)")
+    width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
+    depth: int = Field(2, ge=1, le=16, description="hidden layers (not used for images)")
+    slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
+    sigma: float = Field(0.1, gt=0, le=1, description="deviation of the likelihood N(x; decoder(z), sigma^2 I), in what networks see; "
+                                                      "it falls from 1 to this over the first half of the run")
+    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
+    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the average, which sampling uses; 0: no average")
+    conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
+
+
+def defaults(space: Space) -> dict[str, Any]:
+    """What suits this kind of data, where it differs from the settings' own defaults.
+
+    Sigma is stated, not learned.  The sigma of the greatest likelihood is far smaller wherever the code can restore the data,
+    and samples are worse with it: the codes of real data then leave holes in the prior.  Where a sample is one number, it is
+    not even determined.  A small sigma is a small beta: this is a beta-VAE of deviation 1 and beta = sigma^2 (Higgins et al., 2017).
+    """
+    images = {"latent": 32, "width": 32, "sigma": 0.4, "lr": 2e-3} if isinstance(space, Images) else {}
+    return images | {"conditional": bool(space.labels)}
+
+
+class Encoder(nn.Module):
+    """float[B, *shape] (and int64[B] class indices) to mean and log deviation of q(z | x), each float[B, latent]."""
+
+    def __init__(self, space: Space, c: VaeSettings, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        body = networks(space, c.latent, c.width, c.depth, c.slope, 0)["discriminator"]
+        if isinstance(body, ConvDiscriminator):
+            self.features: nn.Module = body.features
+            self.head: nn.Module = nn.Linear(body.score.in_features + classes, 2 * c.latent)
+        else:
+            self.features = nn.Identity()
+            self.head = mlp(math.prod(space.shape) + classes, c.width, c.depth, 2 * c.latent, c.slope)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        mean, log_deviation = self.head(with_class(self.features(x), labels, self.classes)).chunk(2, 1)
+        return mean, log_deviation
+
+
+class Autoencoder(nn.Module):
+    """Both networks, which learn together.  A user's own `generator` is the decoder."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+
+def reconstruction(x: Tensor, mean: Tensor, sigma: float) -> Tensor:
+    """-log N(x; mean, sigma^2 I), the mean over the batch, nats a sample (Kingma and Welling, 2014, appendix C.2)."""
+    numbers = math.prod(x.shape[1:])
+    return numbers / 2 * ((mean - x).square().mean() / sigma**2 + math.log(2 * math.pi * sigma**2))
+
+
+def kl(mean: Tensor, log_deviation: Tensor) -> Tensor:
+    """KL(N(mean, diag deviation^2) || N(0, I)), the mean over the batch, nats a sample (Kingma and Welling, 2014, appendix B)."""
+    return ((mean.square() + (2 * log_deviation).exp() - 1) / 2 - log_deviation).sum(1).mean()
+
+
+def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
+    """Algorithm 1 of Kingma and Welling (2014), one z a sample; one's `own` generator is the decoder, G(z) or G(z, labels)."""
+    classes = len(space.labels) if c.conditional else 0
+    decoder = (own or {}).get("generator") or networks(space, c.latent, c.width, c.depth, c.slope, classes)["generator"]
+    net = Autoencoder(Encoder(space, c, classes), decoder)
+    place({"autoencoder": net}, space, device)
+    rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
+    sigma = geometric(1.0, c.sigma, -(-c.steps // 2))       # coarse things first: with a small one from the start, codes miss the prior
+    adam = Adam([p for p in net.parameters() if p.requires_grad], c.lr, fused=can_fuse(net))
+    both = Player(net, adam, ema=c.ema, learning_rate=rate)
+
+    def given(labels: Tensor | None) -> tuple[Tensor, ...]:
+        return (labels.to(device),) if classes and labels is not None else ()
+
+    def bound(batch: Batch, step: int) -> Report:
+        """Minus the evidence lower bound (Kingma and Welling, 2014, eq. 3): its two terms, nats a sample, at this round's sigma."""
+        labels = given(batch.labels)
+        mean, log_deviation = net.encoder(batch.x, *labels)
+        made = net.decoder(mean + log_deviation.exp() * torch.randn_like(mean), *labels)
+        terms = {"reconstruction": reconstruction(batch.x, made, sigma(step)), "kl": kl(mean, log_deviation)}
+        return Report(terms, {"elbo": lambda: -terms["reconstruction"] - terms["kl"]})
+
+    def sample(z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
+        """The mean of the likelihood, without its noise, as is the custom."""
+        chosen = net if live else both.average
+        assert isinstance(chosen, Autoencoder)
+        return evaluate(chosen.decoder, z.to(device), *given(labels))
+
+    return Game(players={"autoencoder": both}, turns={"bound": Turn(both, bound)}, model=both.average, classes=classes,
+                prior=lambda n, rng: torch.randn(n, c.latent, generator=rng), sample=sample)
