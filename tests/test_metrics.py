@@ -8,7 +8,7 @@ import torch
 
 from sparring.data.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.game import Game
-from sparring.metrics import classes, density, modes, parabola, plane
+from sparring.metrics import classes, density, modes, parabola, parzen, plane
 from sparring.metrics.sliced import sliced_wasserstein
 
 
@@ -113,3 +113,48 @@ def test_a_classifier_tells_bright_from_dark():
     x = torch.rand(60, 1, 4, 4, generator=rng()) + labels[:, None, None, None].float()
     assert classes.svc_accuracy(x, labels, x, labels) == 1.0
     assert classes.shares(x, labels, x[labels == 1], 2) == [0.0, 1.0]
+
+
+def test_one_kernel_is_a_gaussian_density():
+    x, centre = torch.randn(7, 3, 4, generator=rng()), torch.randn(1, 3, 4, generator=rng(1))
+    for s, found in zip((0.1, 2.0), parzen.log_likelihoods(x, centre, (0.1, 2.0)), strict=True):
+        wanted = torch.distributions.Normal(centre.double(), s).log_prob(x.double()).flatten(1).sum(1)
+        torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-8)
+
+
+def test_many_kernels_are_the_mean_of_their_densities(monkeypatch):
+    monkeypatch.setattr(parzen, "BLOCK", 4)
+    x, centres = torch.randn(11, 2, generator=rng()), torch.randn(30, 2, generator=rng(1))
+    each = torch.distributions.Normal(centres.double(), 0.5).log_prob(x.double()[:, None]).sum(2)
+    torch.testing.assert_close(parzen.log_likelihoods(x, centres, [0.5])[0], each.exp().mean(1).log(), rtol=1e-10, atol=1e-10)
+
+
+def test_far_from_every_kernel_the_likelihood_is_small_but_no_infinity():
+    far = parzen.log_likelihoods(torch.full((1, 784), 1.0), torch.zeros(5, 784), [0.01])[0].item()
+    assert far == pytest.approx(-784 / (2 * 0.01**2) - 784 / 2 * math.log(2 * math.pi * 0.01**2))
+
+
+def test_kernels_on_a_gaussian_converge_to_the_smoothed_gaussian():
+    """Around infinitely many samples of N(0, 1) the window is N(0, 1 + s^2): E[log] = -log(2 pi (1 + s^2)) / 2 - 1 / (2 (1 + s^2))."""
+    x, s = torch.randn(4000, 1, generator=rng()), 0.5
+    v = 1 + s * s
+    wanted = -math.log(2 * math.pi * v) / 2 - x.double().square().mean().item() / (2 * v)
+    errors = [abs(parzen.log_likelihoods(x, torch.randn(n, 1, generator=rng(1)), [s]).mean().item() - wanted) for n in (50, 20_000)]
+    assert errors[1] < 0.002 < errors[0]
+
+
+def test_the_deviation_is_the_likeliest_on_validation_samples():
+    """Around one centre the best deviation is that of the data, sqrt of the mean square."""
+    valid, centre = 0.3 * torch.randn(5000, 20, generator=rng()), torch.zeros(1, 20)
+    assert parzen.best_deviation(valid, centre, (0.1, 0.2, 0.3, 0.4, 1.0)) == 0.3
+    score = parzen.score(0.3 * torch.randn(4000, 20, generator=rng(1)), valid, centre, (0.1, 0.3, 1.0))
+    assert score["deviation"] == 0.3
+    assert score["log_likelihood"] == pytest.approx(-20 * (0.5 + math.log(2 * math.pi * 0.09) / 2), abs=4 * score["standard_error"])
+    assert score["standard_error"] == pytest.approx(math.sqrt(10 / 4000), rel=0.1)     # the variance of half a chi-square
+    assert (parzen.DEVIATIONS[0], parzen.DEVIATIONS[-1], len(parzen.DEVIATIONS)) == (pytest.approx(0.1), pytest.approx(1.0), 10)
+
+
+@pytest.mark.parametrize("centres, deviations", [(torch.zeros(0, 3), (1.0,)), (torch.zeros(2, 4), (1.0,)), (torch.zeros(2, 3), (0.5, 0.0))])
+def test_windows_that_make_no_sense_are_refused(centres, deviations):
+    with pytest.raises(ValueError, match="centres shaped like x and deviations above 0"):
+        parzen.log_likelihoods(torch.zeros(5, 3), centres, deviations)
