@@ -1,13 +1,15 @@
 """Every experiment by name: small programs that each check one claim of the literature, end to end."""
 
 from sparring.errors import InputError, did_you_mean
-from sparring.experiments import dirac, optimal_discriminator, vanishing_gradient
+from sparring.experiments import dirac, dual_gap, optimal_discriminator, vanishing_gradient, wgan_curve
 from sparring.experiments.claims import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     "dirac": Experiment(dirac.CLAIM, dirac.SOURCE, dirac.run),
     "optimal-discriminator": Experiment(optimal_discriminator.CLAIM, optimal_discriminator.SOURCE, optimal_discriminator.run),
     "vanishing-gradient": Experiment(vanishing_gradient.CLAIM, vanishing_gradient.SOURCE, vanishing_gradient.run),
+    "dual-gap": Experiment(dual_gap.CLAIM, dual_gap.SOURCE, dual_gap.run),
+    "wgan-curve": Experiment(wgan_curve.CLAIM, wgan_curve.SOURCE, wgan_curve.run),
 }
 
 
