@@ -8,7 +8,8 @@ import sparring
 ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
-    {"errors", "rng", "losses", "penalties", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt", "progress", "unroll"},
+    {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
+     "progress"},
     {"game"},
     {"adversaries"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report"},

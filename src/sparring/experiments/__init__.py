@@ -1,7 +1,19 @@
 """Every experiment by name: small programs that each check one claim of the literature, end to end."""
 
+from functools import partial
+
 from sparring.errors import InputError, did_you_mean
-from sparring.experiments import dirac, dual_gap, optimal_discriminator, vanishing_gradient, wgan_curve
+from sparring.experiments import (
+    dirac,
+    dual_gap,
+    gan_vs_vae,
+    modes,
+    optimal_discriminator,
+    stacked_mnist,
+    strong_discriminator,
+    vanishing_gradient,
+    wgan_curve,
+)
 from sparring.experiments.claims import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -10,6 +22,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "vanishing-gradient": Experiment(vanishing_gradient.CLAIM, vanishing_gradient.SOURCE, vanishing_gradient.run),
     "dual-gap": Experiment(dual_gap.CLAIM, dual_gap.SOURCE, dual_gap.run),
     "wgan-curve": Experiment(wgan_curve.CLAIM, wgan_curve.SOURCE, wgan_curve.run),
+    **{name: Experiment(protocol.claim, protocol.source, partial(modes.run, name)) for name, protocol in modes.PROTOCOLS.items()},
+    "stacked-mnist": Experiment(stacked_mnist.CLAIM, stacked_mnist.SOURCE, stacked_mnist.run),
+    "strong-discriminator": Experiment(strong_discriminator.CLAIM, strong_discriminator.SOURCE, strong_discriminator.run),
+    "gan-vs-vae": Experiment(gan_vs_vae.CLAIM, gan_vs_vae.SOURCE, gan_vs_vae.run),
 }
 
 

@@ -1,0 +1,57 @@
+"""Networks for points whose density has structure at many scales, such as narrow modes far apart."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sparring.nets.mlp import mlp
+
+QUICKER = 40.0      # how much faster than other weights the logarithm of the sharpness learns under Adam
+
+
+class Waves(nn.Module):
+    """float[B, n] to [x, sin(x F), cos(x F)], float[B, n + 2k], with fixed random frequencies F (Rahimi and Recht, 2007;
+    Tancik et al., 2020).
+
+    Directions are random and the k lengths spread evenly, in their logarithm, from `lowest` to `highest` radians a unit, so
+    that details of size 1 / highest can be told apart: a plain MLP learns those last (Rahaman et al., 2019).
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, inputs: int, k: int, lowest: float, highest: float) -> None:
+        super().__init__()
+        lengths = torch.empty(k).uniform_(math.log(lowest), math.log(highest)).exp()
+        directions = nn.functional.normalize(torch.randn(inputs, k), dim=0)
+        self.register_buffer("frequencies", directions * lengths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        phase = x @ self.frequencies
+        return torch.cat([x, phase.sin(), phase.cos()], 1)
+
+
+def wave_discriminator(inputs: int, width: int, depth: int, k: int = 64, lowest: float = 1.0, highest: float = 40.0) -> nn.Sequential:
+    """float[B, inputs] to logits float[B, 1]."""
+    return nn.Sequential(Waves(inputs, k, lowest, highest), mlp(inputs + 2 * k, width, depth, 1, 0.2))
+
+
+class CodebookGenerator(nn.Module):
+    """float[B, latent] to float[B, outputs]: a soft choice among learned points, and a small free part beside it.
+
+    Steep steps between plateaus are what narrow modes far apart ask of a generator, and what an MLP makes badly.  The logits
+    of the choice are scaled by a learned sharpness: soft at first, so that every code can still move to where it is needed.
+    """
+
+    def __init__(self, latent: int, outputs: int, width: int, codes: int = 64, sharpness: float = 10.0) -> None:
+        super().__init__()
+        self.choose = mlp(latent, width, 2, codes, 0.2)
+        self.codes = nn.Linear(codes, outputs)
+        self.fine = mlp(latent, 32, 1, outputs, 0.2)
+        self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness) / QUICKER))
+        nn.init.normal_(self.codes.weight)
+        nn.init.zeros_(self.codes.bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        sharpness = (QUICKER * self.log_sharpness).exp()
+        return self.codes((sharpness * self.choose(z)).softmax(1)) + 0.1 * self.fine(z)
