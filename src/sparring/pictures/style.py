@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
     from PIL.Image import Image
@@ -41,6 +42,15 @@ def dress(axes: "Axes", x: str, y: str, title: str = "") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=RULE, linewidth=0.6, alpha=0.6)
     axes.set_axisbelow(True)
+
+
+def plain_log(axis: "Axis") -> None:
+    """A logarithmic axis with ticks at 1, 2 and 5 times the powers of ten, written out: 0.05, 0.1, 0.2."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def legend_below(figure: "Figure", axes: "Axes", columns: int = 4) -> None:
