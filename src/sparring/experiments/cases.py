@@ -3,15 +3,17 @@
 import json
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sparring.errors import InputError
+from sparring.errors import InputError, RunFailed
 from sparring.experiments.claims import Setting
 from sparring.progress import duration
 from sparring.run import write_atomic
@@ -31,9 +33,11 @@ def solve(setting: Setting, work: Callable[..., dict[str, Any]], cases: Sequence
     done = kept(path)
     failed: BaseException | None = None
     missing = [case for case in cases if name_of(case) not in done]
+    if len(missing) < len(cases):
+        setting.tell(f"  {len(cases) - len(missing)} of {len(cases)} cases stand in {path} from before; remove it to do them again")
     began = time.monotonic()
-    with ProcessPoolExecutor(min(len(missing) or 1, os.cpu_count() or 1), multiprocessing.get_context("spawn"),
-                             torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(min(len(missing) or 1, os.cpu_count() or 1), multiprocessing.get_context("spawn"), begin_work) as pool, \
+            stopped_at_once(pool, path):
         futures = {pool.submit(work, *case): case for case in missing}
         for count, future in enumerate(as_completed(futures), 1):
             if future.cancelled() or (error := future.exception()) is not None:
@@ -48,6 +52,24 @@ def solve(setting: Setting, work: Callable[..., dict[str, Any]], cases: Sequence
     if failed is not None:
         raise failed
     return {case: done[name_of(case)] for case in cases}
+
+
+def begin_work() -> None:
+    """In each worker: one thread, and Ctrl-C is for the process that waits for it."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def stopped_at_once(pool: ProcessPoolExecutor, path: Path) -> Iterator[None]:
+    """On Ctrl-C end the workers too, and say what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise RunFailed(f"stopped. The cases that were done are kept in {path}; the same command again goes on from there.") from None
 
 
 def kept(path: Path) -> dict[str, dict[str, Any]]:
