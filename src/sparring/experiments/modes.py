@@ -52,9 +52,9 @@ class Protocol:
 
 PROTOCOLS = {
     "ring8": Protocol("The relativistic GAN with R1 and R2 finds all eight modes of a ring every time; others lose some.",
-                      2000, 2000, 8.0, 0.0, 0.02, "PacGAN2 (Lin et al., 2018, table 1): 7.9 modes, KL 0.07"),
+                      1000, 1500, 8.0, 0.0, 0.02, "PacGAN2 (Lin et al., 2018, table 1): 7.9 modes, KL 0.07"),
     "grid25": Protocol("The relativistic GAN with R1 and R2 finds all twenty-five modes of a grid every time, in equal shares.",
-                       3000, 16_000, 25.0, 0.95, 0.03, "PacGAN4 (Lin et al., 2018, table 1): 24.8 modes, 93.6 % high quality, KL 0.04"),
+                       2000, 12_000, 25.0, 0.95, 0.03, "PacGAN4 (Lin et al., 2018, table 1): 24.8 modes, 93.6 % high quality, KL 0.04"),
 }
 
 
