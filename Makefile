@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint benchmark clean
+.PHONY: demo test test-all smoke lint benchmark clean
 
 demo: .venv/ready
 	$(BIN)/sparring demo
@@ -11,6 +11,9 @@ test: .venv/ready
 
 test-all: .venv/ready lint
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+smoke: .venv/ready
+	$(BIN)/sparring experiment --all --quick
 
 lint: .venv/ready
 	$(BIN)/ruff check src tests benchmarks
