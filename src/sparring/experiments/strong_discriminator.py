@@ -167,7 +167,8 @@ def bars(cured: dict[str, list[dict[str, Any]]], even: list[dict[str, Any]], tab
     figure = style.new_figure(9.6, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.45])
     heat(left, table)
-    style.dress(right, "distance to the data (log)", "", f"cures at K = {AHEAD}" + (f", learning rate of D x {max(RATIOS):g}" if (AHEAD, 1.0) not in table else ""))
+    faster = "" if (AHEAD, 1.0) in table else f", learning rate of D x {max(RATIOS):g}"
+    style.dress(right, "distance to the data (log)", "", f"cures at K = {AHEAD}{faster}")
     titles = [*(CURES[name].title for name in cured), "K = 1"]
     for place, (title, those) in enumerate(zip(titles, [*cured.values(), even], strict=True)):
         values = [late(one) for one in those]
