@@ -20,7 +20,7 @@ def write(name: str, data: str | None) -> None:
     result, _, text = perform(name, False, data, out)
     print(text, flush=True)
     cases = json.loads((out / "cases.json").read_text()) if (out / "cases.json").exists() else {}
-    plain = {case: {k: v for k, v in found.items() if not isinstance(v, list)} for case, found in cases.items()}
+    plain = {case: {k: v for k, v in found.items() if not isinstance(v, list | dict)} for case, found in cases.items()}
     del result["pictures"], result["quick"]
     command = f"python benchmarks/experiments.py {name}" + (" --data PATH-OF-THE-IMAGES" if data else "")
     record = {"command": command, "claim": EXPERIMENTS[name].claim, "source": EXPERIMENTS[name].source, "machine": machine(),

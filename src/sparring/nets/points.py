@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sparring.nets.mlp import mlp
 
-QUICKER = 40.0      # how much faster than other weights the logarithm of the sharpness learns under Adam
+QUICKER, MOST = 25.0, 100.0     # how much faster than other weights the sharpness learns under Adam, and its bound
 
 
 class Waves(nn.Module):
@@ -40,7 +40,8 @@ class CodebookGenerator(nn.Module):
     """float[B, latent] to float[B, outputs]: a soft choice among learned points, and a small free part beside it.
 
     Steep steps between plateaus are what narrow modes far apart ask of a generator, and what an MLP makes badly.  The logits
-    of the choice are scaled by a learned sharpness: soft at first, so that every code can still move to where it is needed.
+    of the choice are scaled by a learned sharpness: soft at first, so that every code can still move to where it is needed, and
+    bounded, since a choice that is too sharp sends no gradient to codes that are not chosen.
     """
 
     def __init__(self, latent: int, outputs: int, width: int, codes: int = 64, sharpness: float = 10.0) -> None:
@@ -48,10 +49,10 @@ class CodebookGenerator(nn.Module):
         self.choose = mlp(latent, width, 2, codes, 0.2)
         self.codes = nn.Linear(codes, outputs)
         self.fine = mlp(latent, 32, 1, outputs, 0.2)
-        self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness) / QUICKER))
+        self.sharpness = nn.Parameter(torch.tensor(math.log(sharpness / (MOST - sharpness)) / QUICKER))
         nn.init.normal_(self.codes.weight)
         nn.init.zeros_(self.codes.bias)
 
     def forward(self, z: Tensor) -> Tensor:
-        sharpness = (QUICKER * self.log_sharpness).exp()
+        sharpness = MOST * (QUICKER * self.sharpness).sigmoid()
         return self.codes((sharpness * self.choose(z)).softmax(1)) + 0.1 * self.fine(z)

@@ -40,8 +40,11 @@ def loss_curves(rows: Rows, path: Path) -> Path:
         dress(axes, "", panel)
         _lines(axes, lines)
         if lines is terms:
-            _reference(axes, LOG4, "log 4: D cannot tell")
-            axes.set_ylim(*robust_limits([values for _, values in lines.values()]))
+            shown = [values for _, values in lines.values()]
+            if watched:                                         # of a critic, or without a D, log 4 says nothing
+                _reference(axes, LOG4, "log 4: D cannot tell")
+                shown = [*shown, np.array([LOG4])]
+            axes.set_ylim(*robust_limits(shown))
         else:
             _reference(axes, 0.5, "1/2: D cannot tell")
             axes.set_ylim(-0.03, 1.03)
@@ -125,9 +128,9 @@ def running_median(line: Series, points: int = 400) -> Series:
 
 
 def robust_limits(lines: list[Floats]) -> tuple[float, float]:
-    """A range that shows log 4 and all but the rarest values: one peak must not flatten everything else."""
-    low = min([LOG4, *(float(np.quantile(values, 0.005)) for values in lines)])
-    high = max([LOG4, *(float(np.quantile(values, 0.995)) for values in lines)])
+    """A range that shows all but the rarest values of every line: one peak must not flatten everything else."""
+    low = min(float(np.quantile(values, 0.005)) for values in lines)
+    high = max(float(np.quantile(values, 0.995)) for values in lines)
     room = 0.08 * (high - low) or 0.5
     return low - room, high + room
 
