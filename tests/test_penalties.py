@@ -118,7 +118,7 @@ def test_penalties_stay_in_float32_under_autocast():
 
 def test_clip_and_pack():
     net = nn.Linear(3, 3)
-    penalties.clip(net, 0.01)
+    penalties.clip(net.parameters(), 0.01)
     assert max(p.abs().max().item() for p in net.parameters()) <= 0.01
     x = torch.arange(12.0).view(6, 2)
     assert torch.equal(penalties.packed(x, 3), torch.arange(12.0).view(2, 6))
@@ -165,7 +165,8 @@ def test_other_rules_play(more, data):
 
 
 @pytest.mark.parametrize(("more", "reason"), [
-    ({"clip": 0.01, "penalty": "r1"}, "both bound"), ({"pack": 3}, "cannot be packed by 3.*batch=6"),
+    ({"clip": 0.01, "penalty": "r1"}, "both bound"), ({"clip": 0.01, "spectral": True}, "both bound"),
+    ({"pack": 3}, "cannot be packed by 3.*batch=6"),
     ({"objective": "wasserstein"}, "bounded critic"),
     ({"objective": "wasserstein", "penalty": "r1", "penalty_weight": 0}, "bounded critic"),
     ({"penalty_every": 2}, "nothing to be every so often"),
@@ -179,6 +180,25 @@ def test_nonsense_is_refused_with_the_reason(more, reason):
 def test_packs_do_not_mix_classes():
     with pytest.raises(InputError, match="different classes"):
         sparring.fit("gan", data=small_images(), steps=2, batch=8, width=8, pack=2)
+
+
+def test_a_lazy_penalty_stands_for_every_step_of_several():
+    model = sparring.fit("gan", data="ring", steps=2, batch=8, width=8, penalty="r1", penalty_every=4, discriminator_steps=5, lr=0.01,
+                         decay=0)
+    pair = model.game.turns["penalty"].loss.__self__
+    assert pair.rules.every * pair.rules.steps == 20
+    group = model.game.players["discriminator"].optimizer.param_groups[0]
+    assert group["lr"] == pytest.approx(0.01 * 20 / 21)
+
+
+@pytest.mark.parametrize(("recipe", "more"), [("gan", {"clip": 0.01}), ("wgan", {}), ("wgan-gp", {}), ("r3gan", {})])
+def test_layers_that_a_user_froze_stay_and_the_rest_comes_back_free(recipe, more):
+    D = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
+    D[0].requires_grad_(False)
+    before = D[0].weight.clone()
+    sparring.fit(recipe, data="ring", steps=3, batch=8, width=8, discriminator=D, **more)
+    assert torch.equal(D[0].weight, before)
+    assert D[2].weight.requires_grad and not D[0].weight.requires_grad
 
 
 def test_a_lazy_penalty_corrects_adam():

@@ -43,6 +43,7 @@ class Rules:
     noise: Schedule | None = None       # deviation of the noise on what the discriminator sees, by the round
     consensus: float = 0.0              # weight of the consensus penalty, which both players pay
     unroll: int = 0                     # discriminator steps that the generator looks ahead
+    steps: int = 1                      # discriminator steps a round, which a lazy penalty stands for
 
 
 @dataclass
@@ -94,9 +95,10 @@ class Adversaries:
         return Report({"adversarial": loss} | self.agreement(batch, step))
 
     def regularize(self, batch: Batch, step: int) -> Report:
-        """The lazy penalty, weighted by the rounds it stands for (Karras et al., 2020, appendix B)."""
+        """The lazy penalty, weighted by the discriminator steps it stands for (Karras et al., 2020, appendix B)."""
         made = self.fake(batch).detach()
-        return Report({name: self.rules.every * term for name, term in self.penalized(batch, made, step).items()})
+        stands_for = self.rules.every * self.rules.steps
+        return Report({name: stands_for * term for name, term in self.penalized(batch, made, step).items()})
 
     def penalized(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         """Each penalty by name, weighted; a packed sample has one gradient."""
@@ -167,7 +169,7 @@ class Adversaries:
     def clip(self) -> None:
         """Clamp before every use, which is after every step."""
         if self.rules.clip:
-            penalties.clip(self.discriminator.net, self.rules.clip)
+            penalties.clip(self.discriminator.parameters, self.rules.clip)
 
     # ------------------------------------------------------------------------------------------- for the game
     def turns(self, steps: int) -> dict[str, Turn]:
@@ -227,6 +229,8 @@ def refuse_nonsense(objective: str, penalty: str, weight: float, rules: Rules, b
     if rules.clip and rules.penalty:
         raise InputError(f"clip={rules.clip} and penalty={penalty} both bound the discriminator's slope. "
                          f"Give one: clip=0, or penalty=none.")
+    if rules.clip and spectral:
+        raise InputError(f"clip={rules.clip} and spectral=true both bound the discriminator's slope. Give one: clip=0, or spectral=false.")
     if objective == "wasserstein" and not (rules.clip or (rules.penalty and weight) or spectral):
         raise InputError("objective=wasserstein needs a bounded critic: its loss falls for ever when the critic's output grows. "
                          "Add penalty=gradient penalty_weight=10, or clip=0.01, or spectral=true.")

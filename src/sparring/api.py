@@ -168,6 +168,8 @@ def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
             model.save(folder.model)
         return model, outcome
     finally:
+        for player in prepared.game.players.values():           # turns freeze the others; a user's networks come back as they were
+            player.thaw(True)
         folder.unlock()
 
 

@@ -6,9 +6,12 @@ from typing import Any
 
 from sparring.errors import InputError
 from sparring.experiments import EXPERIMENTS, find
+from sparring.experiments.cases import ANEW
 from sparring.experiments.claims import Finding, Row, Setting
 from sparring.progress import Line, duration
 from sparring.report import Section, write_page
+
+ON_IMAGES = ("vanishing-gradient", "stacked-mnist", "gan-vs-vae")       # these can use real images that are given
 
 
 def experiment(name: str | None, every: bool, quick: bool, data: str | None, out: Path) -> dict[str, Any]:
@@ -22,6 +25,8 @@ def experiment(name: str | None, every: bool, quick: bool, data: str | None, out
     chosen = list(EXPERIMENTS) if name is None else [name]
     for one in chosen:
         find(one)
+    if data is not None and name is not None and name not in ON_IMAGES:
+        raise InputError(f"experiment {name} makes its own data; --data is for {', '.join(ON_IMAGES)}.")
     results, sections, texts = [], [], []
     for one in chosen:
         result, section, text = perform(one, quick, data, out / one)
@@ -41,7 +46,13 @@ def perform(name: str, quick: bool, data: str | None, out: Path) -> tuple[dict[s
     each, line, started = EXPERIMENTS[name], Line(name), time.monotonic()
     line.say(f"{name}: {each.claim}")
     out.mkdir(parents=True, exist_ok=True)
-    finding: Finding = each.run(Setting(out, quick, data, line.say))
+    before = (out / "cases.json").exists()
+    try:
+        finding: Finding = each.run(Setting(out, quick, data, line.say))
+    except KeyError as error:
+        if not before:
+            raise
+        raise InputError(f"a case in {out / 'cases.json'} lacks {error}; it was made by another version, or damaged. {ANEW}") from None
     seconds = time.monotonic() - started
     cells = [cells_of(row) for row in finding.rows]
     header = ("claim", "ours", "reference", "", "source")

@@ -5,10 +5,10 @@ adversarial loss.  The inner gradient is taken with `torch.func.grad` on the pla
 reaches the parameters whether or not the loss is compiled; inside an autocast region penalties stay in float32.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import grad
 
 Critic = Callable[[Tensor], Tensor]     # float[B, ...] -> logits float[B] (or float[B, 1])
@@ -49,7 +49,10 @@ def lipschitz_one_sided(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def dragan(critic: Critic, real: Tensor) -> Tensor:
-    """E[(|grad D| - 1)^2] around real samples: x + U(0, 1) * std(x) / 2 (Kodali et al., 2017)."""
+    """E[(|grad D| - 1)^2] around real samples: x + U(0, 1) * std(x) / 2 (Kodali et al., 2017).
+
+    The perturbed points themselves; the authors' code then mixes each with its x by one more random share.
+    """
     around = real + 0.5 * real.std() * torch.rand_like(real)
     return (_slopes(critic, around) - 1).square().mean()
 
@@ -65,9 +68,9 @@ def _slopes(critic: Critic, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def clip(net: nn.Module, most: float) -> None:
+def clip(parameters: Iterable[Tensor], most: float) -> None:
     """Clamp every weight to [-most, most] (Arjovsky et al., 2017, Algorithm 1, line 7)."""
-    for p in net.parameters():
+    for p in parameters:
         p.clamp_(-most, most)
 
 

@@ -127,7 +127,7 @@ def game(variant: Variant, discriminator_steps: int) -> Game:
 
     def clip() -> None:
         if variant.clip:
-            penalties.clip(D, variant.clip)
+            penalties.clip(D.parameters(), variant.clip)
 
     def generate(batch: None, step: int) -> Report:
         clip()
@@ -156,7 +156,7 @@ def trajectory(variant: Variant, update: str, seed: int = 0) -> list[tuple[float
         seed_round(seed, torch.device("cpu"), step)
         one_round(table, rounds, step)
         if variant.clip:
-            penalties.clip(D, variant.clip)
+            penalties.clip(D.parameters(), variant.clip)
         path.append((G.theta.item(), -D.psi.item()))
     return path
 

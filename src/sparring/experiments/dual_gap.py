@@ -186,7 +186,7 @@ def run(setting: Setting) -> Finding:
                         "The function: x climbs, y descends. The searches for the worst opponents start at the points (circles) or "
                         "beside them, and end at the diamonds; at the origin the plain searches do not move."),
                 Picture(style.save_figure(runs_drawn(found), setting.out / "ring.png"),
-                        "The duality gap along three runs on the ring, and the samples at their ends.")]
+                        "The duality gap along runs on the ring, and the samples at their ends.")]
     return Finding(rows + on_the_ring(found, setting.quick), pictures)
 
 

@@ -1,6 +1,6 @@
 """A discriminator that is ahead too early teaches a saturating generator nothing, and what helps against it.
 
-Eight Gaussians on a ring, plain gradient descent: Adam divides a gradient by its own size and so hides most of a vanishing one.
+Eight Gaussians on a ring, gradient descent with momentum: Adam divides a gradient by its own size and so hides most of a vanishing one.
 """
 
 import statistics

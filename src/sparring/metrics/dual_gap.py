@@ -1,6 +1,7 @@
 """The duality gap of a game between two players, plain and perturbed: how much each could still gain alone.
 
-DG(G, D) = max_D' V(G, D') - min_G' V(G', D) is never negative, and zero at an equilibrium (Grnarova et al., 2019, section 3).
+DG(G, D) = max_D' V(G, D') - min_G' V(G', D) is never negative, and zero at an equilibrium (Grnarova et al., 2019, section 3);
+an estimate of it can be, since searches are short and end on other samples than they were made on.
 The two searches are played for a number of steps from where the players stand.  A player who stands on a stationary point
 that is no equilibrium never leaves it, which the perturbed gap mends by starting beside it (Sidheekh et al., 2021, section 4).
 Copies are searched with; the players themselves are never moved.

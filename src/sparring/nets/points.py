@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sparring.nets.mlp import mlp
 
-QUICKER, MOST = 25.0, 100.0     # how much faster than other weights the sharpness learns under Adam, and its bound
+QUICKER, MOST = 8.0, 50.0     # how much faster than other weights the sharpness learns under Adam, and its bound
 
 
 class Waves(nn.Module):

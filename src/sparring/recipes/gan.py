@@ -67,7 +67,7 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     classes = len(space.labels) if c.conditional else 0
     rules = Rules(PENALTIES.get(c.penalty, {}) if c.penalty_weight else {}, constant(c.penalty_weight), c.penalty_every, c.clip, c.pack,
                   linear_decay(c.noise, c.steps, 1.0) if c.noise else None,
-                  c.penalty_weight if c.penalty == "consensus" else 0.0, c.unroll)
+                  c.penalty_weight if c.penalty == "consensus" else 0.0, c.unroll, c.discriminator_steps)
     refuse_nonsense(c.objective, c.penalty, c.penalty_weight, rules, c.batch, classes, c.spectral)
     nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, c.pack), **(own or {})}
     if rules.penalty:
@@ -77,7 +77,8 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
             if isinstance(module, nn.Linear | nn.Conv2d):
                 spectral_norm(module)                           # (Miyato et al., 2018, Algorithm 1)
     place(nets, space, device)
-    pair = Adversaries(player(nets["generator"], c, ema=c.ema), player(nets["discriminator"], c, lazy=rules.every),
+    lazy = rules.every * rules.steps if rules.every > 1 else 1
+    pair = Adversaries(player(nets["generator"], c, ema=c.ema), player(nets["discriminator"], c, lazy=lazy),
                        OBJECTIVES[c.objective], c.latent, device, classes, rules,
                        once=c.discriminator_steps == 1, separately="discriminator" in (own or {}))
     return pair.game(pair.turns(c.discriminator_steps))
@@ -86,8 +87,8 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
 def player(net: nn.Module, c: GanSettings, *, ema: float = 0.0, lazy: int = 1) -> Player:
     """A network under Adam, its learning rate falling over the last part of the run.
 
-    Where every n-th round has a second, lazy step, the rate is scaled by r = n / (n + 1) and the decays are raised to the
-    power of r, which keeps the optimizer's memory as long in rounds (Karras et al., 2020, appendix B).
+    Where every n-th step is followed by a second, lazy one, the rate is scaled by r = n / (n + 1) and the decays are raised to the
+    power of r, which keeps the optimizer's memory as long (Karras et al., 2020, appendix B).
     """
     r = lazy / (lazy + 1) if lazy > 1 else 1.0
     adam = Adam([p for p in net.parameters() if p.requires_grad], r * c.lr, (float(c.beta1)**r, float(c.beta2)**r), fused=can_fuse(net))

@@ -31,7 +31,8 @@ class R3ganSettings(Settings):
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's decay of the mean of squared gradients; that of the mean is 0")
-    gamma: float = Field(0.2, gt=0, le=1e6, description="weight of R1 and R2 at first; its default is scaled to the data")
+    gamma: float = Field(0.2, gt=0, le=1e6, description="weight of R1 and R2 at first; by default 0.1 a number of a vector or curve, "
+                                                      "and 0.05 (n / 3072)^2 for images of n numbers")
     gamma_last: float = Field(0.1, gt=0, le=1, description="share of gamma that is left at the end, falling by a factor a round")
     decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
@@ -41,8 +42,8 @@ class R3ganSettings(Settings):
 def gamma(space: Space) -> float:
     """The first weight of the penalties, from the size of a sample.
 
-    Images: 0.05 (n / 3072)^2 for n numbers, a power law within a factor of 2.5 of all three published settings: 0.05 at
-    3 x 32 x 32, 2 at 3 x 64 x 64 and 150 at 3 x 256 x 256 (Huang et al., 2024, appendix).  Curves and vectors, whose
+    Images: 0.05 (n / 3072)^2 for n numbers, a power law within a factor of 2.5 of the published settings for CIFAR-10 (0.05)
+    and FFHQ (2 at 64 x 64, 150 at 256 x 256; Huang et al., 2024, appendix); other data sets there differ more.  Curves and vectors, whose
     columns have deviations near one: 0.1 n, since squared distances between samples grow like n; 0.1 kept 25 modes in
     equal shares where 0.01 lost some.
     """

@@ -64,7 +64,7 @@ def clipped(c: WganSettings, space: Space, device: torch.device, own: Mapping[st
     """Algorithm 1 of Arjovsky et al. (2017); in the first rounds and now and then the critic is trained for longer,
     as in their code, so that its gradient is one of a critic near its optimum."""
     nets, classes = prepared(c, space, device, own)
-    G, D = (Player(net, RMSprop(net.parameters(), c.lr), ema=ema) for net, ema in zip(nets, (c.ema, 0.0), strict=True))
+    G, D = (Player(net, RMSprop(free(net), c.lr), ema=ema) for net, ema in zip(nets, (c.ema, 0.0), strict=True))
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(clip=c.clip), once=False,
                        separately="discriminator" in (own or {}))
     turns = pair.turns(c.critic_steps)
@@ -81,11 +81,16 @@ def penalized(c: WganGpSettings, space: Space, device: torch.device, own: Mappin
     nets, classes = prepared(c, space, device, own)
     refuse_batch_norm(nets[1], "the gradient penalty")
     rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
-    G, D = (Player(net, Adam(net.parameters(), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net)), ema=ema, learning_rate=rate)
+    G, D = (Player(net, Adam(free(net), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net)), ema=ema, learning_rate=rate)
             for net, ema in zip(nets, (c.ema, 0.0), strict=True))
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], constant(c.penalty_weight)),
                        once=c.critic_steps == 1, separately="discriminator" in (own or {}))
     return pair.game(pair.turns(c.critic_steps))
+
+
+def free(net: nn.Module) -> list[nn.Parameter]:
+    """The parameters that may learn: those of a user's network may be frozen in part."""
+    return [p for p in net.parameters() if p.requires_grad]
 
 
 def prepared(c: CriticSettings, space: Space, device: torch.device,
