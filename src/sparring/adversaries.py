@@ -218,6 +218,11 @@ def place(nets: Mapping[str, nn.Module], space: Space, device: torch.device) -> 
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def free(net: nn.Module) -> list[nn.Parameter]:
+    """The parameters that may learn: those of a user's network may be frozen in part."""
+    return [p for p in net.parameters() if p.requires_grad]
+
+
 def can_fuse(net: nn.Module) -> bool:
     """Whether an optimizer step over this network can be one fused kernel: not where there are no weights (meta)."""
     return all(p.device.type in ("cpu", "cuda", "mps") for p in net.parameters())

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, networks, place, refuse_batch_norm, refuse_nonsense
+from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, free, networks, place, refuse_batch_norm, refuse_nonsense
 from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.game import Game, Player
 from sparring.losses import OBJECTIVES
@@ -91,5 +91,5 @@ def player(net: nn.Module, c: GanSettings, *, ema: float = 0.0, lazy: int = 1) -
     power of r, which keeps the optimizer's memory as long (Karras et al., 2020, appendix B).
     """
     r = lazy / (lazy + 1) if lazy > 1 else 1.0
-    adam = Adam([p for p in net.parameters() if p.requires_grad], r * c.lr, (float(c.beta1)**r, float(c.beta2)**r), fused=can_fuse(net))
+    adam = Adam(free(net), r * c.lr, (float(c.beta1)**r, float(c.beta2)**r), fused=can_fuse(net))
     return Player(net, adam, ema=ema, learning_rate=linear_decay(r * c.lr, c.steps, c.decay) if c.decay else None)

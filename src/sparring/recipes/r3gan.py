@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, networks, place, refuse_batch_norm
+from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, free, networks, place, refuse_batch_norm
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player
 from sparring.losses import relativistic
@@ -44,8 +44,7 @@ def gamma(space: Space) -> float:
 
     Images: 0.05 (n / 3072)^2 for n numbers, a power law within a factor of 2.5 of the published settings for CIFAR-10 (0.05)
     and FFHQ (2 at 64 x 64, 150 at 256 x 256; Huang et al., 2024, appendix); other data sets there differ more.  Curves and vectors, whose
-    columns have deviations near one: 0.1 n, since squared distances between samples grow like n; 0.1 kept 25 modes in
-    equal shares where 0.01 lost some.
+    columns have deviations near one: 0.1 n, since squared distances between samples grow like n.
     """
     numbers = math.prod(space.shape)
     return 0.05 * (numbers / 3072) ** 2 if isinstance(space, Images) else 0.1 * numbers
@@ -67,7 +66,7 @@ def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str,
     rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
 
     def player(net: nn.Module, ema: float = 0.0) -> Player:
-        adam = Adam([p for p in net.parameters() if p.requires_grad], c.lr, (0.0, float(c.beta2)), fused=can_fuse(net))
+        adam = Adam(free(net), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net))
         return Player(net, adam, ema=ema, learning_rate=rate)
 
     rules = Rules(PENALTIES["r1+r2"], geometric(c.gamma, c.gamma * c.gamma_last, c.steps))

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from sparring.adversaries import can_fuse, evaluate, networks, place
+from sparring.adversaries import can_fuse, evaluate, free, networks, place
 from sparring.data.source import Batch
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Report, Turn
@@ -95,7 +95,7 @@ def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, n
     place({"autoencoder": net}, space, device)
     rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
     sigma = geometric(1.0, c.sigma, -(-c.steps // 2))       # coarse things first: with a small one from the start, codes miss the prior
-    adam = Adam([p for p in net.parameters() if p.requires_grad], c.lr, fused=can_fuse(net))
+    adam = Adam(free(net), c.lr, fused=can_fuse(net))
     both = Player(net, adam, ema=c.ema, learning_rate=rate)
 
     def given(labels: Tensor | None) -> tuple[Tensor, ...]:

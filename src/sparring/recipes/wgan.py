@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam, RMSprop
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, networks, place, refuse_batch_norm
+from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, free, networks, place, refuse_batch_norm
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Turn
 from sparring.losses import wasserstein
@@ -86,11 +86,6 @@ def penalized(c: WganGpSettings, space: Space, device: torch.device, own: Mappin
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], constant(c.penalty_weight)),
                        once=c.critic_steps == 1, separately="discriminator" in (own or {}))
     return pair.game(pair.turns(c.critic_steps))
-
-
-def free(net: nn.Module) -> list[nn.Parameter]:
-    """The parameters that may learn: those of a user's network may be frozen in part."""
-    return [p for p in net.parameters() if p.requires_grad]
 
 
 def prepared(c: CriticSettings, space: Space, device: torch.device,
