@@ -12,7 +12,7 @@ from sparring.data.space import Curves, Images, Vectors
 from sparring.data.stacked import Stacked
 from sparring.experiments import modes
 from sparring.metrics.reader import accuracy, classes_of, stacked_modes, train_reader
-from sparring.nets.points import CodebookGenerator, Waves, wave_discriminator
+from sparring.nets.points import CellGenerator, CodebookGenerator, Waves, wave_discriminator
 from sparring.recipes import RECIPES, r3gan
 
 
@@ -76,6 +76,24 @@ def test_waves_keep_the_point_and_add_its_phases():
     assert torch.equal(made[:, :2], x)
     torch.testing.assert_close(made[:, 2:18].square() + made[:, 18:].square(), torch.ones(5, 16))
     assert wave_discriminator(2, 8, 2)(x).shape == (5, 1)
+
+
+def test_a_cell_generator_uses_every_point_equally_often_and_spreads_as_a_normal():
+    torch.manual_seed(0)
+    G = CellGenerator(2, 2, side=4)
+    G.spread = torch.nn.Identity()
+    with torch.no_grad():
+        G.points.weight.copy_(1000.0 * torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0)))
+    made = G(torch.randn(20_000, 2))
+    cells = (made / 1000).round()
+    counts = torch.unique(cells, dim=0, return_counts=True)[1]
+    assert len(counts) == 16
+    assert 1100 < counts.min() and counts.max() < 1400                      # 1,250 each, deviation 34
+    within = 10 * (made - 1000 * cells)
+    torch.testing.assert_close(within.std(0), torch.ones(2), atol=0.02, rtol=0)
+    torch.testing.assert_close(within.mean(0), torch.zeros(2), atol=0.03, rtol=0)
+    far = G(torch.tensor([[40.0, -40.0], [-40.0, 40.0]]))                   # the distribution function is 0 and 1 there
+    assert torch.isfinite(far).all()
 
 
 def test_a_codebook_generator_mixes_its_codes():
