@@ -9,7 +9,7 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress"},
+     "progress", "precision", "exactness"},
     {"game"},
     {"adversaries"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report"},
@@ -18,7 +18,7 @@ FLOORS = [
     {"prepare"},
     {"api"},
     {"experiments"},
-    {"commands", "demo", "laboratory"},
+    {"commands", "demo", "laboratory", "receipts"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -15,6 +15,7 @@ from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.losses import Adversarial
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
+from sparring.precision import full
 from sparring.schedules import Schedule, constant
 from sparring.unroll import adam_ahead, weights_of, with_weights
 
@@ -143,7 +144,7 @@ class Adversaries:
 
     # ----------------------------------------------------------------------------------------------- their parts
     def fake(self, batch: Batch) -> Tensor:
-        return self.generator.net(torch.randn(len(batch.x), self.latent, device=self.device), *self.labels(batch))
+        return full(self.generator.net(torch.randn(len(batch.x), self.latent, device=self.device), *self.labels(batch)))
 
     def labels(self, batch: Batch) -> tuple[Tensor, ...]:
         return (batch.labels,) if self.classes and batch.labels is not None else ()
@@ -157,7 +158,7 @@ class Adversaries:
         """The logits of the discriminator, or of another critic in its place: float[B / pack]."""
         pack = self.rules.pack
         shown = penalties.packed(self.seen(x, step), pack)
-        return (critic or self.discriminator.net)(shown, *(y[::pack] for y in labels)).flatten()
+        return full((critic or self.discriminator.net)(shown, *(y[::pack] for y in labels))).flatten()
 
     def logits(self, real: Tensor, fake: Tensor, labels: tuple[Tensor, ...], step: int) -> tuple[Tensor, Tensor]:
         self.clip()

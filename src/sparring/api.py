@@ -6,10 +6,11 @@ import operator
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -25,11 +26,12 @@ from sparring.game import Game
 from sparring.prepare import Prepared, Wish, build, choose_device, prepare, versions
 from sparring.recipes import find
 from sparring.rng import generator
-from sparring.run import RunFolder, read_json
+from sparring.run import RunFolder, parse_json
 from sparring.settings import Settings, make
 from sparring.trainer import Outcome, Progress, train
 
 CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
+T = TypeVar("T")
 MODEL_FILES = ("config.json", "model.safetensors", checkpoint.MANIFEST)
 
 
@@ -163,7 +165,7 @@ def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
                       prepared.game, scores=outcome.scores,
                       trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
                                "fingerprint": config["fingerprint"], "seed": config["seed"],
-                               "own_networks": config["own_networks"]})
+                               "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks)})
         if outcome.finished(plan):
             model.save(folder.model)
         return model, outcome
@@ -191,41 +193,51 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
         raise InputError(f"there is nothing at {path}.{did_you_mean(path.name, near)} Give a run folder or a model folder.")
     if not (path / "model.safetensors").exists():
         raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
-    try:
-        files = checkpoint.read_folder(path, ("config.json", "model.safetensors"))
-    except checkpoint.Damaged as error:
-        fix = f"Delete {path} and run the training command again: its checkpoint makes a new one." \
-            if path == folder.model else "Get it again from where it came."
-        raise checkpoint.Damaged(f"{error} {fix}") from None
-    tensors = read_tensors(files["model.safetensors"], path)
-    model = rebuild(read_json(path / "config.json"), path, device, own, lambda game: checkpoint.fit(
-        tensors, dict(game.model.state_dict()), str(path)))
-    checkpoint.fit(tensors, dict(model.game.model.state_dict()), str(path))
-    model.game.model.load_state_dict(tensors)
-    return model
+    fix = f"Delete {path} and run the training command again: its checkpoint makes a new one." \
+        if path == folder.model else "Get it again from where it came."
+    with fix_told(fix):
+        config = parse_json(checkpoint.read_folder(path, {"config.json": checkpoint.JSON_BYTES})["config.json"], path / "config.json")
+
+        def tensors(game: Game) -> dict[str, Tensor]:
+            expected = game.model.state_dict()
+            name = "model.safetensors"
+            held = read_tensors(checkpoint.read_folder(path, {name: checkpoint.room(expected)})[name], path)
+            checkpoint.fit(held, expected, str(path))
+            if (sick := checkpoint.not_finite(held)) is not None:
+                raise checkpoint.Damaged(f"{path} holds NaN or infinite values in {sick}.")
+            return held
+
+        model, held = rebuild(config, path, device, own, tensors)
+        model.game.model.load_state_dict(held)
+        return model
 
 
 def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -> Model:
     """The model as it is in the newest checkpoint of an unfinished run."""
     config = folder.read_config()
-    files, complaints = checkpoint.newest(folder.checkpoints)
-    if files is None and complaints:
-        raise checkpoint.Damaged(f"no checkpoint in {folder.checkpoints} is whole. {complaints[0]} Train into a new folder.")
-    if config is None or files is None:
+    if config is None:
         raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
-    tensors = read_tensors(files[checkpoint.MODEL], folder.path)
-    model = rebuild(config, folder.path, device, own, lambda game: checkpoint.fit(
-        tensors, checkpoint.networks(game), str(folder.path)), every_network=True)
-    step, facts = checkpoint.restore(files, model.game)
+
+    def files(game: Game) -> dict[str, bytes]:
+        found, complaints = checkpoint.newest(folder.checkpoints, game)
+        if found is None and complaints:
+            raise checkpoint.Damaged(f"no checkpoint in {folder.checkpoints} is whole. {complaints[0]} Train into a new folder.")
+        if found is None:
+            raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
+        checkpoint.fit(read_tensors(found[checkpoint.MODEL], folder.path), checkpoint.networks(game), str(folder.path))
+        return found
+
+    model, found = rebuild(config, folder.path, device, own, files, every_network=True)
+    step, facts = checkpoint.restore(found, model.game)
     model.trained = {"steps": step, "seconds": facts.get("seconds", 0.0), "data": config.get("data")}
     return model
 
 
-def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module],
-            check: Callable[[Game], None] = lambda game: None, *, every_network: bool = False) -> Model:
-    """A model with fresh weights from a config.json; InputError when that is not of the expected form.
+def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module], read: Callable[[Game], T],
+            *, every_network: bool = False) -> tuple[Model, T]:
+    """A model with fresh weights from a config.json, and what was read for it; InputError when that is not of the expected form.
 
-    `check` is given the game on paper (no weights, no memory) first: what a stranger's config asks for is held against the
+    `read` is given the game on paper (no weights, no memory) first: what a stranger's config asks for is held against the
     tensors that are there before memory is taken.  Sampling does not need a discriminator of one's own; a checkpoint
     holds `every_network`.
     """
@@ -238,14 +250,25 @@ def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.M
         settings = make(recipe.settings, config["settings"])
         if not own:
             with torch.device("meta"):
-                check(recipe.game(settings, space, torch.device("meta"), None))
+                found = read(recipe.game(settings, space, torch.device("meta"), None))
         game = build(recipe, settings, space, torch.device(device), 0, own)
-        return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained"))
+        if own:
+            found = read(game)
+        return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained")), found
     except (InputError, RunFailed, torch.OutOfMemoryError):
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InputError(f"{path / 'config.json'} does not describe a model: {error!r}. Get it again from where it came, or "
                          f"train afresh.") from None
+
+
+@contextmanager
+def fix_told(fix: str) -> Iterator[None]:
+    """Add what to do to the message of whatever is found damaged."""
+    try:
+        yield
+    except checkpoint.Damaged as error:
+        raise checkpoint.Damaged(f"{error} {fix}") from None
 
 
 def read_tensors(data: bytes, path: os.PathLike[str]) -> dict[str, Tensor]:

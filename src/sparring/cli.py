@@ -35,6 +35,8 @@ def train(
     device: Device = "auto",
     fork: Annotated[Path | None, typer.Option("--fork", metavar="NEWDIR", help="Go on from the run in --out, with changed "
                                               "settings, in a new folder.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Deterministic algorithms throughout, also where that is slower; the same as "
+                                        "exact=true.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a recipe.  The same command again resumes where it stopped."""
@@ -42,9 +44,27 @@ def train(
     def action() -> dict[str, Any]:
         from sparring.commands import train as command
 
-        return command(recipe, settings or [], data, out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
+        words = [*(settings or []), *(["exact=true"] if exact else [])]
+        return command(recipe, words, data, out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
 
     finish(action, as_json, "train")
+
+
+@commands.command()
+def rerun(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; RUN-rerun when left out.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Where the run's data is now, if not where it was.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a finished run again from its receipt, and compare.  Exit code 1 when the models differ."""
+
+    def action() -> dict[str, Any]:
+        from sparring.receipts import rerun as command
+
+        return command(run, out, data, shlex.join(["sparring", *sys.argv[1:]]))
+
+    finish(action, as_json, "rerun")
 
 
 @commands.command()
@@ -141,7 +161,7 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, sample, show, recipes, demo, experiment.")
+        context.fail("there is no command. Commands: train, rerun, sample, show, recipes, demo, experiment.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 

@@ -137,7 +137,7 @@ def show(what: str, data: str) -> dict[str, Any]:
         run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")
-        name, model = str(config.get("recipe")), api.rebuild(config, Path(what), "cpu", {})
+        name, model = str(config.get("recipe")), api.rebuild(config, Path(what), "cpu", {}, lambda game: None)[0]
         recipe, settings, space = find(name), model.settings, model.space
         looks = config.get("run_settings")                      # a model folder has none
         run_settings = make(RunSettings, looks if isinstance(looks, dict) else {})

@@ -50,6 +50,8 @@ class Player:
     def __init__(self, net: nn.Module, optimizer: Optimizer, *, ema: float = 0.0,
                  learning_rate: Schedule | None = None) -> None:
         self.net, self.optimizer, self.ema, self.learning_rate = net, optimizer, ema, learning_rate
+        self.pace = 1.0                         # what the learning rate is multiplied by: less after a step that was too large
+        self._rates = [group["lr"] for group in optimizer.param_groups]
         self.average = deepcopy(net).requires_grad_(False) if ema else net
         self.parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
         self._fast: list[Tensor] = list(net.parameters())
@@ -60,6 +62,11 @@ class Player:
         """Let the parameters gather gradients, or not."""
         for p in self.parameters:
             p.requires_grad_(learning)
+
+    def set_rate(self, step: int) -> None:
+        """Give the optimizer the learning rate of this round."""
+        for group, own in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = self.pace * (own if self.learning_rate is None else self.learning_rate(step))
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
@@ -134,7 +141,7 @@ def play(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tenso
             report = turn.loss(shared if repeat == 0 else next(batches), step)
             if report.minimize:
                 _clear(turn.player)
-                _gather(turn.player, name, report.minimize, step)
+                _gather(game, turn.player, name, report.minimize, step)
                 turn.player.optimizer.step()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
@@ -163,7 +170,7 @@ def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[st
         _let_learn(game, turn.player, step)
         report = turn.loss(shared, step)
         if report.minimize:
-            _gather(turn.player, name, report.minimize, step)
+            _gather(game, turn.player, name, report.minimize, step)
             movers[id(turn.player)] = turn.player
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
@@ -178,9 +185,7 @@ def _let_learn(game: Game, player: Player, step: int) -> None:
     """Freeze everyone else, and set the learning rate of this round."""
     for other in game.players.values():
         other.thaw(other is player)
-    if player.learning_rate is not None:
-        for group in player.optimizer.param_groups:
-            group["lr"] = player.learning_rate(step)
+    player.set_rate(step)
 
 
 def _clear(player: Player) -> None:
@@ -188,20 +193,32 @@ def _clear(player: Player) -> None:
         p.grad = None
 
 
-def _gather(player: Player, name: str, terms: dict[str, Tensor], step: int) -> None:
+def _gather(game: Game, player: Player, name: str, terms: dict[str, Tensor], step: int) -> None:
     """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite."""
     total = reduce(torch.add, terms.values())
     if not math.isfinite(total.item()):
-        raise NotFinite(_blame(name, terms, step))
+        raise NotFinite(_blame(game, name, terms, step))
     total.backward()        # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
     for p in player.parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
 
 
-def _blame(name: str, terms: dict[str, Tensor], step: int) -> str:
-    for term, value in terms.items():
-        if not math.isfinite(value.item()):
-            return (f"{name}/{term} became {value.item()} in round {step + 1}, before its step was applied. "
-                    f"Try a smaller learning rate (half of it), and look at the last lines of log.jsonl.")
-    return f"the terms of {name} add up to more than a float holds in round {step + 1}. Try a smaller learning rate."
+def _blame(game: Game, name: str, terms: dict[str, Tensor], step: int) -> str:
+    """Which term, and whether a network was broken before: a gradient that is not finite shows only after its step."""
+    what = next((f"{name}/{term} became {value.item()}" for term, value in terms.items() if not math.isfinite(value.item())),
+                f"the terms of {name} add up to more than a float holds")
+    broken = not_finite(game)
+    why = f", since {broken} is not finite: an earlier step was too large, or its gradient was not finite" if broken else ""
+    return (f"{what} in round {step + 1}, before its step was applied{why}. "
+            f"Try a smaller learning rate (half of it), and look at the last lines of log.jsonl.")
+
+
+def not_finite(game: Game) -> str | None:
+    """The name of the first weight, buffer or average that holds NaN or an infinity, as player/name."""
+    for name, player in game.players.items():
+        for net in {id(net): net for net in (player.net, player.average)}.values():
+            for key, tensor in net.state_dict().items():
+                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                    return f"{name}/{key}"
+    return None

@@ -92,7 +92,8 @@ def consensus(losses: Callable[[Weights, Weights], tuple[Tensor, Tensor]], gener
     `losses` gives both players' losses, (L_G, L_D), for given weights.  Both players minimize this, so that they are drawn to
     where nobody wants to move.
     """
-    of_generator = grad(lambda weights: losses(weights, discriminator)[0])(generator)
-    of_discriminator = grad(lambda weights: losses(generator, weights)[1])(discriminator)
+    with torch.autocast(next(iter(generator.values())).device.type, enabled=False):
+        of_generator = grad(lambda weights: losses(weights, discriminator)[0])(generator)
+        of_discriminator = grad(lambda weights: losses(generator, weights)[1])(discriminator)
     squares = [g.square().sum() for g in (*of_generator.values(), *of_discriminator.values())]
     return torch.stack(squares).sum() / 2

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ from sparring.data.source import Batch, Finite, Source, batches
 from sparring.data.space import Space, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game, play
+from sparring.precision import in_bfloat16
 from sparring.recipes import Recipe, find
 from sparring.run import RunFolder, differences
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.trainer import Plan
 
 COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
+CHANGEABLE = ("workers", "on_nan")                  # run settings that do not change what comes out
 NETWORKS_FROM = ("settings", "data_settings", "own_networks")
 
 
@@ -83,6 +85,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
     """
     recipe, settings, data_settings, run_settings, source = resolve(wish)
     looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value}
+    now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
     asked = {
         "recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
         "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
@@ -95,17 +98,19 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
         old = folder.read_config()
         if old is not None:
             refuse_changes(old, asked, folder)
-            run_settings = make(RunSettings, old["run_settings"])
+            run_settings = make(RunSettings, old["run_settings"] | now)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
         threads = run_settings.threads or choose_threads(recipe, settings, source, device, wish)
         run_settings = run_settings.model_copy(update={"threads": threads})
         torch.set_num_threads(threads)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
+        if run_settings.precision == "bf16":
+            game = replace(game, turns={name: replace(t, loss=in_bfloat16(t.loss, device)) for name, t in game.turns.items()})
         config = old or asked | {
             "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
             "device": str(device), "run_settings": run_settings.model_dump(), "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "directory": os.getcwd(), "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if old is None:
             if fork is not None:
@@ -116,8 +121,8 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
         folder.unlock()
         raise
     run = run_settings
-    plan = Plan(settings.steps, settings.batch, wish.seed, device,
-                run.log_every, run.show_every, run.score_every, run.save_every)
+    plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
+                run.workers, run.precision, run.exact, run.on_nan)
     return Prepared(game, source, plan, folder, config, resumed=old is not None)
 
 

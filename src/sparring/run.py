@@ -16,8 +16,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sparring.checkpoint import write_synced
+from sparring.checkpoint import JSON_BYTES, write_synced
 from sparring.errors import InputError, RunFailed
+
+ANEW = "Put it back from a copy, or train into a new folder."
 
 
 class RunFolder:
@@ -92,13 +94,22 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; InputError when it is not one."""
-    fix = "Put it back from a copy, or train into a new folder."
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}. {fix}") from None
+        if path.stat().st_size > JSON_BYTES:
+            raise InputError(f"{path} holds more than {JSON_BYTES:,} bytes, far more than is ever written there. {ANEW}")
+        return parse_json(path.read_bytes(), path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}. {ANEW}") from None
+
+
+def parse_json(data: bytes, path: Path) -> dict[str, Any]:
+    """A JSON object from the bytes of this file; InputError when it is not one."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}. {ANEW}") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path} should hold a JSON object, and holds a {type(value).__name__}. {fix}")
+        raise InputError(f"{path} should hold a JSON object, and holds a {type(value).__name__}. {ANEW}")
     return value
 
 

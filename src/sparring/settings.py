@@ -1,7 +1,7 @@
 """Settings are typed data: each field has a meaning, a default and bounds, which feed help, checks and documents."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -19,7 +19,7 @@ class Settings(BaseModel):
 
 
 class RunSettings(BaseModel):
-    """How often to look, in rounds."""
+    """How often to look, in rounds; and how a run computes, whatever it is that is trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +28,11 @@ class RunSettings(BaseModel):
     score_every: int = Field(0, ge=0, description="rounds between scores; 0: a fifth of the run")
     save_every: int = Field(0, ge=0, description="rounds between checkpoints; 0: a twentieth of the run")
     threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
+    workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same batches")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the networks' passes; weights, losses and penalties stay fp32")
+    exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
+    on_nan: Literal["stop", "rollback"] = Field("stop", description="when a number is not finite: stop, or go back to the last "
+                                                "checkpoint with half the learning rate, at most three times")
 
     def for_steps(self, steps: int) -> "RunSettings":
         """The same, with every 0 of a frequency replaced by what suits a run of this length."""

@@ -2,26 +2,29 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 
 from sparring import checkpoint
 from sparring.data.source import Batch, Source, batches
 from sparring.errors import RunFailed
-from sparring.game import Game, play
+from sparring.exactness import broken, conditions, deterministic
+from sparring.game import Game, NotFinite, play
 from sparring.interrupt import Interrupt
 from sparring.pictures.snapshot import snapshot
 from sparring.rng import seed_round
 from sparring.run import RunFolder, append, read_lines
 from sparring.scores import score
 
+MOST_ROLLBACKS = 3
+
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train, on how much at once, and how often to look: every so many rounds, 0 for never."""
+    """How long to train, on how much at once, how often to look (every so many rounds, 0 for never), and how to compute."""
 
     steps: int
     batch: int
@@ -31,15 +34,20 @@ class Plan:
     show_every: int = 0
     score_every: int = 0
     save_every: int = 0
+    workers: int = 0
+    precision: str = "fp32"
+    exact: bool = False
+    on_nan: str = "stop"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where training stopped, after how many seconds of it, and the last scores."""
+    """Where training stopped, after how many seconds of it, the last scores, and the times it had to go back."""
 
     step: int
     seconds: float
     scores: dict[str, float]
+    rollbacks: tuple[dict[str, Any], ...] = ()
 
     def finished(self, plan: Plan) -> bool:
         return self.step >= plan.steps
@@ -53,44 +61,71 @@ class Progress(Protocol):
     def say(self, message: str) -> None: ...
 
 
+@dataclass
+class Position:
+    """Where a run is: what a checkpoint holds beside the game."""
+
+    step: int = 0
+    seconds: float = 0.0
+    rollbacks: list[dict[str, Any]] = field(default_factory=list)    # {"at": round, "to": round, "why": message}
+
+    def facts(self, plan: Plan) -> dict[str, Any]:
+        return {"seconds": self.seconds, "rollbacks": self.rollbacks, "conditions": conditions(plan.device, plan.precision, plan.exact)}
+
+
 def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress) -> Outcome:
     """Train until the plan is done or someone asks to stop; everything needed to go on is in the folder then.
 
-    RunFailed when a term is not finite, or when the disk does not take what must be written.
+    RunFailed when a term is not finite (with `on_nan` rollback, after three times back with half the learning rate), or when
+    the disk does not take what must be written.
     """
-    step, seconds = resume(game, folder, progress)
-    rounds = on_device(batches(source, plan.batch, plan.seed, game.drawn(step)), plan.device)
-    saved, scores = step, last_scores(folder)
-    with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder):
+    with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), deterministic(plan.exact):
+        at = resume(game, plan, folder, progress)
         while True:
-            done = step >= plan.steps
-            if plan.show_every and (done or step % plan.show_every == 0):
-                snapshot(game, source, folder.samples, step, plan.seed)
-            if plan.score_every and step and (done or step % plan.score_every == 0):
+            try:
+                return play_on(game, source, plan, folder, progress, interrupt, at)
+            except NotFinite as error:
+                at = roll_back(error, game, plan, folder, progress, at)
+
+
+def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, interrupt: Interrupt,
+            at: Position) -> Outcome:
+    """The loop."""
+    saved, scores = at.step, last_scores(folder)
+    if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
+        checkpoint.save(folder.checkpoints, game, 0, at.facts(plan))
+    with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers)) as stream:
+        rounds = on_device(stream, plan.device)
+        while True:
+            done = at.step >= plan.steps
+            if plan.show_every and (done or at.step % plan.show_every == 0):
+                snapshot(game, source, folder.samples, at.step, plan.seed)
+            if plan.score_every and at.step and (done or at.step % plan.score_every == 0):
                 scores = score(game, source, plan.seed)
-                append(folder.scores, {"step": step, **scores})
-            if step > saved and (done or interrupt.asked or (plan.save_every and step % plan.save_every == 0)):
-                checkpoint.save(folder.checkpoints, game, step, {"seconds": seconds})
-                saved = step
+                append(folder.scores, {"step": at.step, **scores})
+            if at.step > saved and (done or interrupt.asked or (plan.save_every and at.step % plan.save_every == 0)):
+                checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan))
+                saved = at.step
             if done or interrupt.asked:
-                return Outcome(step, seconds, scores)
+                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks))
             started = time.perf_counter()                       # looking and saving is not training
-            seed_round(plan.seed, plan.device, step)            # any round can be replayed alone
-            terms, watched = play(game, rounds, step)
-            step += 1
-            if step % plan.log_every == 0 or step in (1, plan.steps):
+            seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
+            terms, watched = play(game, rounds, at.step)
+            at.step += 1
+            if at.step % plan.log_every == 0 or at.step in (1, plan.steps):
                 values = {name: value.item() for name, value in terms.items()}
                 values |= {name: look().item() for name, look in watched.items()}
-                seconds += time.perf_counter() - started
-                append(folder.log, {"step": step, "time": round(seconds, 3), **values})
-                progress.update(step, plan.steps, values)
+                at.seconds += time.perf_counter() - started
+                append(folder.log, {"step": at.step, "time": round(at.seconds, 3), **values})
+                progress.update(at.step, plan.steps, values)
             else:
-                seconds += time.perf_counter() - started
+                at.seconds += time.perf_counter() - started
 
 
-def resume(game: Game, folder: RunFolder, progress: Progress) -> tuple[int, float]:
-    """Put the newest whole checkpoint into the game; its step and seconds of training, (0, 0.0) without one."""
-    files, complaints = checkpoint.newest(folder.checkpoints)
+def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress) -> Position:
+    """Put the newest whole checkpoint into the game; where that is, or the beginning without one."""
+    checkpoint.sweep(folder.checkpoints)
+    files, complaints = checkpoint.newest(folder.checkpoints, game)
     for complaint in complaints:
         progress.say(f"{complaint} Using the checkpoint before it.")
     if files is None:
@@ -100,10 +135,38 @@ def resume(game: Game, folder: RunFolder, progress: Progress) -> tuple[int, floa
         if read_lines(folder.log):
             progress.say("there is no checkpoint yet, so this run starts again at step 0")
         folder.rewind(0)
-        return 0, 0.0
+        return Position()
     step, facts = checkpoint.restore(files, game)
     folder.rewind(step)
-    return step, float(facts.get("seconds", 0.0))
+    at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())))
+    keep_pace(game, at)
+    progress.say(f"resumed from step {step}")
+    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact)):
+        progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
+    return at
+
+
+def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progress: Progress, at: Position) -> Position:
+    """Go back to the last good checkpoint with half the learning rate, or give up with the reason."""
+    if plan.on_nan != "rollback":
+        raise error
+    if len(at.rollbacks) >= MOST_ROLLBACKS:
+        raise NotFinite(f"{error} It went back {MOST_ROLLBACKS} times already, each time with half the learning rate.") from None
+    files, _ = checkpoint.newest(folder.checkpoints, game)
+    if files is None:
+        raise NotFinite(f"{error} No whole checkpoint is left to go back to.") from None
+    step, _ = checkpoint.restore(files, game)
+    back = Position(step, at.seconds, [*at.rollbacks, {"at": at.step, "to": step, "why": str(error)}])
+    keep_pace(game, back)
+    folder.rewind(step)
+    progress.say(f"{error}\nBack to step {step:,}, with {0.5 ** len(back.rollbacks):g} of the learning rate from there on.")
+    return back
+
+
+def keep_pace(game: Game, at: Position) -> None:
+    """Half the learning rate for every time that the run went back."""
+    for player in game.players.values():
+        player.pace = 0.5 ** len(at.rollbacks)
 
 
 def last_scores(folder: RunFolder) -> dict[str, float]:

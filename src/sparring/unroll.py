@@ -32,13 +32,15 @@ def adam_ahead(loss: Callable[[Weights], Tensor], net: nn.Module, adam: Adam, st
     """
     group = adam.param_groups[0]
     weights = weights_of(net, group["params"])
+    device = next(iter(weights.values())).device.type
     first, second = group["betas"]
     states = {name: adam.state.get(p, {}) for name, p in weights.items()}
     mean = {name: s["exp_avg"].clone() if s else torch.zeros_like(weights[name]) for name, s in states.items()}
     square = {name: s["exp_avg_sq"].clone() if s else torch.zeros_like(weights[name]) for name, s in states.items()}
     before = next((int(s["step"]) for s in states.values() if s), 0)
     for t in range(before + 1, before + steps + 1):
-        slope = grad(loss)(weights)
+        with torch.autocast(device, enabled=False):             # slopes of slopes need more than two digits
+            slope = grad(loss)(weights)
         mean = {name: torch.lerp(g, mean[name], first) for name, g in slope.items()}
         square = {name: torch.lerp(g.square(), square[name], second) for name, g in slope.items()}
         weights = {name: w - group["lr"] * (mean[name] / (1 - first**t)) /

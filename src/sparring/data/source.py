@@ -5,7 +5,11 @@ A source is `Finite` (values in memory) or knows how to `draw` fresh samples.  B
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -77,8 +81,8 @@ class Finite:
 Source = Finite | Endless
 
 
-def batches(source: Source, size: int, seed: int, start: int = 0) -> Iterator[Batch]:
-    """Batches start, start + 1, ... of the source, for ever.
+def batches(source: Source, size: int, seed: int, start: int = 0, workers: int = 0) -> Generator[Batch]:
+    """Batches start, start + 1, ... of the source, for ever; `workers` threads make them ahead, in the same order.
 
     A finite source is shuffled anew in every epoch and every sample is seen once an epoch.
     InputError when it holds fewer samples than one batch.
@@ -87,20 +91,39 @@ def batches(source: Source, size: int, seed: int, start: int = 0) -> Iterator[Ba
         if len(source) < size:
             raise InputError(f"the data has {len(source)} samples, fewer than one batch of {size}. "
                              f"Give more data, or a smaller batch: batch={max(1, len(source) // 2)}.")
-        return _shuffled(source, size, seed, start)
-    return _fresh(source, size, seed, start)
+        pieces = _shuffled(source, size, seed, start)
+    else:
+        pieces = _fresh(source, size, seed, start)
+    return _ahead(pieces, workers) if workers else (batch for piece in pieces for batch in piece())
 
 
-def _fresh(source: Endless, size: int, seed: int, start: int) -> Iterator[Batch]:
+Piece = Callable[[], list[Batch]]       # makes the next few batches, whenever it is called and on whatever thread
+
+
+def _ahead(pieces: Iterator[Piece], workers: int) -> Generator[Batch]:
+    """The pieces' batches in their order, made by threads before they are asked for."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="sparring-data") as pool:
+        waiting = deque(pool.submit(piece) for piece in islice(pieces, 2 * workers))
+        try:
+            while True:
+                yield from waiting.popleft().result()
+                waiting.append(pool.submit(next(pieces)))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _fresh(source: Endless, size: int, seed: int, start: int) -> Iterator[Piece]:
+    def piece(block: int, offset: int) -> list[Batch]:
+        values = source.space.encode(source.draw(size * BLOCK, generator(seed, "data", block)))
+        return [Batch(x) for x in values.view(BLOCK, size, *values.shape[1:]).unbind()[offset:]]
+
     block, offset = divmod(start, BLOCK)
     while True:
-        values = source.space.encode(source.draw(size * BLOCK, generator(seed, "data", block)))
-        for x in values.view(BLOCK, size, *values.shape[1:]).unbind()[offset:]:
-            yield Batch(x)
+        yield partial(piece, block, offset)
         block, offset = block + 1, 0
 
 
-def _shuffled(source: Finite, size: int, seed: int, start: int) -> Iterator[Batch]:
+def _shuffled(source: Finite, size: int, seed: int, start: int) -> Iterator[Piece]:
     n = len(source)
     epoch, offset = divmod(start * size, n)
     order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
@@ -111,4 +134,4 @@ def _shuffled(source: Finite, size: int, seed: int, start: int) -> Iterator[Batc
             epoch, offset = epoch + 1, offset - n
             order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
             index = torch.cat([index, order[:offset]])
-        yield source.at(index)
+        yield partial(lambda chosen: [source.at(chosen)], index)

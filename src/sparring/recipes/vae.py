@@ -15,6 +15,7 @@ from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Report, Turn
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp, with_class
+from sparring.precision import full
 from sparring.schedules import geometric, linear_decay
 from sparring.settings import Settings
 
@@ -104,8 +105,8 @@ def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, n
     def bound(batch: Batch, step: int) -> Report:
         """Minus the evidence lower bound (Kingma and Welling, 2014, eq. 3): its two terms, nats a sample, at this round's sigma."""
         labels = given(batch.labels)
-        mean, log_deviation = net.encoder(batch.x, *labels)
-        made = net.decoder(mean + log_deviation.exp() * torch.randn_like(mean), *labels)
+        mean, log_deviation = map(full, net.encoder(batch.x, *labels))
+        made = full(net.decoder(mean + log_deviation.exp() * torch.randn_like(mean), *labels))
         terms = {"reconstruction": reconstruction(batch.x, made, sigma(step)), "kl": kl(mean, log_deviation)}
         return Report(terms, {"elbo": lambda: -terms["reconstruction"] - terms["kl"]})
 
