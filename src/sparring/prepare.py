@@ -104,8 +104,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
         run_settings = run_settings.model_copy(update={"threads": threads})
         torch.set_num_threads(threads)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
-        if run_settings.precision == "bf16":
-            game = replace(game, turns={name: replace(t, loss=in_bfloat16(t.loss, device)) for name, t in game.turns.items()})
+        game = in_precision(game, run_settings.precision, device)
         config = old or asked | {
             "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
             "device": str(device), "run_settings": run_settings.model_dump(), "space": to_json(source.space),
@@ -209,6 +208,13 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
         game = recipe.game(settings, space, device, own)
         check_networks(game, space, lambda: recipe.game(settings, space, device, deepcopy(dict(own))) if own else None, settings.batch)
     return game
+
+
+def in_precision(game: Game, precision: str, device: torch.device) -> Game:
+    """The same players, their losses computed in fp32 or with the networks' passes in bf16."""
+    if precision == "fp32":
+        return game
+    return replace(game, turns={name: replace(turn, loss=in_bfloat16(turn.loss, device)) for name, turn in game.turns.items()})
 
 
 def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
