@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all smoke lint benchmark clean
+.PHONY: demo test test-all smoke lint benchmark chaos audit clean
 
 demo: .venv/ready
 	$(BIN)/sparring demo
@@ -19,8 +19,15 @@ lint: .venv/ready
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 
+chaos: .venv/ready
+	$(BIN)/python benchmarks/reliability.py
+
+audit: .venv/ready
+	$(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit
+	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
 benchmark: .venv/ready
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/reliability.py, $(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

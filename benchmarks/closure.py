@@ -1,0 +1,56 @@
+"""Everything that `pip install sparring` brings, with its licence: writes docs/dependencies.md.
+
+    python benchmarks/closure.py
+"""
+
+import re
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "dependencies.md"
+HEAD = """# What an installation brings
+
+Everything in the closure of the core, as pinned in `constraints.txt`, and the licence that each package states; all are permissive.
+`constraints-hashes.txt` holds the same versions with the sha256 of every file on the package index:
+`pip install --no-deps --require-hashes -r constraints-hashes.txt`, then `pip install --no-deps .`. (Builds of PyTorch from its own
+index, such as those for the CPU alone, are other files with other hashes.) `make audit` asks pip-audit for known weaknesses of these
+versions. `python benchmarks/closure.py` writes this page.
+
+| package | version | licence |
+| --- | --- | --- |
+"""
+
+
+def closure(root: str) -> dict[str, Distribution]:
+    """The distributions that `root` needs on this platform, without extras, itself left out."""
+    found: dict[str, Distribution] = {}
+    waiting = [root]
+    while waiting:
+        name = waiting.pop()
+        for line in (found.get(name) or distribution(name)).requires or ():
+            needed = Requirement(line)
+            key = re.sub(r"[-_.]+", "-", needed.name).lower()
+            if (needed.marker is None or needed.marker.evaluate({"extra": ""})) and key not in found:
+                found[key] = distribution(key)
+                waiting.append(key)
+    return dict(sorted(found.items()))
+
+
+def licence(package: Distribution) -> str:
+    """What the package's metadata says: its licence expression, or its classifiers, or the first words of the field."""
+    if expression := package.metadata.get("License-Expression"):
+        return expression
+    classified = [line.rsplit(" :: ", 1)[1] for line in package.metadata.get_all("Classifier", []) if line.startswith("License :: OSI")]
+    field = (package.metadata.get("License") or "").strip().splitlines()
+    return " / ".join(classified) or (field[0][:60] if field else "not stated")
+
+
+def page() -> str:
+    return HEAD + "".join(f"| {name} | {package.version} | {licence(package)} |\n" for name, package in closure("sparring").items())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(page())
