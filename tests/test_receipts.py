@@ -1,0 +1,110 @@
+"""rerun: the same run again from its receipt, or why not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+import sparring
+from shell import TINY, Shell
+from sparring import receipts
+
+
+@pytest.fixture
+def shell(monkeypatch, capsys, tmp_path) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    return Shell(monkeypatch, capsys)
+
+
+def test_a_rerun_is_identical_and_a_second_one_only_compares(shell):
+    assert shell("train", "gan", "--data", "ring", "--steps", 5, "--seed", 7, "--out", "run", "width=8", "log_every=1", "workers=2",
+                 "precision=bf16", "--exact").code == 0
+    first = shell("rerun", "run", "--json")
+    assert first.code == 0
+    said = first.json()
+    assert said["state"] == "identical" and said["sha256"][0] == said["sha256"][1]
+    assert said["rerun"] == "run-rerun"
+    then, now = (json.loads((Path(run) / "config.json").read_text()) for run in ("run", "run-rerun"))
+    for name in ("settings", "run_settings", "data_settings", "seed", "fingerprint", "device", "data"):
+        assert then[name] == now[name]
+    assert then["run_settings"]["exact"] is True
+    assert then["command"].startswith("sparring train gan --data ring")
+    assert {"torch", "python", "sparring", "machine"} <= then["versions"].keys()
+    again = shell("rerun", "run")
+    assert again.code == 0
+    assert said["sha256"][0] in again.out
+
+
+def test_a_run_that_was_stopped_and_resumed_is_rerun_in_one_go(tmp_path):
+    from dataclasses import replace
+
+    from sparring.api import Silent, run
+    from sparring.prepare import Wish, prepare
+
+    wish = Wish("wgan-gp", "ring", {**TINY, "steps": 6})
+    for stop in (3, 6):
+        piece = prepare(wish, tmp_path / "run")
+        run(replace(piece, plan=replace(piece.plan, steps=stop)), Silent())
+    assert receipts.rerun(tmp_path / "run", None, None, "")["state"] == "identical"
+
+
+def test_a_difference_is_found_and_where_it_began(shell):
+    shell("train", "gan", "--data", "ring", "--steps", 5, "--out", "run", "width=8", "log_every=1", "threads=1")
+    shell("train", "gan", "--data", "ring", "--steps", 5, "--out", "other", "width=8", "log_every=1", "threads=1")
+    shutil.rmtree("other/model")
+    sparring.fit("gan", "ring", out="third", steps=5, seed=1, width=8, threads=1)
+    shutil.copytree("third/model", "other/model")
+    rows = Path("other/log.jsonl").read_text().replace('"step": 3, ', '"step": 3, "extra": 1, ')
+    Path("other/log.jsonl").write_text(rows)
+    said = shell("rerun", "other", "--json")
+    assert said.code == 1
+    assert said.json()["state"] == "different"
+    assert said.json()["first_difference"] == {"step": 3, "name": "extra", "then": 1, "now": None}
+    assert "first logged round that differs is 3" in shell("rerun", "other").out
+
+
+def test_data_that_is_elsewhere_or_changed(shell):
+    data = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    np.save("points.npy", data)
+    shell("train", "gan", "--data", "points.npy", "--steps", 3, "--out", "run", "width=8", "batch=16", "threads=1")
+    Path("elsewhere").mkdir()
+    shutil.move("points.npy", "elsewhere/moved.npy")
+    gone = shell("rerun", "run")
+    assert gone.code == 2
+    assert "'points.npy', is not here. Give it with --data" in gone.err
+    assert shell("rerun", "run", "--data", "elsewhere/moved.npy").code == 0
+    np.save("elsewhere/moved.npy", data + 1)
+    other = shell("rerun", "run", "--data", "elsewhere/moved.npy", "--out", "new")
+    assert other.code == 2
+    assert "is not the data of run: its fingerprint differs" in other.err
+    assert not Path("new").exists()
+
+
+def test_a_receipt_is_found_from_another_folder(shell, monkeypatch, tmp_path):
+    np.save("points.npy", np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32))
+    shell("train", "gan", "--data", "points.npy", "--steps", 2, "--out", "run", "width=8", "batch=16", "threads=1")
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    assert shell("rerun", "../run").code == 0
+
+
+def test_what_cannot_be_rerun_is_told(shell):
+    sparring.fit("gan", "ring", out="own", steps=1, generator=nn.Linear(5, 2), **TINY)
+    sparring.fit("gan", "ring", out="run", steps=2, **TINY)
+    shell("train", "gan", "--data", "ring", "--steps", 4, "--out", "run", "--fork", "forked", *(f"{k}={v}" for k, v in TINY.items()))
+    shutil.copytree("run", "unfinished")
+    shutil.rmtree("unfinished/model")
+    Path("empty").mkdir()
+    for run, message in (("own", "networks of your own"), ("forked", "goes on from run"), ("unfinished", "is not finished"),
+                         ("empty", "no config.json"), ("nowhere", "no config.json"), ("run/model", "is not the receipt of a run")):
+        said = shell("rerun", run)
+        assert (said.code, message in said.err) == (2, True), (run, said)
+    config = json.loads(Path("run/config.json").read_text())
+    for change, message in (({"seed": "x"}, "seed"), ({"settings": 3}, "settings"), ({"recipe": "gen"}, "no recipe 'gen'"),
+                            ({"data": "nonsense"}, "is not here"), ({"device": "abacus"}, "no device 'abacus'")):
+        Path("run/config.json").write_text(json.dumps({**config, **change}))
+        said = shell("rerun", "run", "--out", "again")
+        assert (said.code, message in said.err) == (2, True), (change, said)
