@@ -57,7 +57,7 @@ def main(asked: list[str]) -> int:
         kept = json.loads(path.read_text())
         kept["cases"] = {name: case for name, case in kept["cases"].items() if name not in asked}
         path.write_text(json.dumps(kept, indent=1) + "\n")
-    record("reliability", "Each attack of benchmarks/chaos, n trials made from seeds 0 to n - 1; held: the trials in which the promise did.",
+    record("reliability", "Each attack of benchmarks/chaos, its trials made from seeds; held: the trials in which the promise did.",
            TARGETS, [(name, lambda name=name, n=n: attack(name, n)) for name, n in ATTACKS.items() if not asked or name in asked])
     result = json.loads(path.read_text())
     result["cases"] = {name: result["cases"][name] for name in ATTACKS if name in result["cases"]}

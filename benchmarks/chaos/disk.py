@@ -22,7 +22,8 @@ PROMISE = ("When a disk is full, read-only or fails to sync, the run says so by 
            "that is not, and after the trouble the same command ends with the bits of a run that had none.")
 KINDS = ("full", "read-only", "sync")
 SAID = {"full": "No space left", "read-only": "Read-only file system", "sync": "Input/output error"}
-GIVEN: dict[str, Any] = {"steps": 30, "batch": 16, "width": 16, "threads": 1, "save_every": 4, "score_every": 10, "show_every": 10, "log_every": 1}
+GIVEN: dict[str, Any] = {"steps": 30, "batch": 16, "width": 16, "threads": 1, "save_every": 4,
+                         "score_every": 10, "show_every": 10, "log_every": 1}
 
 
 def possible() -> bool:

@@ -3,6 +3,7 @@
 import gc
 import os
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ class Watch:
 
 
 def trials(n: int, folder: Path, seed: int = 0) -> Tally:
-    """n small steps in all, shared by the runs, with checkpoints, pictures and scores on the way."""
+    """n small steps in all, shared by the runs, with checkpoints, pictures and scores on the way.
+
+    Drawing takes some fifty pictures to have all the memory that it ever needs, so there are many in the first half.
+    """
     from sparring.prepare import Wish, prepare
     from sparring.trainer import train
 
@@ -45,7 +49,7 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
         steps = n // len(RUNS)
         watch = Watch(steps)
         wish = Wish(recipe, data, {**given, "steps": steps, "threads": 1, "log_every": max(1, steps // SAMPLES), "save_every": steps // 20,
-                                   "show_every": steps // 5, "score_every": steps // 5}, seed)
+                                   "show_every": steps // 200, "score_every": steps // 20}, seed)
         prepared = prepare(wish, folder / f"run-{i}")
         train(prepared.game, prepared.source, prepared.plan, prepared.folder, watch)
         prepared.folder.unlock()
@@ -78,6 +82,6 @@ def rise(rows: list[tuple[int, int, int, int, int]], parts: int = 10) -> tuple[f
     size = len(rows) // parts
     ends = [sum(row[1] for row in rows[k * size:(k + 1) * size]) / size for k in range(parts)]
     width = (rows[size][0] - rows[0][0]) / 1000
-    slopes = [(b - a) / width for a, b in zip(ends, ends[1:], strict=False)]
+    slopes = [(b - a) / width for a, b in pairwise(ends)]
     mean = sum(slopes) / len(slopes)
     return mean, (sum((s - mean) ** 2 for s in slopes) / (len(slopes) - 1) / len(slopes)) ** 0.5

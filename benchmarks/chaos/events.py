@@ -8,7 +8,8 @@ from pathlib import Path
 
 from chaos.tally import Tally
 
-PROMISE = "Killed at any of its file events, or with a file half written, a run goes on from its newest whole checkpoint and ends with the same bits."
+PROMISE = ("Killed at any of its file events, or with a file half written, a run goes on from its newest whole checkpoint and ends "
+           "with the same bits.")
 TRAIN = ["train", "gan", "--data", "mixture", "--steps", "12", "batch=16", "width=16", "threads=1", "save_every=4", "show_every=6",
          "score_every=6", "log_every=3"]
 

@@ -119,7 +119,7 @@ def judged(prepared: Prepared, injector: Injector, policy: str, once: bool) -> l
     wrong, outcome, message = [], None, ""
     quiet = replace(prepared, plan=replace(prepared.plan, show_every=0, score_every=0))
     try:
-        model, outcome = run(quiet, Silent())
+        _, outcome = run(quiet, Silent())
     except RunFailed as error:
         message = str(error)
     if not injector.fired:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from sparring import penalties
+from sparring.augment import Adaptive, diff
 from sparring.data.source import Batch
 from sparring.data.space import Images, Space
 from sparring.errors import InputError
@@ -45,6 +46,7 @@ class Rules:
     consensus: float = 0.0              # weight of the consensus penalty, which both players pay
     unroll: int = 0                     # discriminator steps that the generator looks ahead
     steps: int = 1                      # discriminator steps a round, which a lazy penalty stands for
+    augment: Callable[[Tensor], Tensor] | None = None   # what happens to all the discriminator sees
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Adversaries:
         self.generator.thaw(False)
         self.waiting = {step: made} if self.once else {}
         real, fake = self.logits(batch.x, made.detach(), self.labels(batch), step)
+        if isinstance(self.rules.augment, Adaptive):
+            self.rules.augment.observe(real)
         terms = {"adversarial": self.objective.discriminator(real, fake)}
         if self.rules.every == 1:
             terms |= self.penalized(batch, made.detach(), step)
@@ -81,9 +85,13 @@ class Adversaries:
 
     def watched(self, real: Tensor, fake: Tensor) -> Watched:
         """Beliefs where the objective has them; of a critic, its mean scores."""
+        strength: Watched = {}
+        if isinstance(self.rules.augment, Adaptive):
+            p = torch.tensor(self.rules.augment.p)
+            strength["augmented"] = lambda: p
         if not self.objective.probability:
-            return {"score(x)": lambda: real.mean(), "score(G(z))": lambda: fake.mean()}
-        return {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: fake.sigmoid().mean(),
+            return strength | {"score(x)": lambda: real.mean(), "score(G(z))": lambda: fake.mean()}
+        return strength | {"D(x)": lambda: real.sigmoid().mean(), "D(G(z))": lambda: fake.sigmoid().mean(),
                 "accuracy": lambda: ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2}
 
     def generate(self, batch: Batch, step: int) -> Report:
@@ -107,7 +115,7 @@ class Adversaries:
         real, made = (penalties.packed(self.seen(x, step), self.rules.pack) for x in (batch.x, fake))
 
         def critic(x: Tensor) -> Tensor:
-            return self.discriminator.net(x, *(y.repeat(len(x) // len(y)) for y in labels))
+            return self.discriminator.net(self.augmented(x), *(y.repeat(len(x) // len(y)) for y in labels))
 
         weight = self.rules.weight(step)
         return {name: weight * penalty(critic, real, made) for name, penalty in self.rules.penalty.items()}
@@ -154,10 +162,17 @@ class Adversaries:
         deviation = self.rules.noise(step) if self.rules.noise is not None else 0.0
         return x + deviation * torch.randn_like(x) if deviation else x
 
+    def augmented(self, x: Tensor) -> Tensor:
+        """The sample as the discriminator sees it, differently every time; penalties are about slopes before that."""
+        if self.rules.augment is None:
+            return x
+        with torch.autocast(x.device.type, enabled=False):      # places of pixels need more than two digits
+            return self.rules.augment(full(x))
+
     def score(self, x: Tensor, labels: tuple[Tensor, ...], step: int, critic: Callable[..., Tensor] | None = None) -> Tensor:
         """The logits of the discriminator, or of another critic in its place: float[B / pack]."""
         pack = self.rules.pack
-        shown = penalties.packed(self.seen(x, step), pack)
+        shown = penalties.packed(self.augmented(self.seen(x, step)), pack)
         return full((critic or self.discriminator.net)(shown, *(y[::pack] for y in labels))).flatten()
 
     def logits(self, real: Tensor, fake: Tensor, labels: tuple[Tensor, ...], step: int) -> tuple[Tensor, Tensor]:
@@ -185,7 +200,8 @@ class Adversaries:
         believes = self.objective.probability and self.rules.pack == 1
         return Game(players={"generator": self.generator, "discriminator": self.discriminator}, turns=turns,
                     model=self.generator.average, classes=self.classes, prior=self.prior, sample=self.sample,
-                    judge=self.judge if believes else None)
+                    judge=self.judge if believes else None,
+                    memory={"augmentation": self.rules.augment} if isinstance(self.rules.augment, Adaptive) else {})
 
     def prior(self, n: int, rng: torch.Generator) -> Tensor:
         return torch.randn(n, self.latent, generator=rng)
@@ -209,6 +225,25 @@ def networks(space: Space, latent: int, width: int, depth: int, slope: float, cl
     size, = space.shape
     return {"generator": MLPGenerator(latent, size, width, depth, slope, classes),
             "discriminator": MLPDiscriminator(size * pack, width, depth, slope, classes)}
+
+
+def augmentation(name: str, space: Space, images: int, pack: int = 1, *, believes: bool = True) -> Callable[[Tensor], Tensor] | None:
+    """What `augment=name` asks for, in a run that shows the discriminator so many real images; InputError where it cannot be.
+
+    Adaptive augmentation may go from none to full in a quarter of the run, and never in more than the paper's 500,000 images.
+    """
+    if name == "none":
+        return None
+    if not isinstance(space, Images):
+        raise InputError(f"augment={name} moves and recolours images, and this data is not images. Give augment=none.")
+    if pack > 1:
+        raise InputError(f"pack={pack} joins images along their colours, which augment={name} would mix. Give pack=1, or augment=none.")
+    if name == "diff":
+        return diff
+    if not believes:
+        raise InputError("augment=ada judges by the sign of the discriminator's logits, which mean nothing by themselves under this "
+                         "objective. Give augment=diff, or another objective.")
+    return Adaptive(min(500_000, max(1, images // 4)))
 
 
 def place(nets: Mapping[str, nn.Module], space: Space, device: torch.device) -> None:

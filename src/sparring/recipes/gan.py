@@ -9,7 +9,18 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, free, networks, place, refuse_batch_norm, refuse_nonsense
+from sparring.adversaries import (
+    PENALTIES,
+    Adversaries,
+    Rules,
+    augmentation,
+    can_fuse,
+    free,
+    networks,
+    place,
+    refuse_batch_norm,
+    refuse_nonsense,
+)
 from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.game import Game, Player
 from sparring.losses import OBJECTIVES
@@ -44,6 +55,8 @@ class GanSettings(Settings):
     pack: int = Field(1, ge=1, le=16, description="samples that the discriminator judges together (PacGAN)")
     unroll: int = Field(0, ge=0, le=100, description="discriminator steps that the generator looks ahead (unrolled GAN); 0: none")
     noise: float = Field(0.0, ge=0, le=10, description="deviation of noise on all the discriminator sees, falling to 0 by the end")
+    augment: Literal["none", "diff", "ada"] = Field("none", description="change all images that the discriminator sees, so that few of "
+                                                    "them suffice: always (DiffAugment), or as much as it takes (adaptive)")
     conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
 
 
@@ -67,7 +80,9 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     classes = len(space.labels) if c.conditional else 0
     rules = Rules(PENALTIES.get(c.penalty, {}) if c.penalty_weight else {}, constant(c.penalty_weight), c.penalty_every, c.clip, c.pack,
                   linear_decay(c.noise, c.steps, 1.0) if c.noise else None,
-                  c.penalty_weight if c.penalty == "consensus" else 0.0, c.unroll, c.discriminator_steps)
+                  c.penalty_weight if c.penalty == "consensus" else 0.0, c.unroll, c.discriminator_steps,
+                  augmentation(c.augment, space, c.steps * c.batch * c.discriminator_steps, c.pack,
+                               believes=OBJECTIVES[c.objective].probability))
     refuse_nonsense(c.objective, c.penalty, c.penalty_weight, rules, c.batch, classes, c.spectral)
     nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, c.pack), **(own or {})}
     if rules.penalty:

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 from torch.optim import Adam
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, free, networks, place, refuse_batch_norm
+from sparring.adversaries import PENALTIES, Adversaries, Rules, augmentation, can_fuse, free, networks, place, refuse_batch_norm
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player
 from sparring.losses import relativistic
@@ -37,6 +37,8 @@ class R3ganSettings(Settings):
     decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
     conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
+    augment: Literal["none", "diff"] = Field("none", description="change all images that the discriminator sees, so that few of them "
+                                             "suffice (DiffAugment)")
 
 
 def gamma(space: Space) -> float:
@@ -69,7 +71,7 @@ def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str,
         adam = Adam(free(net), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net))
         return Player(net, adam, ema=ema, learning_rate=rate)
 
-    rules = Rules(PENALTIES["r1+r2"], geometric(c.gamma, c.gamma * c.gamma_last, c.steps))
+    rules = Rules(PENALTIES["r1+r2"], geometric(c.gamma, c.gamma * c.gamma_last, c.steps), augment=augmentation(c.augment, space, 0))
     pair = Adversaries(player(nets["generator"], c.ema), player(nets["discriminator"]), relativistic, c.latent, device, classes,
                        rules, once=c.discriminator_steps == 1, separately="discriminator" in (own or {}))
     return pair.game(pair.turns(c.discriminator_steps))

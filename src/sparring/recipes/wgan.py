@@ -1,14 +1,14 @@
 """The Wasserstein GAN: with clipped weights (Arjovsky et al., 2017), or with a gradient penalty (Gulrajani et al., 2017)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 from torch.optim import Adam, RMSprop
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, can_fuse, free, networks, place, refuse_batch_norm
+from sparring.adversaries import PENALTIES, Adversaries, Rules, augmentation, can_fuse, free, networks, place, refuse_batch_norm
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Turn
 from sparring.losses import wasserstein
@@ -48,6 +48,8 @@ class WganGpSettings(CriticSettings):
     beta2: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the mean of squared gradients; that of the mean is 0")
     penalty_weight: float = Field(0.1, gt=0, le=1e6, description="weight of the gradient penalty: 0.1 in the paper for toys, 10 for images")
     decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    augment: Literal["none", "diff"] = Field("none", description="change all images that the discriminator sees, so that few of them "
+                                             "suffice (DiffAugment)")
 
 
 def defaults(space: Space) -> dict[str, Any]:
@@ -83,7 +85,8 @@ def penalized(c: WganGpSettings, space: Space, device: torch.device, own: Mappin
     rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
     G, D = (Player(net, Adam(free(net), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net)), ema=ema, learning_rate=rate)
             for net, ema in zip(nets, (c.ema, 0.0), strict=True))
-    pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], constant(c.penalty_weight)),
+    pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], constant(c.penalty_weight),
+                                                                                       augment=augmentation(c.augment, space, 0)),
                        once=c.critic_steps == 1, separately="discriminator" in (own or {}))
     return pair.game(pair.turns(c.critic_steps))
 
