@@ -4,6 +4,9 @@
 import contextlib
 import gzip
 import io
+import struct
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sparring.data.arrays as arrays_module
+import sparring.data.settings as settings_module
 from made import GOOD, SHARED, changes, folder, idx, mutated, refused, shared
 from sparring.data import DataSettings, open_source
 from sparring.data.settings import choose_size, parse_size
@@ -51,7 +56,9 @@ BAD_IDX = {
     "floats": ({PIXELS_FILE: b"\0\0\x0d\3" + idx(IMAGES)[4:]}, "begins with 00 00 0d 03"),
     "text": ({PIXELS_FILE: b"<html>"}, "not an images file in IDX form"),
     "empty": ({PIXELS_FILE: b""}, "begins with nothing"),
-    "short": ({PIXELS_FILE: idx(IMAGES)[:-1]}, "20x6x5 = 600 bytes, but holds only 599"),
+    "claims": ({PIXELS_FILE: idx(IMAGES)[:4] + struct.pack(">III", 60_000, 28, 28)}, "holds only 0 at most"),
+    "packed claims": ({PIXELS_FILE + ".gz": gzip.compress(idx(IMAGES)[:4] + struct.pack(">III", 60_000, 28, 28))}, "holds only .* at most"),
+    "short": ({PIXELS_FILE: idx(IMAGES)[:-1]}, "20x6x5 = 600 bytes, but holds only 599 at most"),
     "long": ({PIXELS_FILE: idx(IMAGES) + b"x"}, "600 bytes, but holds more"),
     "none": ({PIXELS_FILE: idx(IMAGES[:0])}, "it is empty"),
     "line": ({PIXELS_FILE: idx(IMAGES[:, :1])}, "1x5 pixels"),
@@ -145,6 +152,9 @@ BAD_ARRAYS = {
     "label count": ((NUMBERS, np.arange(3)), "50 samples in the array, but 3 labels"),
     "float labels": ((NUMBERS, np.zeros(50)), r"labels are float64; .*astype\(int\)"),
     "one-hot": ((NUMBERS, np.zeros((50, 2), int)), "argmax"),
+    "masked labels": ((NUMBERS, np.ma.array(np.arange(50), mask=np.arange(50) > 9)), "masked.*filled"),
+    "labels that raise": ((NUMBERS, torch.eye(50).to_sparse()), "the array of labels is a tensor that cannot be read"),
+    "too long doubles": (np.full((4, 1), np.longdouble("1e4000")), "up to inf, too large for 32-bit"),
     "ragged labels": ((NUMBERS, [[1], [2, 3]]), "not one list"),
 }
 
@@ -171,10 +181,14 @@ BAD_FILES = {
     "x.npy": [(npy(np.array([{}], object), allow_pickle=True), "Python objects, which are never unpickled"),
               (npy(NUMBERS)[:-9], "cannot be read as npy.*damaged"), (b"", "cannot be read as npy"),
               (b"PK\3\4", "cannot be read as npy"),
-              (npy(NUMBERS).replace(b"(50, 3)", b"(-5, 3)"), "npy")],
+              (npy(NUMBERS).replace(b"(50, 3)", b"(-5, 3)"), "fewer samples than none"),
+              (npy(NUMBERS).replace(b"(50, 3), } ", b"(50000, 3), }"[:11]), "cannot be read as npy"),
+              (npy(np.zeros(2, [("a", "f8")])), "holds records; expected numbers. Convert"),
+              (npy(NUMBERS).replace(b"(50, 3)", b"(" * 7), "cannot be read as npy .[^)]")],
     "x.npz": [(saving(a=[1], b=[2]), r"holds 2 arrays \(a, b\); name one of them x"),
               (b"junk", "cannot be read as npz"),
               (saving(x=NUMBERS)[:-40], "cannot be read as npz"), (saving(x=NUMBERS, y=[1]), "50 samples .* 1 labels"),
+              (saving(x=NUMBERS, y=np.zeros(50)), "x.npz: the labels are float64"),
               (saving(), "holds 0 arrays")],
     "x.csv": [(b"1,2", r"tables \(.csv\) are not read yet.*convert it to .npy")],
     "x.txt": [(b"a", "text .* not read yet")],
@@ -189,6 +203,48 @@ BAD_FILES = {
 def test_a_file_of_the_wrong_kind_is_refused_with_what_to_do(tmp_path, name, data, reason):
     (tmp_path / name).write_bytes(data)
     assert name in refused(reason, open_source, str(tmp_path / name))
+
+
+def claiming(shape, data, zip_claims=None):
+    """An .npz whose x.npy claims this shape of bytes and holds this data; perhaps the zip claims a size as well."""
+    stream = io.BytesIO()
+    npy_header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy_header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", npy_header.getvalue() + data)
+    raw = bytearray(stream.getvalue())
+    if zip_claims:
+        struct.pack_into("<I", raw, raw.rindex(b"PK\1\2") + 24, zip_claims)
+    return bytes(raw)
+
+
+def test_memory_is_not_taken_for_what_a_file_cannot_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays_module.npy, "read_array", lambda *given, **options: pytest.fail("memory was taken"))
+    big = (3_000_000, 100)
+    for name, data in {"a.npz": claiming(big, bytes(1000)), "b.npz": claiming(big, bytes(1000), 300_000_128),
+                       "c.npy": npy(NUMBERS).replace(b"(50, 3), }      ", b"(50000000, 3), }")}.items():
+        (tmp_path / name).write_bytes(data)
+        match = f"{name} cannot be read as np[yz] .it declares [0-9,]* bytes and can hold [0-9,]*..*save it again"
+        refused(match, open_source, tmp_path / name)
+
+
+def test_what_standardizing_takes_is_counted(monkeypatch):
+    x = np.ones((10, 10), np.uint8)
+    monkeypatch.setattr(settings_module, "physical_memory", lambda: 3999)
+    refused(r"the array holds 100 numbers, each of which takes 20 bytes .*Give fewer", open_source, x)
+    monkeypatch.setattr(settings_module, "physical_memory", lambda: 4000)
+    assert len(open_source(x)) == 10
+
+
+def test_old_files_odd_truths_and_odd_names(tmp_path):
+    old = npy(np.arange(6.0)).replace(b"(6,), }  ", b"(6L,), } ")
+    (tmp_path / "old.npy").write_bytes(old)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")                           # Python 2 wrote 6L; that is read without a word
+        assert len(open_source(tmp_path / "old.npy")) == 6
+    odd = np.frombuffer(bytes([0, 1, 7, 255] * 16), np.bool_).reshape(1, 8, 8)
+    assert open_source(odd).values.unique().tolist() == [0, 255]
+    assert open_source((NUMBERS[:2], ["\x1b", "\x07"])).space.labels == ("?", "? (2)")
 
 
 # -- names, paths, settings

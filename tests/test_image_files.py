@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import sparring.data.decode as decode_module
 import sparring.data.images as images_module
 import sparring.data.settings as settings_module
 from made import COLOURS, GOOD, NOISE, RAMP, changes, folder, mutated, pixels, png_claiming, refused, saved, zipped
@@ -25,6 +26,15 @@ from sparring.data.space import Images
 from sparring.errors import InputError
 
 # -- one image
+
+def scans(times):
+    """A progressive JPEG whose last scan is repeated, so that its pixels are gone over as often."""
+    data = saved(NOISE, "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * times + b"\xff\xd9"
+
+
+SEGMENT = b"\xff\xe1\0\x0aExif\0\0xx"
 
 BAD_IMAGES = {
     "empty": (b"", "empty"),
@@ -44,6 +54,10 @@ BAD_IMAGES = {
     "no pixels": (png_claiming(8, 8), "damaged"),
     "float tiff": (saved(np.ones((8, 8), np.float32), "TIFF"), "floating-point numbers"),
     "32-bit tiff": (saved(np.ones((8, 8), np.int32), "TIFF"), "32-bit signed or long integers"),
+    "many scans": (scans(300), "more than 200 scans"),
+    "many segments": (saved(NOISE, "JPEG").replace(b"\xff\xd8", b"\xff\xd8" + SEGMENT * 2000, 1), "or 1,024 segments"),
+    "many comments": (b"P3\n3 3 255\n" + b"#a\n" * 2000 + b"1 " * 27, "more than 1,000 comments"),
+    "many run lengths": (b"BM" + bytes(12) + struct.pack("<IiiHHI", 40, 5000, 5000, 1, 8, 1) + bytes(2000), "16 million pixels under run"),
     "float pfm": (b"Pf\n4 4\n-1.0\n" + np.ones(16, "<f4").tobytes(), "floating-point numbers"),
 }
 
@@ -69,6 +83,15 @@ def test_sixteen_bit_grey_is_scaled_by_its_range_and_never_clipped(form, order):
     data = saved(RAMP.astype(order), form)
     assert (pixels(data, channels=1)[0] == np.rint(RAMP / 257).astype(np.uint8)).all()
     assert header(data).grey
+
+
+def test_what_follows_a_jpeg_or_lies_in_its_metadata_is_not_counted():
+    film = b"\xff\xda" * 5000                                # phones put a short film behind a photo
+    plain = saved(NOISE, "JPEG")
+    inside = plain.replace(b"\xff\xd8", b"\xff\xd8\xff\xe2" + struct.pack(">H", 2 + 60_000) + film + bytes(50_000), 1)
+    for data in plain + film, inside, saved(NOISE, "JPEG", progressive=True):
+        assert abs(pixels(data).astype(int) - pixels(plain)).max() < 3
+    assert pixels(scans(50)).shape == (3, 64, 64)
 
 
 def test_sixteen_bit_tiff_may_be_white_first_or_have_twelve_bits():
@@ -200,6 +223,29 @@ def test_labels_come_from_the_first_folders_that_differ(tmp_path, names, classes
             assert folder_labels(names) == (None, [])
 
 
+def test_classes_that_look_alike_are_told_apart(tmp_path):
+    source = read_images(zipped(tmp_path / "f.zip", {"cat\x01/a.png": GOOD, "cat\x02/a.png": GOOD, "dog/a.png": GOOD}))
+    assert source.space.labels == ("cat?", "cat? (2)", "dog")
+    assert source.labels.tolist() == [0, 1, 2]
+
+
+def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    class Counting:
+        entered = 0
+
+        def __enter__(self):
+            Counting.entered += 1
+
+        def __exit__(self, *error):
+            pass
+
+    monkeypatch.setattr(decode_module, "_one_at_a_time", Counting())
+    monkeypatch.setattr(decode_module, "LARGE", 200)
+    files = {"a.png": saved(COLOURS), "b.png": saved(NOISE), "c.jpg": saved(np.tile(NOISE, (8, 8, 1)), "JPEG")}
+    assert len(read_images(folder(tmp_path, files), DataSettings(size=4))) == 3
+    assert Counting.entered == 2                             # the JPEG counts as what it is decoded at: 64x64
+
+
 def test_size_and_channels_are_chosen_and_said(tmp_path):
     grey, wide = saved(COLOURS[..., 0]), saved(Image.new("RGB", (90, 60)))
     same = read_images(folder(tmp_path / "same", {"a.png": grey, "b.png": grey}))
@@ -288,7 +334,7 @@ BAD_ZIPS = {
     "text": (lambda p: p.write_bytes(b"not a zip"), "cannot be read as a zip.*download or pack it again"),
     "empty file": (lambda p: p.write_bytes(b""), "cannot be read as a zip"),
     "cut": (lambda p: p.write_bytes(zipped(p, {"a.png": GOOD}).read_bytes()[:-30]), "cut short"),
-    "no images": (lambda p: zipped(p, {"a.txt": b"", "b.txt": b""}), r"no image in .*only other files: 2 .txt. Images"),
+    "no images": (lambda p: zipped(p, {"a.txt": b"", "b.txt": b""}), r"no image in .*only other files: 2 .txt. Images.*give a folder"),
     "no entries": (lambda p: zipped(p, {}), "it holds no files at all"),
     "bomb": (lambda p: zipped(p, {"a.png": bytes(20 << 20)}), "declares 20 MiB from .* bytes, as a zip bomb does"),
     "too large": (declaring(300 << 20), "a.png: it declares more than 256 MiB"),

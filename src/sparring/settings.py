@@ -6,7 +6,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from sparring.data.settings import shown
 from sparring.errors import InputError, did_you_mean
+
+LONGEST = 1_000_000_000     # rounds of a run
 
 
 class Settings(BaseModel):
@@ -14,7 +17,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    steps: int = Field(5000, ge=1, le=1_000_000_000, description="rounds to play")
+    steps: int = Field(5000, ge=1, le=LONGEST, description="rounds to play")
     batch: int = Field(64, ge=1, le=65_536, description="samples in a batch")
 
 
@@ -23,10 +26,10 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    log_every: int = Field(0, ge=0, description="rounds between logged rounds; 0: a 500th of the run")
-    show_every: int = Field(0, ge=0, description="rounds between pictures of samples; 0: a tenth of the run")
-    score_every: int = Field(0, ge=0, description="rounds between scores; 0: a fifth of the run")
-    save_every: int = Field(0, ge=0, description="rounds between checkpoints; 0: a twentieth of the run")
+    log_every: int = Field(0, ge=0, le=LONGEST, description="rounds between logged rounds; 0: a 500th of the run")
+    show_every: int = Field(0, ge=0, le=LONGEST, description="rounds between pictures of samples; 0: a tenth of the run")
+    score_every: int = Field(0, ge=0, le=LONGEST, description="rounds between scores; 0: a fifth of the run")
+    save_every: int = Field(0, ge=0, le=LONGEST, description="rounds between checkpoints; 0: a twentieth of the run")
     threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
     workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same batches")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the networks' passes; weights, losses and penalties stay fp32")
@@ -49,10 +52,10 @@ def parse(assignments: Iterable[str]) -> dict[str, str]:
     for word in assignments:
         key, equals, value = word.partition("=")
         if not equals or not key.isidentifier():
-            raise InputError(f"'{word}' is not a setting. Settings are written key=value, such as batch=64; "
+            raise InputError(f"'{shown(word)}' is not a setting. Settings are written key=value, such as batch=64; "
                              f"data is given with --data.")
         if key in given:
-            raise InputError(f"{key} is given twice: {key}={given[key]} and {word}. Give it once.")
+            raise InputError(f"{shown(key)} is given twice: {shown(f'{key}={given[key]}')} and {shown(word)}. Give it once.")
         given[key] = value
     return given
 
@@ -64,26 +67,41 @@ def split(given: Mapping[str, Any], owners: Mapping[str, type[BaseModel]]) -> di
         owner = next((name for name, cls in owners.items() if key in cls.model_fields), None)
         if owner is None:
             known = [field for cls in owners.values() for field in cls.model_fields]
-            raise InputError(f"there is no setting '{key}'.{did_you_mean(key, known)} Settings: {', '.join(known)}.")
+            raise InputError(f"there is no setting '{shown(key)}'.{did_you_mean(key, known)} Settings: {', '.join(known)}.")
         dealt[owner][key] = value
     return dealt
 
 
 def make(cls: type[S], values: Mapping[str, Any]) -> S:
     """The settings object; InputError that names each wrong value, what it should be and what it means."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"the settings are a {type(values).__name__}; expected names with values. "
+                         f"Settings: {', '.join(cls.model_fields)}.")
     try:
         return cls(**values)
     except ValidationError as error:
         lines = []
-        for problem in error.errors():
-            name = str(problem["loc"][0]) if problem["loc"] else ""
+        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+            name = str(problem["loc"][0]) if problem["loc"] else next((k for k in values if k not in cls.model_fields), "")
+            said = problem["msg"].removeprefix("Value error, ").removesuffix(".")
             field = cls.model_fields.get(name)
             if field is None:                                   # a config.json that was written by another version, or by hand
-                lines.append(f"{name}: {problem['msg']}. Settings: {', '.join(cls.model_fields)}.")
+                lines.append(f"{shown(name)}: {said}. Settings: {', '.join(cls.model_fields)}.")
                 continue
-            lines.append(f"{name}={values.get(name)}: {problem['msg']}. {name} is {field.description}; "
+            lines.append(f"{name}={as_given(values.get(name))}: {said}. {name} is {(field.description or '').rstrip('.')}; "
                          f"expected {bounds(field)}, default {field.default}.")
         raise InputError("\n".join(lines)) from None
+    except Exception as error:                                  # an object that raises when it is asked what it is
+        each = ", ".join(f"{shown(name)}={as_given(value)}" for name, value in values.items())
+        raise InputError(f"{each} cannot be used ({type(error).__name__}); expected numbers, text, true or false.") from None
+
+
+def as_given(value: object) -> str:
+    """A value fit for a message: on one line, not long, and told by its kind if it does not show itself."""
+    try:
+        return shown(value)
+    except Exception:                                           # very deep lists and very long integers, among others
+        return f"a {type(value).__name__} that cannot be shown"
 
 
 def bounds(field: FieldInfo) -> str:

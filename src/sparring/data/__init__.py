@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from sparring.data.digits import digits
-from sparring.data.settings import AUTO, DataSettings, open_file, refuse_settings, shown
+from sparring.data.settings import AUTO, DataSettings, open_file, reason, refuse_settings, shown
 from sparring.data.source import Endless, Finite, Source
 from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.errors import InputError, did_you_mean
@@ -120,7 +120,7 @@ def _existing(data: str | Path) -> Path:
     """The path, if there is anything there; InputError with the nearest name otherwise."""
     text = str(data)
     if not text.strip() or "\0" in text:
-        raise InputError(f"the data is {text!r}; expected a name ({', '.join(NAMED)}) or a path: {READ}.")
+        raise InputError(f"the data is {shown(repr(text))}; expected a name ({', '.join(NAMED)}) or a path. Give a name, or {READ}.")
     if "://" in text:
         raise InputError(f"{shown(text)} is an address; nothing is downloaded. Download it and give the file.")
     try:
@@ -130,8 +130,8 @@ def _existing(data: str | Path) -> Path:
         parent = path.parent
         near = [entry.name for entry in islice(parent.iterdir(), 10_000)] if parent.is_dir() else []
     except (OSError, RuntimeError) as error:          # a name too long, a folder we may not list, ~ without a home
-        raise InputError(f"{shown(text)} cannot be opened ({str(error)[:100]}). Check the path.") from None
+        raise InputError(f"{shown(text)} cannot be opened ({reason(error)}). Check the path.") from None
     place = f"in {shown(parent.absolute())}" if parent.is_dir() else f"since there is no folder {shown(parent)}"
     hint = did_you_mean(text, NAMED) or did_you_mean(path.name, map(shown, near))
     raise InputError(f"{shown(text)!r} is not the name of a data set ({', '.join(NAMED)}), and there is no such file "
-                     f"or folder {place}.{hint} Paths may be {READ}.")
+                     f"or folder {place}.{hint} Give a name, or {READ}.")

@@ -1,5 +1,8 @@
 """Arrays in memory or in .npy / .npz files, to vectors or images."""
 
+import math
+import os
+import warnings
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +20,9 @@ from sparring.data.settings import (
     check_image_memory,
     check_memory,
     choose_size,
+    class_names,
     open_file,
+    reason,
     refuse_settings,
     shown,
 )
@@ -26,8 +31,12 @@ from sparring.data.space import Images, Vectors
 from sparring.errors import InputError
 
 Array = NDArray[Any]
+THE_ARRAY = "the array"           # what an array in memory is called
 VALUE_KEYS, LABEL_KEYS = ("x", "images", "data", "X"), ("y", "labels")
 CHUNK = 1024                     # images that are converted at a time, so that memory stays bounded
+BLOCK = 1 << 24                  # and numbers of vectors
+WORK = 20                        # bytes of memory that a number of a vector takes while it is standardized
+DEFLATE = 1032                   # the largest factor by which deflate makes anything smaller
 ROUNDING = 1e-6                  # how far outside [0, 1] or [-1, 1] arithmetic may have pushed a value
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 KINDS = {"c": "complex numbers", "O": "Python objects", "U": "text", "S": "bytes", "V": "records",
@@ -46,13 +55,15 @@ def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSet
         what = shown(data)
         x, y = _load(data)
     else:
-        what = "the array"
+        what = THE_ARRAY
         if isinstance(data, tuple) and len(data) != 2:
-            raise InputError(f"a tuple of {len(data)} was given; expected (x, labels).")
+            raise InputError(f"a tuple of {len(data)} was given; expected (x, labels). Give these two, or the array alone.")
         given, y = data if isinstance(data, tuple) else (data, None)
         channels_first = isinstance(given, Tensor)
         x = _numpy(given, what)
     _check(x, what)
+    if x.dtype == np.bool_:
+        x = x.view(np.uint8) != 0                   # files may hold truth values that are neither 0 nor 1
     labels, names = (None, ()) if y is None else _labels(y, len(x), what)
     if x.ndim <= 2:
         refuse_settings(settings, f"{what} of shape {list(x.shape)} holds vectors")
@@ -68,7 +79,7 @@ def _numpy(x: object, what: str) -> Array:
             dense = x.detach().cpu().resolve_conj().resolve_neg()
             return (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
         except (RuntimeError, TypeError, NotImplementedError) as error:
-            raise InputError(f"{what} is a tensor that cannot be read ({str(error)[:100]}). "
+            raise InputError(f"{what} is a tensor that cannot be read ({reason(error)}). "
                              f"Give a dense tensor of numbers.") from None
     if isinstance(x, np.ma.MaskedArray):
         raise InputError(f"{what} is masked. Fill or drop the masked values first: x.filled(...).")
@@ -82,15 +93,17 @@ def _load(path: Path) -> tuple[Array, Array | None]:
     """The values and labels in a file; its header is checked against memory before anything is read."""
     with open_file(path) as file:
         try:
-            if path.suffix.lower() == ".npz":
-                return _load_npz(path, file)
-            _check_header(path, file)
-            file.seek(0)
-            return npy.read_array(file, allow_pickle=False), None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")             # numpy's, of files that Python 2 wrote: they are read well
+                if path.suffix.lower() == ".npz":
+                    return _load_npz(path, file)
+                _check_header(path, file, os.fstat(file.fileno()).st_size)
+                file.seek(0)
+                return npy.read_array(file, allow_pickle=False), None
         except InputError:
             raise
         except Exception as error:             # damaged files raise nearly everything
-            raise InputError(f"{shown(path)} cannot be read as {path.suffix[1:]} ({str(error)[:100]}). It is damaged "
+            raise InputError(f"{shown(path)} cannot be read as {path.suffix[1:]} ({reason(error)}). It is damaged "
                              f"or cut short: save it again with np.save or np.savez.") from None
 
 
@@ -109,24 +122,30 @@ def _load_npz(path: Path, file: IO[bytes]) -> tuple[Array, Array | None]:
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):   # others inflate without bound
                 raise InputError(f"{shown(path)} is packed with zip method {info.compress_type}. Use np.savez.")
             with archive.open(info) as stream:
-                _check_header(path, stream)
+                _check_header(path, stream, min(info.file_size, DEFLATE * info.compress_size), "US" if key == label else "")
             with archive.open(info) as stream:
                 return npy.read_array(stream, allow_pickle=False)
 
         return array(value), None if label is None else array(label)
 
 
-def _check_header(path: Path, stream: IO[bytes]) -> None:
+def _check_header(path: Path, stream: IO[bytes], size: int, also: str = "") -> None:
+    """InputError for what is not numbers or of a kind in `also`, ValueError for more than a stream of this size can hold."""
     if npy.read_magic(stream) != (1, 0):       # versions 2 and 3 exist for records with very many or foreign names
-        raise InputError(f"{shown(path)} holds records; expected an array of numbers.")
+        raise InputError(f"{shown(path)} holds records; expected an array of numbers. Save one column of them alone.")
     shape, _, dtype = npy.read_array_header_1_0(stream)
     if dtype.hasobject:
         raise InputError(f"{shown(path)} holds Python objects, which are never unpickled. "
                          f"Convert to numbers and save again: np.save(path, np.asarray(x, dtype=np.float32)).")
-    total = dtype.itemsize
-    for k in shape:
-        total *= k
-    check_memory(total, f"{shown(path)} holds {list(shape)} of {dtype}", "Give fewer samples.")
+    if dtype.kind not in "buif" + also:
+        raise InputError(f"{shown(path)} holds {KINDS[dtype.kind]}; expected numbers. Convert them and save again.")
+    if any(k < 0 for k in shape):
+        raise ValueError("it declares fewer samples than none")
+    total = math.prod(shape) * dtype.itemsize
+    check_memory(total, f"{shown(path)} holds {shown(list(shape))} of {dtype}", "Give fewer samples.")
+    room = size - stream.tell()
+    if total > room:                           # told before memory is taken for it
+        raise ValueError(f"it declares {total:,} bytes and can hold {max(0, room):,}")
 
 
 # -- checking ---------------------------------------------------------------------------------------------------------
@@ -151,32 +170,37 @@ def _check(x: Array, what: str) -> None:
 
 def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...]]:
     """Class indices int64[n] and the sorted class names."""
+    whose = "the labels" if what == THE_ARRAY else f"{what}: the labels"
     try:
-        array = _numpy(y, "labels") if isinstance(y, Tensor) else np.asarray(y)
-    except ValueError as error:
-        raise InputError(f"the labels are not one list ({str(error)[:100]}). "
+        array = _numpy(y, "the array of labels") if isinstance(y, Tensor | np.ma.MaskedArray) else np.asarray(y)
+    except InputError:
+        raise
+    except Exception as error:                 # numpy asks the user's own objects, which may raise anything
+        raise InputError(f"{whose} are not one list ({reason(error)}). "
                          f"Give one integer or string a sample.") from None
     if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat):
         array = array.astype(str)
     if array.dtype.kind not in "buiU":
-        raise InputError(f"the labels are {KINDS.get(array.dtype.kind, array.dtype)}; expected integers or strings. "
+        raise InputError(f"{whose} are {KINDS.get(array.dtype.kind, array.dtype)}; expected integers or strings. "
                          f"Convert them, for example with .astype(int).")
     if array.ndim != 1:
-        raise InputError(f"the labels have shape {list(array.shape)}; expected [{n}]. "
+        raise InputError(f"{whose} have shape {list(array.shape)}; expected [{n}]. "
                          f"If they are one-hot, give labels.argmax(1).")
     if len(array) != n:
         raise InputError(f"there are {n} samples in {what}, but {len(array)} labels. Give one label a sample.")
     names, index = np.unique(array, return_inverse=True)
-    return torch.from_numpy(index.astype(np.int64)), tuple(str(name) for name in names)
+    return torch.from_numpy(index.astype(np.int64)), class_names(names)
 
 
 # -- converting -------------------------------------------------------------------------------------------------------
 
 def _vectors(x: Array, labels: Tensor | None, names: tuple[str, ...], what: str) -> Finite:
     """float32[N, D] in network units: every column with mean 0 and deviation 1."""
-    columns = x.reshape(len(x), -1).astype(np.float64)
-    constant = columns.min(0) == columns.max(0)
-    with np.errstate(over="ignore", invalid="ignore"):
+    check_memory(WORK * x.size, f"{what} holds {x.size:,} numbers, each of which takes {WORK} bytes to standardize",
+                 "Give fewer samples.")
+    with np.errstate(over="ignore", invalid="ignore"):        # what is too large is told below
+        columns = x.reshape(len(x), -1).astype(np.float64)
+        constant = columns.min(0) == columns.max(0)
         shift = np.where(constant, columns[0], columns.mean(0))
         scale = np.where(constant, 1.0, columns.std(0))
     scale[scale == 0] = 1.0                                   # a spread too small for 64 bits
@@ -190,7 +214,10 @@ def _vectors(x: Array, labels: Tensor | None, names: tuple[str, ...], what: str)
     if constant.any():
         some = ", ".join(str(k) for k in np.flatnonzero(constant)[:10])
         notes.append(f"{int(constant.sum())} columns never change (first: {some}); they teach nothing")
-    return Finite(space, space.encode(torch.from_numpy(columns)).float(), labels, notes=tuple(notes))
+    values, rows = torch.empty(columns.shape), max(1, BLOCK // columns.shape[1])
+    for start in range(0, len(x), rows):
+        values[start:start + rows] = space.encode(torch.from_numpy(columns[start:start + rows]))
+    return Finite(space, values, labels, notes=tuple(notes))
 
 
 def _images(x: Array, labels: Tensor | None, names: tuple[str, ...], settings: DataSettings, what: str,
@@ -229,7 +256,8 @@ def _channels_first(x: Array, what: str, prefer_first: bool) -> tuple[Array, str
             note += ", though it could be the other; transpose it if that is wrong"
         x = x if use_first else x.transpose(0, 3, 1, 2)
     if min(x.shape[2:]) < 2:
-        raise InputError(f"{what} has shape {shape}: images of {x.shape[2]}x{x.shape[3]} pixels teach nothing.")
+        raise InputError(f"{what} has shape {shape}: images of {x.shape[2]}x{x.shape[3]} pixels teach nothing. "
+                         f"Give larger ones, or reshape it to [N, D] if it holds vectors.")
     return x, note
 
 

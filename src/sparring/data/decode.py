@@ -5,21 +5,25 @@ grey / RGB / RGBA, then `fit` to size.  Embedded colour profiles are not applied
 """
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from sparring.data.screen import screen
+from sparring.data.settings import reason
 from sparring.errors import InputError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff",
                       ".ppm", ".pgm", ".pbm", ".pnm"})
 PIXELS = 100_000_000          # more than any camera takes; refused before a pixel is decoded
+LARGE = 32_000_000            # pixels; images beyond are decoded one at a time, since each may take a gigabyte
 NOT_KNOWN = f"it is not one of {', '.join(FORMATS)}, or its first bytes are damaged"
 ORIENTATION, BITS, WHITE_IS_ZERO, SAMPLE_FORMAT = 0x0112, 258, 262, 339   # EXIF and TIFF tags
 UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -29,6 +33,7 @@ GREY_MODES = ("1", "L", "LA", "La", "I")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 Pixels = NDArray[np.uint8]
+_one_at_a_time = threading.Lock()
 
 
 class Header(NamedTuple):
@@ -65,13 +70,14 @@ def decode(data: bytes, size: tuple[int, int] | None, channels: int, alpha: str)
     with _opened(data) as image:
         if size is not None and image.format in ("JPEG", "MPO"):
             image.draft(None, (4 * max(size), 4 * max(size)))
-        image.load()
-        plain, orientation = _eight_bits(image), _orientation(image)
-        if orientation in UPRIGHT:
-            plain = plain.transpose(UPRIGHT[orientation])
-        transparent = "A" in plain.mode and plain.getchannel("A").getextrema()[0] != 255
-        frames = image.format != "MPO" and bool(getattr(image, "is_animated", False))   # MPO: a phone's depth map
-        return Decoded(_finished(plain, size, channels, alpha), transparent, frames)
+        with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
+            image.load()
+            plain, orientation = _eight_bits(image), _orientation(image)
+            if orientation in UPRIGHT:
+                plain = plain.transpose(UPRIGHT[orientation])
+            transparent = "A" in plain.mode and plain.getchannel("A").getextrema()[0] != 255
+            frames = image.format != "MPO" and bool(getattr(image, "is_animated", False))   # MPO: a phone's depth map
+            return Decoded(_finished(plain, size, channels, alpha), transparent, frames)
 
 
 def reformat(values: Pixels, size: tuple[int, int], channels: int, alpha: str) -> Pixels:
@@ -117,6 +123,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     """The image, not decoded yet; whatever goes wrong with it becomes an InputError that says why."""
     if not data:
         raise InputError("the file is empty")
+    screen(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > PIXELS:
@@ -131,7 +138,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"it has more than {PIXELS // 10**6} million pixels") from None
     except Exception as error:      # damaged bytes make decoders raise nearly everything there is
-        raise InputError(f"it is damaged ({str(error)[:100] or type(error).__name__})") from None
+        raise InputError(f"it is damaged ({reason(error)})") from None
 
 
 def _orientation(image: Image.Image) -> int:
@@ -158,9 +165,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _from_deep_grey(image)
     grey = image.mode in GREY_MODES
-    if image.has_transparency_data:
-        return image.convert("LA" if grey else "RGBA")
-    return image.convert("L" if grey else "RGB")
+    mode = ("LA" if grey else "RGBA") if image.has_transparency_data else "L" if grey else "RGB"
+    return image if image.mode == mode else image.convert(mode)      # convert() would copy what needs no change
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:
@@ -171,25 +177,24 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
         raise InputError(f"it holds {bits}-bit signed or long integers, whose range no file declares; "
                          f"save it with 8 or 16 bits")
     top = (1 << bits) - 1
-    deep = np.asarray(image).astype(np.int64)
+    deep = np.asarray(image)
     if deep.min() < 0 or deep.max() > top:
         raise InputError(f"it holds grey values outside 0 to {top}")
-    grey = (deep * 255 + top // 2) // top
+    shades = ((np.arange(top + 1) * 255 + top // 2) // top).astype(np.uint8)
     if tags.get(WHITE_IS_ZERO, 1) == 0:
-        grey = 255 - grey
-    result = Image.fromarray(grey.astype(np.uint8))
+        shades = 255 - shades
+    result = Image.fromarray(shades[deep])
     clear = image.info.get("transparency")
     if isinstance(clear, int):
-        result.putalpha(Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8)))
+        result.putalpha(Image.fromarray(np.where(deep == clear, np.uint8(0), np.uint8(255))))
     return result
 
 
 def _finished(image: Image.Image, size: tuple[int, int] | None, channels: int, alpha: str) -> Pixels:
     """L, LA, RGB or RGBA to uint8[channels, *size]."""
     if "A" in image.mode and channels != 4:
-        opaque = image.convert(image.mode.removesuffix("A"))
-        laid = Image.new(opaque.mode, image.size, alpha)
-        laid.paste(opaque, mask=image.getchannel("A"))
+        laid = Image.new(image.mode.removesuffix("A"), image.size, alpha)
+        laid.paste(image, mask=image)                # its own alpha is the mask: no copies of either
         image = laid
     if image.mode != MODES[channels]:
         image = image.convert(MODES[channels])

@@ -3,6 +3,7 @@
 import gzip
 import io
 import math
+import os
 import re
 import zlib
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.data.decode import reformat
-from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, shown
+from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, reason, shown
 from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.errors import InputError
@@ -21,6 +22,7 @@ from sparring.errors import InputError
 IMAGES_NAME = re.compile(r"images([-.])idx3-ubyte(\.gz)?$")
 LABELS_NAME = re.compile(r"labels[-.]idx1-ubyte(\.gz)?$")
 UNSIGNED_BYTE = 8
+DEFLATE = 1032                       # the largest factor by which gzip makes anything smaller
 HELD_OUT = ("t10k", "test")          # what the part kept for scores is called where training is called train
 
 
@@ -83,7 +85,8 @@ def _images(path: Path, settings: DataSettings,
     raw = _read(path, dims=3)
     n, height, width = raw.shape
     if min(height, width) < 2:
-        raise InputError(f"{shown(path)} declares images of {height}x{width} pixels: there is nothing to learn from.")
+        raise InputError(f"{shown(path)} declares images of {height}x{width} pixels: there is nothing to learn from. "
+                         f"Check that it is the right file.")
     chosen, why = choose_size([(height, width)], settings)
     channels = 1 if settings.channels == "auto" else int(settings.channels)
     check_image_memory(n, channels, size or chosen)
@@ -118,16 +121,18 @@ def _read(path: Path, dims: int) -> NDArray[np.uint8]:
     with open_file(path) as file:
         packed = file.read(2) == b"\x1f\x8b"                  # gzip by content: downloads are often renamed
         file.seek(0)
+        most = os.fstat(file.fileno()).st_size * (DEFLATE if packed else 1)
         try:
             if not packed:
-                return _parse(path, file, dims)
+                return _parse(path, file, dims, most)
             with gzip.GzipFile(fileobj=file) as stream:
-                return _parse(path, stream, dims)
+                return _parse(path, stream, dims, most)
         except (EOFError, OSError, zlib.error) as error:
-            raise InputError(f"{shown(path)} is damaged or cut short ({error}). Download it again.") from None
+            raise InputError(f"{shown(path)} is damaged or cut short ({reason(error)}). Download it again.") from None
 
 
-def _parse(path: Path, stream: io.BufferedIOBase, dims: int) -> NDArray[np.uint8]:
+def _parse(path: Path, stream: io.BufferedIOBase, dims: int, most: int) -> NDArray[np.uint8]:
+    """What `_read` returns, from a stream that can hold so many bytes at most."""
     what = "an images" if dims == 3 else "a labels"
     head = stream.read(4 + 4 * dims)
     if len(head) < 4 + 4 * dims or head[:4] != bytes([0, 0, UNSIGNED_BYTE, dims]):
@@ -139,6 +144,9 @@ def _parse(path: Path, stream: io.BufferedIOBase, dims: int) -> NDArray[np.uint8
     if total == 0:
         raise InputError(f"{shown(path)} declares {'x'.join(map(str, shape))}: it is empty. Download it again.")
     check_memory(total, f"{shown(path)} declares {'x'.join(map(str, shape))} bytes", "Check that it is not damaged.")
+    if total > most - len(head):         # told before memory is taken for it
+        raise InputError(f"{shown(path)} declares {'x'.join(map(str, shape))} = {total} bytes, but holds "
+                         f"only {most - len(head)} at most. It is damaged: download it again.")
     data = np.empty(total, np.uint8)
     view, have = data.data, 0
     while have < total and (count := stream.readinto(view[have:have + (1 << 24)])):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from sparring.data.decode import FORMATS, SUFFIXES, Decoded, Header, decode, header, quiet
-from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, open_file, shown
+from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, open_file, reason, shown
 from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.errors import InputError
@@ -90,7 +90,7 @@ def _read(files: Files, settings: DataSettings, progress: Progress) -> Finite:
     notes = [_summary(len(kept), size, why, channels, grey, settings),
              *_skipped(files, bad), *_oddities(good, settings), *_label_note(labels, classes)]
     index = None if labels is None else torch.tensor(labels, dtype=torch.int64)
-    return Finite(Images(channels, *size, tuple(map(shown, classes))), torch.from_numpy(out[:len(kept)]), index,
+    return Finite(Images(channels, *size, class_names(classes)), torch.from_numpy(out[:len(kept)]), index,
                   notes=tuple(notes))
 
 
@@ -213,7 +213,7 @@ def _zip_files(path: Path) -> Iterator[Files]:
         try:
             archive = zipfile.ZipFile(stream)
         except Exception as error:                            # damaged directories raise many things
-            raise InputError(f"{shown(path)} cannot be read as a zip ({str(error)[:100]}). It is damaged, cut short or "
+            raise InputError(f"{shown(path)} cannot be read as a zip ({reason(error)}). It is damaged, cut short or "
                              f"not a zip: download or pack it again.") from None
         with archive:
             infos = _checked_entries(path, archive)
@@ -256,7 +256,7 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None) -
         with archive.open(one_more) as stream:
             data = stream.read(declared + 1 if limit is None else limit)
     except Exception as error:                                # as for the directory
-        raise InputError(f"its zip entry is damaged ({str(error)[:100] or type(error).__name__})") from None
+        raise InputError(f"its zip entry is damaged ({reason(error)})") from None
     if len(data) > declared or (limit is None and len(data) < declared):
         raise InputError(f"its zip entry does not hold the {declared} bytes it declares")
     return data
@@ -289,7 +289,8 @@ def _nothing_found(files: Files) -> str:
     found = f"only other files: {_counted(files.others)}" if files.others else "no files at all"
     packed = " To read one of the archives or arrays in it, give that file." \
         if {".zip", ".npy", ".npz"} & files.others.keys() else ""
-    return f"there is no image in {files.where}; it holds {found}. Images are read from {', '.join(FORMATS)}.{packed}"
+    return f"there is no image in {files.where}; it holds {found}. Images are read from {', '.join(FORMATS)}: give a folder or .zip " \
+           f"of those.{packed}"
 
 
 def _first_named(files: Files, bad: dict[int, str]) -> str:

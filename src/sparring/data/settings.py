@@ -4,7 +4,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -49,10 +49,10 @@ def parse_size(text: str) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text.strip().lower())
     if match is None:
-        raise InputError(f"size={text!r} is not a size. Give auto, a side like 32, or HEIGHTxWIDTH like 48x64.")
+        raise InputError(f"size={shown(repr(text))} is not a size. Give auto, a side like 32, or HEIGHTxWIDTH like 48x64.")
     height, width = int(match[1]), int(match[2] or match[1])
     if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
-        raise InputError(f"size={text!r} is out of bounds: each side must be {SMALLEST} to {LARGEST} pixels.")
+        raise InputError(f"size={shown(repr(text))} is out of bounds: each side must be {SMALLEST} to {LARGEST} pixels.")
     return height, width
 
 
@@ -121,6 +121,25 @@ def open_file(path: Path) -> io.BufferedReader:
         return path.open("rb")
     except OSError as error:
         raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Check that you may read it.") from None
+
+
+def class_names(names: Iterable[object]) -> tuple[str, ...]:
+    """Names of classes as they are shown; those that look alike are numbered, so that each can still be asked for."""
+    found: dict[str, None] = {}
+    for name in names:
+        text = base = shown(name)
+        number = 1
+        while text in found:
+            number += 1
+            text = f"{base} ({number})"
+        found[text] = None
+    return tuple(found)
+
+
+def reason(error: Exception) -> str:
+    """What a library said, in at most 100 letters that can be shown; the kind of the error where it said nothing."""
+    words = re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"\1", str(error))
+    return shown(words[:100]).strip() or type(error).__name__
 
 
 def shown(name: object) -> str:
