@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from conftest import SOURCES
 from sparring import checkpoint
 from sparring.api import Silent, load, run
+from sparring.choices import in_precision
 from sparring.data.source import batches
 from sparring.game import play
-from sparring.prepare import Wish, in_precision, prepare
+from sparring.prepare import Wish, prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.run import read_lines
@@ -82,7 +83,8 @@ def variants(recipe):
     """Ways to train that have state or schedules of their own, where this recipe has the setting for them."""
     wanted = [{}, {"ema": 0.0}, {"ema": 0.9}, {"penalty": "r1+r2", "penalty_weight": 0.1, "penalty_every": 3}, {"discriminator_steps": 3},
               {"objective": "relativistic", "penalty": "gradient"}, {"objective": "wasserstein", "clip": 0.05},
-              {"spectral": True, "noise": 0.3}, {"unroll": 2}, {"penalty": "consensus"}, {"decay": 0.5}, {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}]
+              {"spectral": True, "noise": 0.3}, {"unroll": 2}, {"penalty": "consensus"}, {"decay": 0.5},
+              {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}]
     return [more for more in wanted if more.keys() <= RECIPES[recipe].settings.model_fields.keys() and possible(recipe, more)]
 
 

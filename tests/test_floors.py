@@ -9,10 +9,10 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness"},
+     "progress", "precision", "exactness", "untrusted"},
     {"game"},
     {"adversaries"},
-    {"recipes", "checkpoint", "run", "metrics", "pictures", "report"},
+    {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
     {"scores"},
     {"trainer"},
     {"prepare"},

@@ -9,11 +9,11 @@ import torch
 
 import sparring
 from conftest import SOURCES
+from sparring.choices import in_precision
 from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
 from sparring.exactness import broken, conditions, deterministic
 from sparring.precision import in_bfloat16
-from sparring.prepare import in_precision
 from sparring.recipes import RECIPES
 from test_every_recipe import CPU, build, rounds
 

@@ -3,11 +3,10 @@
 import os
 import platform
 import shutil
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 import sparring
-from sparring import checkpoint
+from sparring import checkpoint, choices
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Batch, Finite, Source, batches
 from sparring.data.space import Space, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
-from sparring.game import Game, play
-from sparring.precision import in_bfloat16
+from sparring.game import Game
 from sparring.recipes import Recipe, find
 from sparring.run import RunFolder, differences
 from sparring.settings import RunSettings, Settings, make, split
@@ -84,7 +82,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
     InputError when the folder holds a run that was asked for differently, with the differences.
     """
     recipe, settings, data_settings, run_settings, source = resolve(wish)
-    looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value}
+    looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
     asked = {
         "recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
@@ -100,14 +98,12 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
             refuse_changes(old, asked, folder)
             run_settings = make(RunSettings, old["run_settings"] | now)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
-        threads = run_settings.threads or choose_threads(recipe, settings, source, device, wish)
-        run_settings = run_settings.model_copy(update={"threads": threads})
-        torch.set_num_threads(threads)
+        run_settings, reasons = choose(run_settings, recipe, settings, source, device, wish)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
-        game = in_precision(game, run_settings.precision, device)
+        game = choices.in_precision(game, run_settings.precision, device)
         config = old or asked | {
             "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
-            "device": str(device), "run_settings": run_settings.model_dump(), "space": to_json(source.space),
+            "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
             "directory": os.getcwd(), "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -123,6 +119,23 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
                 run.workers, run.precision, run.exact, run.on_nan)
     return Prepared(game, source, plan, folder, config, resumed=old is not None)
+
+
+def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
+           wish: Wish) -> tuple[RunSettings, dict[str, str]]:
+    """Threads and precision, as given or by trying them, and why; torch has that many threads from here on."""
+    def trial() -> Game:
+        return build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
+
+    def rounds() -> Iterator[Batch]:
+        return batches(source, settings.batch, wish.seed)
+
+    threads, reasons = run.threads or choices.threads(trial, rounds, device), {}
+    torch.set_num_threads(threads)
+    precision: str = run.precision
+    if precision == "auto":
+        precision, reasons["precision"] = choices.precision(trial, rounds, device, settings.steps)
+    return run.model_copy(update={"threads": threads, "precision": precision}), reasons
 
 
 def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder) -> None:
@@ -208,13 +221,6 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
         game = recipe.game(settings, space, device, own)
         check_networks(game, space, lambda: recipe.game(settings, space, device, deepcopy(dict(own))) if own else None, settings.batch)
     return game
-
-
-def in_precision(game: Game, precision: str, device: torch.device) -> Game:
-    """The same players, their losses computed in fp32 or with the networks' passes in bf16."""
-    if precision == "fp32":
-        return game
-    return replace(game, turns={name: replace(turn, loss=in_bfloat16(turn.loss, device)) for name, turn in game.turns.items()})
 
 
 def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
@@ -318,27 +324,6 @@ def same_device(old: dict[str, Any], folder: RunFolder) -> str:
                          f"device.") from None
 
 
-def choose_threads(recipe: Recipe, settings: Settings, source: Source, device: torch.device, wish: Wish) -> int:
-    """One thread or all of them, whichever plays a few rounds faster on a throw-away game."""
-    most = torch.get_num_threads()
-    if device.type != "cpu" or most == 1:
-        return most
-    game = build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
-    rounds = batches(source, settings.batch, wish.seed)
-    seconds: dict[int, list[float]] = {1: [], most: []}
-    with torch.random.fork_rng(devices=[]):
-        for threads in (1, most) * 3:
-            torch.set_num_threads(threads)
-            play(game, rounds, 0)
-            start, count = time.perf_counter(), 0
-            while time.perf_counter() - start < 0.06 or count < 2:
-                play(game, rounds, 0)
-                count += 1
-            seconds[threads].append((time.perf_counter() - start) / count)
-    # More threads must win clearly and every time: on a busy machine they can be many times slower than one.
-    return most if max(seconds[most]) < 0.9 * min(seconds[1]) else 1
-
-
 def versions() -> dict[str, str]:
     return {"sparring": sparring.__version__, "torch": torch.__version__, "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"}
@@ -351,5 +336,6 @@ def facts(prepared: Prepared) -> list[str]:
     lines = [f"data: {config['data']}, {size}, shape {'x'.join(map(str, source.space.shape))}"
              + (f", {len(source.space.labels)} classes" if source.space.labels else "")]
     lines += source.notes if isinstance(source, Finite) else ()
-    lines.append(f"device: {config['device']}, {config['run_settings']['threads']} thread(s)")
+    run, why = config["run_settings"], config.get("reasons", {}).get("precision")
+    lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + (f" ({why})" if why else ""))
     return lines

@@ -32,7 +32,8 @@ class RunSettings(BaseModel):
     save_every: int = Field(0, ge=0, le=LONGEST, description="rounds between checkpoints; 0: a twentieth of the run")
     threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
     workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same batches")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the networks' passes; weights, losses and penalties stay fp32")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the networks' passes; weights, losses and penalties stay "
+                                                       "fp32; auto: bf16 where a short measurement finds it faster and as good")
     exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
     on_nan: Literal["stop", "rollback"] = Field("stop", description="when a number is not finite: stop, or go back to the last "
                                                 "checkpoint with half the learning rate, at most three times")

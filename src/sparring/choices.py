@@ -1,0 +1,94 @@
+"""What is chosen by trying: how many threads, and in which precision, on throw-away games."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from sparring.data.source import Batch
+from sparring.game import Game, play
+from sparring.precision import in_bfloat16
+from sparring.rng import seed_round
+
+SMALL = 300_000         # parameters of all players: below, a round is overhead, which bf16 adds to
+SHORT = 200             # rounds: a shorter run does not repay the measurement
+ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16
+WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
+
+Trial = Callable[[], Game]
+Rounds = Callable[[], Iterator[Batch]]
+
+
+def in_precision(game: Game, precision: str, device: torch.device) -> Game:
+    """The same players, their losses computed in fp32 or with the networks' passes in bf16."""
+    if precision == "fp32":
+        return game
+    return replace(game, turns={name: replace(turn, loss=in_bfloat16(turn.loss, device)) for name, turn in game.turns.items()})
+
+
+def threads(trial: Trial, rounds: Rounds, device: torch.device) -> int:
+    """One thread or all of them, whichever plays a few rounds faster."""
+    most = torch.get_num_threads()
+    if device.type != "cpu" or most == 1:
+        return most
+    game, stream = trial(), rounds()
+    seconds: dict[int, list[float]] = {1: [], most: []}
+    with torch.random.fork_rng(devices=[]):
+        for count in (1, most) * 3:
+            torch.set_num_threads(count)
+            seconds[count].append(pace(game, stream))
+    # More threads must win clearly and every time: on a busy machine they can be many times slower than one.
+    return most if max(seconds[most]) < WINS * min(seconds[1]) else 1
+
+
+def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) -> tuple[str, str]:
+    """("bf16" or "fp32", why): bf16 where it is clearly faster and the first gradients are as good as the same."""
+    if steps < SHORT:
+        return "fp32", "too short a run to measure"
+    game = trial()
+    if sum(p.numel() for player in game.players.values() for p in player.parameters) < SMALL:
+        return "fp32", "the networks are small"
+    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "fp32", "this processor computes bf16 slowly"
+    try:
+        low = in_precision(trial(), "bf16", device)
+        alike = agreement(*(first_gradients(g, rounds(), device) for g in (game, low)))
+    except RuntimeError as error:                               # an operation of a user's network that bf16 does not have
+        return "fp32", f"bf16 fails: {str(error).splitlines()[0][:100]}"
+    if not alike >= ALIKE:                                      # NaN too
+        return "fp32", f"gradients in bf16 differ, cosine {alike:.3f}"
+    seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    with torch.random.fork_rng(devices=[]):
+        for _ in range(3):
+            for name, one in (("fp32", game), ("bf16", low)):
+                seconds[name].append(pace(one, rounds()))
+    gain = min(seconds["fp32"]) / max(seconds["bf16"])
+    if gain < 1 / WINS:
+        return "fp32", "bf16 is not clearly faster here"
+    return "bf16", f"{gain:.1f} times as fast as fp32 here, cosine of the first gradients {alike:.4f}"
+
+
+def pace(game: Game, stream: Iterator[Batch]) -> float:
+    """Seconds a round, after one to warm up."""
+    play(game, stream, 0)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < 0.06 or count < 2:
+        play(game, stream, 0)
+        count += 1
+    return (time.perf_counter() - start) / count
+
+
+def first_gradients(game: Game, stream: Iterator[Batch], device: torch.device) -> list[Tensor]:
+    """Each player's gradient in the first round, flat."""
+    with torch.random.fork_rng(devices=[]):
+        seed_round(0, device, 0)
+        play(game, stream, 0)
+    return [torch.cat([p.grad.flatten().double() for p in player.parameters if p.grad is not None]) for player in game.players.values()]
+
+
+def agreement(first: list[Tensor], second: list[Tensor]) -> float:
+    """The least cosine between gradients of the same player; 1 where neither has any."""
+    return min((torch.nn.functional.cosine_similarity(a, b, 0).item() if a.any() or b.any() else 1.0)
+               for a, b in zip(first, second, strict=True))

@@ -1,0 +1,111 @@
+"""What is chosen by trying is chosen for a reason, once, and kept."""
+
+import json
+
+import pytest
+import torch
+
+from conftest import small_images
+from sparring import choices
+from sparring.data.source import batches
+from sparring.prepare import Wish, facts, prepare
+from sparring.recipes import RECIPES
+
+CPU = torch.device("cpu")
+IMAGES = small_images(40)
+
+
+@pytest.fixture
+def trial():
+    recipe = RECIPES["gan"]
+    settings = recipe.settings(**{**recipe.defaults(IMAGES.space), "batch": 8, "width": 250, "steps": 500})
+
+    def make(**more):
+        torch.manual_seed(0)
+        return recipe.game(settings.model_copy(update=more), IMAGES.space, CPU)
+
+    return make
+
+
+def rounds():
+    return batches(IMAGES, 8, 0)
+
+
+def clock(monkeypatch, seconds):
+    """A measurement that says so many seconds a round, in the order of asking."""
+    said = iter(seconds * 10)
+    monkeypatch.setattr(choices, "pace", lambda game, stream: next(said))
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [([2.0, 1.0], "bf16"), ([1.0, 1.0], "fp32"), ([1.0, 0.95], "fp32"), ([1.0, 2.0], "fp32"),
+                                                 ([2.0, 1.0, 2.0, 1.0, 2.0, 1.9], "fp32")])
+def test_bf16_must_win_clearly_and_every_time(trial, monkeypatch, seconds, chosen):
+    clock(monkeypatch, seconds)
+    precision, why = choices.precision(trial, rounds, CPU, 500)
+    assert precision == chosen
+    assert ("2.0 times as fast" if chosen == "bf16" else "not clearly faster") in why
+
+
+def test_gradients_in_bf16_must_agree(trial, monkeypatch):
+    clock(monkeypatch, [2.0, 1.0])
+    torch.manual_seed(0)
+    same = choices.first_gradients(trial(), rounds(), CPU)
+    assert choices.agreement(same, same) == pytest.approx(1.0)
+    assert choices.agreement(same, [-g for g in same]) == pytest.approx(-1.0)
+    real = choices.agreement
+    monkeypatch.setattr(choices, "agreement", lambda a, b: real(a, [g * float("nan") for g in b]))
+    assert choices.precision(trial, rounds, CPU, 500) == ("fp32", "gradients in bf16 differ, cosine nan")
+
+
+def test_where_it_cannot_pay_nothing_is_measured(trial, monkeypatch):
+    monkeypatch.setattr(choices, "pace", lambda *given: pytest.fail("measured"))
+    assert choices.precision(trial, rounds, CPU, 100) == ("fp32", "too short a run to measure")
+    assert choices.precision(lambda: trial(width=4), rounds, CPU, 500) == ("fp32", "the networks are small")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert choices.precision(trial, rounds, CPU, 500) == ("fp32", "this processor computes bf16 slowly")
+
+
+def test_a_network_that_bf16_cannot_do_stays_in_fp32(trial, monkeypatch):
+    clock(monkeypatch, [2.0, 1.0])
+    game = trial()
+
+    class Picky(torch.nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, *given):
+            made = self.net(*given)
+            if torch.is_autocast_enabled("cpu"):
+                raise RuntimeError("no such operation in bf16")
+            return made
+
+    game.players["discriminator"].net.features = Picky(game.players["discriminator"].net.features)
+    assert choices.precision(lambda: game, rounds, CPU, 500) == ("fp32", "bf16 fails: no such operation in bf16")
+
+
+def test_the_choice_is_kept_with_its_reason_and_resumed(tmp_path, monkeypatch):
+    clock(monkeypatch, [2.0, 1.0])
+    given = {"steps": 500, "batch": 8, "width": 250, "threads": 1}
+    first = prepare(Wish("gan", IMAGES, given), tmp_path / "run")
+    first.folder.unlock()
+    assert first.plan.precision == "bf16"
+    assert any("bf16 (2.0 times as fast as fp32 here" in fact for fact in facts(first))
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["run_settings"]["precision"] == "bf16" and "2.0 times" in config["reasons"]["precision"]
+    monkeypatch.setattr(choices, "pace", lambda *given: pytest.fail("measured again"))
+    again = prepare(Wish("gan", IMAGES, {**given, "precision": "auto"}), tmp_path / "run")
+    again.folder.unlock()
+    assert again.plan.precision == "bf16"
+
+
+def test_measuring_leaves_random_numbers_and_own_networks_alone(tmp_path):
+    G = torch.nn.Sequential(torch.nn.Linear(4, 700), torch.nn.ReLU(), torch.nn.Linear(700, 700), torch.nn.ReLU(), torch.nn.Linear(700, 2))
+    before = [p.clone() for p in G.parameters()]
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    prepare(Wish("gan", "ring", {"latent": 4, "batch": 16, "steps": 300, "threads": 1}, own={"generator": G}), tmp_path).folder.unlock()
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(p, q) for p, q in zip(before, G.parameters(), strict=True))
