@@ -12,7 +12,7 @@ from sparring.game import Game, play
 from sparring.precision import in_bfloat16
 from sparring.rng import seed_round
 
-SMALL = 300_000         # parameters of all players: below, a round is overhead, which bf16 adds to
+SMALL = 100_000         # parameters of all players: below, a round is overhead, which bf16 adds to
 SHORT = 200             # rounds: a shorter run does not repay the measurement
 ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16
 WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
