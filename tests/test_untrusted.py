@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def edited(folder: Path, change) -> Path:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["config.json"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     (folder / "config.json").write_bytes(data)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
     return folder
 
 
@@ -46,6 +47,61 @@ def test_a_model_that_asks_for_more_than_its_tensors_is_refused_before_memory_is
     monkeypatch.setattr(api, "build", lambda *given: pytest.fail("networks with weights were built"))
     with pytest.raises((InputError, RunFailed)):
         sparring.load(folder)
+
+
+@pytest.mark.parametrize("change, why", [
+    (lambda c: c.update(recipe=3), "recipe"), (lambda c: c.pop("space"), "space"), (lambda c: c.update(settings=[1]), "settings"),
+    (lambda c: c.update(scores={"a": "b"}), "scores"), (lambda c: c.update(scores={"a": 10**400}), "scores"),
+    (lambda c: c.update(trained="x"), "trained"), (lambda c: c.update(own_networks={"G": "x"}), "no network 'G'"),
+    (lambda c: c.update(recipe="x" * 10**6), "no recipe"), (lambda c: c["settings"].update({f"s{i}": 1 for i in range(99_999)}), "s0"),
+    (lambda c: c["settings"].update(width="wide\x1b[31m"), "width"), (lambda c: c["space"].update(shift=[float("nan"), 1]), "shift"),
+    (lambda c: c["space"].update(scale=[0, 1]), "scale"), (lambda c: c["space"].update(scale=[1]), "shape"),
+    (lambda c: c["space"].update(labels=["a", "a"]), "a class twice"), (lambda c: c["space"].update(labels="ab"), "list of names"),
+    (lambda c: c["space"].update(kind=[]), "kind"), (lambda c: c["space"].update(shift=[10**400, 1]), "kind 'vectors'"),
+    (lambda c: c.update(space={"kind": "images", "channels": 2, "height": 8, "width": 8}), "channels"),
+    (lambda c: c.update(space={"kind": "images", "channels": 1, "height": 1025, "width": 8}), "sides"),
+])
+def test_a_config_that_cannot_be_understood_is_refused_by_name(tmp_path, change, why):
+    folder = edited(sparring.fit("gan", data="ring", steps=1, **TINY).save(tmp_path / "model"), change)
+    with pytest.raises(InputError) as refused:
+        sparring.load(folder)
+    said = str(refused.value)
+    assert said.startswith(f"{folder / 'config.json'} does not describe a model: ") and why in said
+    assert "Get it again from where it came" in said and len(said) < 1000 and said.replace("\n", "").isprintable()
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged_is_loaded_from_the_one_before_and_says_so(tmp_path):
+    sparring.fit("gan", data="ring", steps=4, out=tmp_path / "run", **TINY)
+    shutil.rmtree(tmp_path / "run" / "model")
+    (tmp_path / "run" / "checkpoint" / "000000004" / "state.json").write_bytes(b"{}")
+    with pytest.warns(UserWarning, match=r"000000004/state.json is damaged.*Using the checkpoint before it"):
+        assert sparring.load(tmp_path / "run").trained["steps"] == 2
+
+
+def test_data_that_could_not_be_described_is_refused_before_training(tmp_path):
+    source = Finite(Images(1, 1032, 8), torch.zeros(20, 1, 1032, 8, dtype=torch.uint8))
+    with pytest.raises(InputError, match="sides of 2 to 1024"):
+        sparring.fit("gan", data=source, out=tmp_path / "run", steps=1, batch=2, width=2, threads=1)
+
+
+def test_samples_that_are_not_finite_are_refused():
+    model = sparring.fit("gan", data="ring", steps=1, **TINY)
+    with torch.no_grad():
+        for p in model.game.model.parameters():
+            p.fill_(3e38)
+    with pytest.raises(InputError, match="not finite"):
+        model.sample(2)
+
+
+def test_large_samples_are_made_a_few_at_a_time(monkeypatch):
+    model = sparring.fit("gan", data=small_images(40), steps=2, batch=8, width=16, threads=1)
+    assert api.at_once(model.space, model.settings) == api.CHUNK
+    whole = model.sample(70, seed=3)
+    monkeypatch.setattr(api, "NUMBERS", 4 * 16 * 64)
+    assert api.at_once(model.space, model.settings) == 4
+    few = model.sample(70, seed=3)
+    torch.testing.assert_close(few, whole, atol=1e-5, rtol=1e-4)
+    assert torch.equal(model.sample(5, seed=3), few[:5])
 
 
 def test_saving_never_replaces_what_is_not_a_model(tmp_path):

@@ -3,7 +3,6 @@
 import json
 import math
 import operator
-import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,26 +12,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from sparring import checkpoint
 from sparring.data.settings import check_memory
-from sparring.data.space import Space, from_json, to_json
+from sparring.data.space import Images, Space, from_json, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
 from sparring.prepare import Prepared, Wish, build, choose_device, prepare, versions
-from sparring.recipes import find
+from sparring.recipes import Recipe, find
 from sparring.rng import generator
-from sparring.run import RunFolder, parse_json
+from sparring.run import RunFolder, parse_json, remade
 from sparring.settings import Settings, make
 from sparring.trainer import Outcome, Progress, train
+from sparring.untrusted import JSON_BYTES, number, told
 
 CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
+NUMBERS = 2**24 # in one of a network's maps, over all the samples that are made at once
 T = TypeVar("T")
-MODEL_FILES = ("config.json", "model.safetensors", checkpoint.MANIFEST)
+MODEL_FILES = (checkpoint.CONFIG, checkpoint.MODEL, checkpoint.MANIFEST)
 
 
 class Silent:
@@ -88,11 +87,16 @@ class Model:
             raise InputError(f"n={n}: the number of samples should be a whole number, at least 1.")
         n, seed = count, whole_seed(seed)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
-        which, parts = self.labels_for(n + CHUNK, labels), []
+        which, parts, few = self.labels_for(n + CHUNK, labels), [], at_once(self.space, self.settings)
         for start in range(0, n, CHUNK):                        # whole chunks: another shape may change the last bits
             z = self.game.prior(CHUNK, generator(seed, "sample", start // CHUNK))
-            parts.append(self.game.sample(z, which[start:start + CHUNK])[:n - start].cpu())
-        return self.space.decode(torch.cat(parts))
+            for i in range(start, min(start + CHUNK, n), few):
+                parts.append(self.game.sample(z[i - start:i - start + few], which[i:i + few])[:n - i].cpu())
+        samples = self.space.decode(torch.cat(parts))
+        if not torch.isfinite(samples).all():
+            raise InputError("the samples of this model are not finite, though its weights are: they are too large to compute with. "
+                             "Get it again from where it came, or train with a smaller learning rate.")
+        return samples
 
     def save(self, path: str | Path) -> Path:
         """Write config.json and model.safetensors into a folder that `sparring.load` opens without the data."""
@@ -111,6 +115,15 @@ class Model:
             raise RunFailed(f"the model could not be written to {path}: {error.strerror or error}. Make room, mend the "
                             f"permissions, or give another folder.") from None
         return path
+
+
+def at_once(space: Space, settings: Settings) -> int:
+    """How many samples go through the networks together: CHUNK, or a half, a quarter, ... of it where large maps would crowd memory."""
+    maps = max(space.channels, getattr(settings, "width", 1)) if isinstance(space, Images) else 1
+    size, few = maps * math.prod(space.shape[-2:]), CHUNK
+    while few > 1 and few * size > NUMBERS:
+        few //= 2
+    return few
 
 
 def index_of(value: Any) -> int | None:
@@ -160,13 +173,13 @@ def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
     """Train what was prepared, to the end or to an interruption; at the end write the model folder."""
     folder, config, plan = prepared.folder, prepared.config, prepared.plan
     try:
-        outcome = train(prepared.game, prepared.source, plan, folder, progress)
+        outcome = train(prepared.game, prepared.source, plan, folder, progress, prepared.crew)
         model = Model(config["recipe"], make(find(config["recipe"]).settings, config["settings"]), prepared.source.space,
                       prepared.game, scores=outcome.scores,
                       trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
                                "fingerprint": config["fingerprint"], "seed": config["seed"],
                                "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks)})
-        if outcome.finished(plan):
+        if outcome.finished(plan) and prepared.crew.first:
             model.save(folder.model)
         return model, outcome
     finally:
@@ -184,28 +197,33 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
     """
     path, device = Path(path).expanduser(), choose_device(str(device))
     folder = RunFolder(path)
-    if (folder.model / "model.safetensors").exists():
-        path = folder.model
-    elif folder.checkpoints.is_dir():
-        return from_checkpoint(folder, device, own)
-    if not path.exists():
-        near = [p.name for p in path.absolute().parent.iterdir()] if path.absolute().parent.is_dir() else []
-        raise InputError(f"there is nothing at {path}.{did_you_mean(path.name, near)} Give a run folder or a model folder.")
-    if not (path / "model.safetensors").exists():
-        raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
-    fix = f"Delete {path} and run the training command again: its checkpoint makes a new one." \
-        if path == folder.model else "Get it again from where it came."
+    try:
+        if (folder.model / checkpoint.MODEL).exists():
+            fix = f"Remove {folder.model} and run the training command again: its checkpoint makes a new one."
+            return from_model(folder.model, device, own, fix)
+        if folder.checkpoints.is_dir():
+            return from_checkpoint(folder, device, own)
+        if not path.exists():
+            near = [p.name for p in path.absolute().parent.iterdir()] if path.absolute().parent.is_dir() else []
+            raise InputError(f"there is nothing at {path}.{did_you_mean(path.name, near)} Give a run folder or a model folder.")
+        if not (path / checkpoint.MODEL).exists():
+            raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
+        return from_model(path, device, own, "Get it again from where it came.")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}. Give a run folder or a model folder that may be "
+                         f"read.") from None
+
+
+def from_model(path: Path, device: str, own: dict[str, nn.Module], fix: str) -> Model:
+    """The model in a model folder; `fix` is what to do when it is damaged."""
     with fix_told(fix):
-        config = parse_json(checkpoint.read_folder(path, {"config.json": checkpoint.JSON_BYTES})["config.json"], path / "config.json")
+        config = parse_json(checkpoint.read_folder(path, {checkpoint.CONFIG: JSON_BYTES})[checkpoint.CONFIG], path / checkpoint.CONFIG)
 
         def tensors(game: Game) -> dict[str, Tensor]:
-            expected = game.model.state_dict()
-            name = "model.safetensors"
-            held = read_tensors(checkpoint.read_folder(path, {name: checkpoint.room(expected)})[name], path)
-            checkpoint.fit(held, expected, str(path))
-            if (sick := checkpoint.not_finite(held)) is not None:
-                raise checkpoint.Damaged(f"{path} holds NaN or infinite values in {sick}.")
-            return held
+            expected, name = game.model.state_dict(), checkpoint.MODEL
+            files = checkpoint.Files(path, checkpoint.read_folder(path, {name: checkpoint.room(expected)}))
+            checkpoint.fit(files, name, expected)
+            return checkpoint.read_tensors(files, name)
 
         model, held = rebuild(config, path, device, own, tensors)
         model.game.model.load_state_dict(held)
@@ -213,22 +231,25 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
 
 
 def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -> Model:
-    """The model as it is in the newest checkpoint of an unfinished run."""
+    """The model as it is in the newest whole checkpoint of an unfinished run; a warning says so when that is not the newest."""
     config = folder.read_config()
     if config is None:
         raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
 
-    def files(game: Game) -> dict[str, bytes]:
+    def files(game: Game) -> checkpoint.Files:
         found, complaints = checkpoint.newest(folder.checkpoints, game)
         if found is None and complaints:
-            raise checkpoint.Damaged(f"no checkpoint in {folder.checkpoints} is whole. {complaints[0]} Train into a new folder.")
+            raise checkpoint.Damaged(f"no checkpoint in {folder.checkpoints} is whole. {complaints[0]}")
         if found is None:
             raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
-        checkpoint.fit(read_tensors(found[checkpoint.MODEL], folder.path), checkpoint.networks(game), str(folder.path))
+        for complaint in complaints:
+            warnings.warn(f"{complaint} Using the checkpoint before it.", stacklevel=2)
+        checkpoint.check(found, game)
         return found
 
-    model, found = rebuild(config, folder.path, device, own, files, every_network=True)
-    step, facts = checkpoint.restore(found, model.game)
+    with fix_told("Train into a new folder, or get the run again from where it came."):
+        model, found = rebuild(config, folder.path, device, own, files, every_network=True)
+        step, facts = checkpoint.restore(found, model.game, advice="")
     model.trained = {"steps": step, "seconds": facts.get("seconds", 0.0), "data": config.get("data")}
     return model
 
@@ -242,24 +263,43 @@ def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.M
     holds `every_network`.
     """
     try:
+        recipe, settings, space = described(config)
         needed = config.get("own_networks") or (config.get("trained") or {}).get("own_networks") or {}
-        if set(needed) - set(own) - (set() if every_network else {"discriminator"}):
-            raise InputError(f"{path} was trained with your own networks; give them again: "
-                             f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")
-        recipe, space = find(config["recipe"]), from_json(config["space"])
-        settings = make(recipe.settings, config["settings"])
-        if not own:
-            with torch.device("meta"):
-                found = read(recipe.game(settings, space, torch.device("meta"), None))
-        game = build(recipe, settings, space, torch.device(device), 0, own)
-        if own:
-            found = read(game)
-        return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained")), found
-    except (InputError, RunFailed, torch.OutOfMemoryError):
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise InputError(f"{path / 'config.json'} does not describe a model: {error!r}. Get it again from where it came, or "
+        lacking = set(needed) - set(own) - (set() if every_network else {"discriminator"})
+        with torch.device("meta"):
+            paper = recipe.game(settings, space, torch.device("meta"), None)
+        size = sum(t.numel() * t.element_size() for t in checkpoint.networks(paper).values())
+        check_memory(3 * size, "its networks, while they are read", "Use a machine with more memory.")
+    except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        why = str(error) if isinstance(error, InputError) else repr(error)
+        raise InputError(f"{path / checkpoint.CONFIG} does not describe a model: {told(why)} Get it again from where it came, or "
                          f"train afresh.") from None
+    if lacking:
+        raise InputError(f"{path} was trained with your own networks; give them again: "
+                         f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")
+    if not own:
+        found = read(paper)
+    game = build(recipe, settings, space, torch.device(device), 0, own)
+    if own:
+        found = read(game)
+    return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained")), found
+
+
+def described(config: dict[str, Any]) -> tuple[Recipe, Settings, Space]:
+    """Recipe, settings and space of a config.json; InputError unless these, and whatever else a model takes from it, are of
+    the form that is written here."""
+    wrong = [name for name, kind in (("recipe", str), ("settings", dict), ("space", dict)) if not isinstance(config.get(name), kind)]
+    wrong += [name for name in ("scores", "trained", "own_networks") if not isinstance(config.get(name) or {}, dict)]
+    if not wrong:
+        wrong += [] if all(map(number, (config.get("scores") or {}).values())) else ["scores"]
+        wrong += [] if isinstance((config.get("trained") or {}).get("own_networks") or {}, dict) else ["trained"]
+    if wrong:
+        raise InputError(f"its {' and '.join(wrong)} cannot be understood.")
+    recipe = find(config["recipe"][:100])
+    needed = (config.get("own_networks") or {}) | ((config.get("trained") or {}).get("own_networks") or {})
+    if unknown := sorted(needed.keys() - set(recipe.networks)):
+        raise InputError(f"there is no network '{unknown[0]}' in {config['recipe']}.")
+    return recipe, remade(recipe.settings, config["settings"]), from_json(config["space"])
 
 
 @contextmanager
@@ -269,10 +309,3 @@ def fix_told(fix: str) -> Iterator[None]:
         yield
     except checkpoint.Damaged as error:
         raise checkpoint.Damaged(f"{error} {fix}") from None
-
-
-def read_tensors(data: bytes, path: os.PathLike[str]) -> dict[str, Tensor]:
-    try:
-        return load_tensors(data)
-    except SafetensorError as error:
-        raise checkpoint.Damaged(f"{path} holds damaged tensors: {error}.") from None

@@ -2,17 +2,21 @@
 
 A checkpoint is written under a temporary name, every file is synced, `manifest.json` (sizes and sha256) comes
 last, and one rename makes it visible.  Loading takes the newest one whose manifest holds.  Damaged safetensors
-files often load without an error, so nothing is trusted before its hash was checked.
+files often load without an error, so nothing is trusted before its hash was checked; and since anyone can write a
+manifest that agrees, names, shapes and dtypes are held against the game before memory is taken.
 """
 
 import hashlib
+import inspect
 import json
+import math
 import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -20,17 +24,38 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from sparring.data.settings import physical_memory
 from sparring.errors import RunFailed
 from sparring.game import Game, NotFinite, Player
+from sparring.untrusted import JSON_BYTES, Form, Strange, layout, number, parse, read_file, told
 
 KEEP = 3
-MODEL, OPTIMIZER, STATE, MANIFEST = "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"
-JSON_BYTES = 2**24                  # no JSON of ours is larger; a stranger's is not read when it is
+CONFIG, MODEL, OPTIMIZER, STATE = "config.json", "model.safetensors", "optimizer.safetensors", "state.json"
+MANIFEST = "manifest.json"
+KINDS = ({CONFIG, MODEL}, {MODEL, OPTIMIZER, STATE})    # what the manifest of a model, and of a checkpoint, names
+MANIFEST_BYTES = 4096
 MEMORY_BYTES = 2**30                # the most that a game's memory may take beside its optimizers
 
 
 class Damaged(RunFailed):
     """A checkpoint is not what its manifest says, or does not fit the game."""
+
+
+class Files(dict[str, bytes]):
+    """The files of a checkpoint by name, and where they lie."""
+
+    def __init__(self, path: Path, files: Mapping[str, bytes]) -> None:
+        super().__init__(files)
+        self.path = path
+
+
+class State(NamedTuple):
+    """What state.json holds; `optimizers` and `memory` are trees as `flatten` leaves them."""
+
+    step: int
+    facts: dict[str, Any]
+    optimizers: Any
+    memory: Any
 
 
 # ------------------------------------------------------------------------------- trees of tensors and plain values
@@ -47,15 +72,17 @@ def flatten(tree: Any, tensors: dict[str, Tensor], path: str) -> Any:
     return {"value": tree}
 
 
-def unflatten(plain: Any, tensors: dict[str, Tensor]) -> Any:
-    """The tree that `flatten` took apart; tuples come back as lists."""
+def unflatten(plain: Any, leaves: dict[str, Any]) -> Any:
+    """The tree that `flatten` took apart, each of its leaves taken out of `leaves`; tuples come back as lists."""
     (kind, value), = plain.items()
     if kind == "tensor":
-        return tensors[value]
+        return leaves.pop(value)
     if kind == "dict":
-        return {key: unflatten(item, tensors) for key, item in value}
+        return {key: unflatten(item, leaves) for key, item in value}
     if kind == "list":
-        return [unflatten(item, tensors) for item in value]
+        return [unflatten(item, leaves) for item in value]
+    if kind != "value" or isinstance(value, dict | list):
+        raise ValueError(f"{told(kind, 50)!r} is no part of a tree")
     return value
 
 
@@ -105,29 +132,43 @@ def _parts(player: Player) -> dict[str, nn.Module]:
 
 def write_folder(target: Path, files: dict[str, bytes]) -> None:
     """Write a folder of files with a manifest so that it appears whole or not at all, replacing one that exists."""
-    temporary = target.with_name(f".writing-{target.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary, aside = (target.with_name(f".{doing}-{target.name}") for doing in ("writing", "replaced"))
+    _remove(temporary)
     temporary.mkdir(parents=True)
     try:
-        manifest = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-                    for name, data in files.items()}
-        for name, data in {**files, MANIFEST: json.dumps(manifest, indent=1).encode()}.items():
+        manifest = {name: _entry(data) for name, data in files.items()}
+        for name, data in {**files, MANIFEST: _manifest(manifest)}.items():
             write_synced(temporary / name, data)
         _sync_folder(temporary)
-        aside = target.with_name(f".replaced-{target.name}")
-        shutil.rmtree(aside, ignore_errors=True)
+        _remove(aside)
         if target.exists():
             target.rename(aside)
         temporary.rename(target)
         _sync_folder(target.parent)
-        shutil.rmtree(aside, ignore_errors=True)
+        _remove(aside)
     except OSError:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
         raise
 
 
+def _entry(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _manifest(entries: Any) -> bytes:
+    """The one way to write a manifest, so that any other byte in it is damage."""
+    return json.dumps(entries, indent=1).encode()
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is there, as far as that is possible; of a link, the link."""
+    with suppress(OSError):
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
 def write_synced(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
+    """Write a new file; OSError when there is one already, which may be a link to elsewhere."""
+    with open(path, "xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -146,25 +187,39 @@ def _sync_folder(path: Path) -> None:
 def read_folder(path: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
     """The files of a folder that `write_folder` wrote, by name, none larger than its limit in bytes.
 
-    Damaged when one is missing, too large or not what the manifest says.  Sizes are checked before anything is read.
+    Damaged when one is missing, too large or not what the manifest says, or the manifest is not, byte by byte, what would be
+    written for a model or a checkpoint.  Sizes are checked before anything is read.
     """
     files: dict[str, bytes] = {}
+    manifest, name, most = _read_manifest(path), MANIFEST, (physical_memory() or 2**62) // 2
     try:
-        if (path / MANIFEST).stat().st_size > JSON_BYTES:
-            raise Damaged(f"{path / MANIFEST} is not a manifest: it holds more than {JSON_BYTES:,} bytes.")
-        manifest = json.loads((path / MANIFEST).read_bytes())
         for name, limit in limits.items():
-            entry, size = manifest[name], (path / name).stat().st_size
-            if size > limit:
-                raise Damaged(f"{path / name} holds {size:,} bytes; what it should hold fits into {limit:,}.")
-            files[name] = data = (path / name).read_bytes() if entry["bytes"] == size else b""
-            if len(data) != size or entry["sha256"] != hashlib.sha256(data).hexdigest():
-                raise Damaged(f"{path / name} is damaged: its size or sha256 is not what its manifest says.")
+            files[name] = data = read_file(path / name, min(limit, most))
+            if (len(data), hashlib.sha256(data).hexdigest()) != manifest.get(name):
+                raise Strange("is damaged: its size or sha256 is not what its manifest says")
+    except Strange as error:
+        raise Damaged(f"{path / name} {error}.") from None
     except OSError as error:
-        raise Damaged(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Damaged(f"{path / MANIFEST} is damaged or does not name every file.") from None
+        raise Damaged(f"{path / name} cannot be read: {error.strerror or error}.") from None
     return files
+
+
+def _read_manifest(path: Path) -> dict[str, tuple[int, str]]:
+    """Size and sha256 of every file by name."""
+    try:
+        data = read_file(path / MANIFEST, MANIFEST_BYTES)
+        entries = parse(data)
+        if entries.keys() not in KINDS or _manifest(entries) != data:
+            raise Strange("is damaged: it does not name every file as it is written here")
+        listed = {name: (entry["bytes"], entry["sha256"]) for name, entry in entries.items() if entry.keys() == {"bytes", "sha256"}}
+        if listed.keys() != entries.keys() or not all(type(size) is int for size, _ in listed.values()):
+            raise Strange("is damaged: it says other things of a file than its size and sha256")
+        return listed
+    except OSError as error:
+        raise Damaged(f"{path / MANIFEST} cannot be read: {error.strerror or error}.") from None
+    except (Strange, AttributeError) as error:
+        why = error if isinstance(error, Strange) else "is damaged: it is no table of files"
+        raise Damaged(f"{path / MANIFEST} {why}.") from None
 
 
 def room(tensors: Mapping[str, Tensor]) -> int:
@@ -172,17 +227,19 @@ def room(tensors: Mapping[str, Tensor]) -> int:
     return sum(t.numel() * t.element_size() + 2 * len(name) + 500 for name, t in tensors.items()) + 10_000
 
 
-def newest(folder: Path, game: Game | None = None) -> tuple[dict[str, bytes] | None, list[str]]:
+def newest(folder: Path, game: Game | None = None) -> tuple[Files | None, list[str]]:
     """The files of the newest checkpoint that is whole, if any, and what is wrong with each newer one.
 
     With a game, files that are larger than its state can be are not read.
     """
     complaints: list[str] = []
-    weights = 2**62 if game is None else room(networks(game))
-    limits = {MODEL: weights, OPTIMIZER: 2**62 if game is None else 4 * weights + MEMORY_BYTES, STATE: JSON_BYTES}
+    limits = {MODEL: 2**62, OPTIMIZER: 2**62, STATE: JSON_BYTES}
+    if game is not None:
+        limits[MODEL] = room(networks(game))
+        limits[OPTIMIZER] = 4 * limits[MODEL] + (MEMORY_BYTES if game.memory else 0)
     for path in _newest_first(folder):
         try:
-            return read_folder(path, limits), complaints
+            return Files(path, read_folder(path, limits)), complaints
         except Damaged as error:
             complaints.append(str(error))
     return None, complaints
@@ -190,13 +247,13 @@ def newest(folder: Path, game: Game | None = None) -> tuple[dict[str, bytes] | N
 
 def sweep(folder: Path) -> None:
     """Tidy up after a process that was killed while it wrote a folder here: its half is removed, what it replaced put back."""
-    for left in folder.glob(".replaced-*") if folder.is_dir() else ():
-        target = left.with_name(left.name.removeprefix(".replaced-"))
-        if not target.exists():
-            left.rename(target)
-    for pattern in (".writing-*", ".replaced-*"):
-        for left in folder.glob(pattern):
-            shutil.rmtree(left, ignore_errors=True)
+    for left in list(folder.iterdir()) if folder.is_dir() else ():
+        if found := re.fullmatch(r"\.(writing|replaced)-([0-9]{1,18})", left.name):
+            target = folder / found[2]
+            if found[1] == "replaced" and not target.exists():
+                left.rename(target)
+            else:
+                _remove(left)
 
 
 def _newest_first(folder: Path) -> list[Path]:
@@ -205,55 +262,123 @@ def _newest_first(folder: Path) -> list[Path]:
     return sorted((p for p in folder.iterdir() if p.is_dir() and re.fullmatch("[0-9]{1,18}", p.name)), key=lambda p: -int(p.name))
 
 
-def restore(files: dict[str, bytes], game: Game) -> tuple[int, dict[str, Any]]:
+def restore(files: Mapping[str, bytes], game: Game, advice: str | None = None) -> tuple[int, dict[str, Any]]:
     """Put a checkpoint into the game; return its step and its facts.
 
-    Hyperparameters stay those of the game, so that a fork learns as its own settings say.  Damaged when names, shapes or dtypes
-    are not those of the game, or a number is not finite; networks and optimizers are untouched then.
+    Hyperparameters stay those of the game, so that a fork learns as its own settings say.  Damaged, with advice on what to do,
+    when names, shapes or dtypes are not those of the game, or a number is not finite; networks and optimizers are untouched then.
     """
     try:
-        weights, training, state = load_tensors(files[MODEL]), load_tensors(files[OPTIMIZER]), json.loads(files[STATE])
-        fit(weights, networks(game), "the checkpoint")
-        if (sick := not_finite({**weights, **training})) is not None:
-            raise Damaged(f"the checkpoint's {sick} holds NaN or infinite values.")
-        optimizers, memory = (unflatten(state[part], training) for part in ("optimizers", "memory"))
-        step, facts = int(state["step"]), dict(state["facts"])
-        moments = {name: _moments(optimizers[name], player) for name, player in game.players.items()}
-        kept = {name: memory[name] for name in game.memory}
-    except (SafetensorError, KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise Damaged(f"the checkpoint is not of the form that is written here: {str(error)[:200]!r}.") from None
+        state = check(files, game)
+        weights, training = (read_tensors(files, name) for name in (MODEL, OPTIMIZER))
+        optimizers, memory = unflatten(state.optimizers, training), unflatten(state.memory, training)
+        if any(held["step"] < 0 for moments in optimizers.values() for held in moments["state"].values() if "step" in held):
+            raise Damaged(f"{_where(files)} holds an optimizer that made a negative number of steps.")
+    except Damaged as error:
+        otherwise = f"Remove {_where(files)} to go on from the checkpoint before it, or train into a new folder."
+        raise Damaged(f"{error} {otherwise if advice is None else advice}".rstrip()) from None
     for name, player in game.players.items():
         for part, net in _parts(player).items():
             prefix = f"{name}/{part}/"
             net.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
         groups = player.optimizer.state_dict()["param_groups"]
-        player.optimizer.load_state_dict({"state": moments[name], "param_groups": groups})
+        player.optimizer.load_state_dict({"state": optimizers[name]["state"], "param_groups": groups})
         for p, held in player.optimizer.state.items():
             for key, value in held.items():
                 if isinstance(value, Tensor) and value.shape == p.shape:
                     held[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)   # strides too: fused steps rely on them
     for name, thing in game.memory.items():
-        thing.load_state_dict(kept[name])
-    return step, facts
+        thing.load_state_dict(memory[name])
+    return state.step, state.facts
 
 
-def _moments(saved: dict[str, Any], player: Player) -> dict[int, dict[str, Any]]:
-    """An optimizer's state by the index of the parameter; ValueError unless it belongs to parameters of these shapes."""
-    for index, held in saved["state"].items():
-        if type(index) is not int or not 0 <= index < len(player.parameters):
-            raise ValueError(f"there is no parameter {index} to have a state")
-        for key, value in held.items():
-            if isinstance(value, Tensor) and value.shape not in (player.parameters[index].shape, torch.Size([])):
-                raise ValueError(f"the optimizer's {key} of parameter {index} has shape {tuple(value.shape)}")
-    return saved["state"]
+def _where(files: Mapping[str, bytes]) -> str:
+    return str(files.path) if isinstance(files, Files) else "the checkpoint"
 
 
-def fit(given: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:
-    """Damaged unless the tensors have exactly the expected names, shapes and dtypes."""
-    for name in sorted(given.keys() ^ expected.keys()):
-        side = "is missing from" if name in expected else "is not expected in"
-        raise Damaged(f"{what} does not fit these networks: {name[:200]} {side} it.")
-    for name, tensor in expected.items():
-        got, want = (tuple(given[name].shape), given[name].dtype), (tuple(tensor.shape), tensor.dtype)
+def check(files: Mapping[str, bytes], game: Game) -> State:
+    """The state of a checkpoint that fits this game, which may be one on paper: tensors are not read, only what they are.
+
+    Damaged when it does not fit.
+    """
+    where = _where(files)
+    try:
+        fit(files, MODEL, networks(game))
+        held, plain = layout(files[OPTIMIZER]), parse(files[STATE])
+        state = State(**plain)
+        if type(state.step) is not int or not 0 <= state.step < 10**18:
+            raise ValueError("its step is no whole number")
+        _check_facts(state.facts)
+        optimizers, memory = unflatten(state.optimizers, held), unflatten(state.memory, held)
+        if held or optimizers.keys() != game.players.keys() or memory.keys() != game.memory.keys():
+            raise ValueError("it holds the state of other players, or tensors that belong to nobody")
+        for name, player in game.players.items():
+            _check_moments(optimizers[name]["state"], player)
+    except (Strange, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        why = "its trees are nested too deep" if isinstance(error, RecursionError) else told(str(error), 300)
+        raise Damaged(f"{where} is not of the form that is written here: {why}.") from None
+    return state
+
+
+def _check_facts(facts: Any) -> None:
+    """ValueError unless they are what a run writes about itself; names that are not known may hold anything."""
+    known = {"seconds": number, "rollbacks": lambda v: isinstance(v, list) and all(isinstance(row, dict) for row in v),
+             "conditions": lambda v: isinstance(v, dict) and all(isinstance(text, str) and told(text, 200) == text for text in v.values())}
+    wrong = [name for name, right in known.items() if name in facts and not right(facts[name])]
+    if wrong or not isinstance(facts, dict) or not math.isfinite(facts.get("seconds", 0.0)):
+        raise ValueError(f"its {' and '.join(wrong or ['facts'])} cannot be understood")
+
+
+def _check_moments(state: dict[Any, Any], player: Player) -> None:
+    """ValueError unless an optimizer's state, by the index of the parameter, is that of these parameters after some steps."""
+    if state and state.keys() != set(range(len(player.parameters))):
+        raise ValueError("an optimizer has a state for other parameters than these")
+    index = 0
+    for group in player.optimizer.param_groups if state else ():
+        expected = {dtype: _after_a_step(type(player.optimizer), group, dtype) for dtype in {p.dtype for p in group["params"]}}
+        for p in group["params"]:
+            wanted = {key: Form(what.dtype, tuple(p.shape) if what.ndim else ()) if isinstance(what, Tensor) else type(what)
+                      for key, what in expected[p.dtype].items()}
+            found = {key: what if isinstance(what, Form) else type(what) for key, what in state[index].items()}
+            if found != wanted:
+                raise ValueError(f"the optimizer's state of parameter {index} is of another kind, shape or dtype")
+            index += 1
+
+
+def _after_a_step(kind: type[torch.optim.Optimizer], group: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
+    """What such an optimizer knows of a parameter after a step: found by one, on a vector of its own."""
+    settings = {name: value for name, value in group.items() if name in inspect.signature(kind).parameters and name != "params"}
+    p = torch.zeros(1, dtype=dtype, requires_grad=True)
+    p.grad = torch.zeros(1, dtype=dtype)
+    other = kind([p], **settings)
+    other.step()
+    return dict(other.state[p])
+
+
+def read_tensors(files: Mapping[str, bytes], name: str) -> dict[str, Tensor]:
+    """The tensors of a file by name; Damaged unless it is one of safetensors and every number in it is finite."""
+    try:
+        layout(files[name])
+        tensors = load_tensors(files[name])
+    except (Strange, SafetensorError) as error:
+        raise Damaged(f"{_where(files)} holds damaged tensors: {name} {told(str(error), 300)}.") from None
+    if (sick := not_finite(tensors)) is not None:
+        raise Damaged(f"{_where(files)} holds NaN or infinite values in {told(sick, 200)}.")
+    return tensors
+
+
+def fit(files: Mapping[str, bytes], name: str, expected: Mapping[str, Tensor]) -> None:
+    """Damaged unless the tensors of a file have exactly the names, shapes and dtypes of the expected ones, going by its header."""
+    where = _where(files)
+    try:
+        given = layout(files[name])
+    except Strange as error:
+        raise Damaged(f"{where} is damaged: {name} {error}.") from None
+    for key in sorted(given.keys() ^ expected.keys()):
+        side = "is missing from" if key in expected else "is not expected in"
+        raise Damaged(f"{where} does not fit these networks: {told(key, 200)} {side} it.")
+    for key, tensor in expected.items():
+        got, want = given[key], Form(tensor.dtype, tuple(tensor.shape))
         if got != want:
-            raise Damaged(f"{what} does not fit these networks: {name} is {got[0]} {got[1]}, expected {want[0]} {want[1]}.")
+            raise Damaged(f"{where} does not fit these networks: {key} is {told(str(got.shape), 100)} {got.dtype}, expected "
+                          f"{want.shape} {want.dtype}.")

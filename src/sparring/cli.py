@@ -184,6 +184,8 @@ def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) ->
         if not isinstance(error, MemoryError) and not any(words in str(error) for words in torchs):
             raise
         fail(RunFailed("the memory of this machine did not suffice. Try a smaller batch, size or width."), 1, as_json, command)
+    if not result:                                              # another process speaks for this one
+        return
     text, code = result.pop("text", ""), result.pop("code", 0)
     say(as_one_line({"command": command, **result}) if as_json else text)
     if code:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sparring import api
+from sparring.crew import Crew, joined
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Batch
@@ -37,8 +38,20 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
             raise InputError(f"steps is given twice: --steps {steps} and steps={given['steps']}. Give it once.")
         given["steps"] = steps
     find(recipe)
-    line = Line(recipe)
-    prepared = prepare(Wish(recipe, data, given, seed, device, command=command), out or default_out(recipe, data), fork)
+    with joined() as crew:
+        wish = Wish(recipe, data, given, seed, device, command=command)
+        if not crew.first:
+            prepared = prepare(wish, out or default_out(recipe, data), fork, crew)
+            if not prepared.finished():
+                api.run(prepared, api.Silent())
+            return {}                                           # the first process speaks for all
+        return train_first(wish, out or default_out(recipe, data), fork, crew)
+
+
+def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[str, Any]:
+    """Train and tell; of several processes, in the one that writes."""
+    line, seed, command = Line(wish.recipe), wish.seed, wish.command
+    prepared = prepare(wish, out, fork, crew)
     folder = prepared.folder
     if prepared.finished():
         folder.unlock()
@@ -50,6 +63,8 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
                         f"Draw from it: sparring sample {folder.path}"}
     for fact in facts(prepared):
         line.say(fact)
+    if crew.size > 1:
+        line.say(f"processes: {crew.size}, each with {prepared.plan.batch // crew.size} of a batch of {prepared.plan.batch}")
     if prepared.resumed:
         line.say(f"resuming the run in {folder.path}")
     try:

@@ -122,13 +122,17 @@ class Game:
         return step + sum(turn.played(step) * (turn.times - 1) for turn in self.turns.values())
 
 
-def play(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tensor], Watched]:
+Share = Callable[[Tensor, list[Tensor]], float]     # averages the gradients of parameters over processes; the mean of the terms' sum
+
+
+def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = None) -> tuple[dict[str, Tensor], Watched]:
     """Play one round; return every term of every loss, and what can be looked at, as `turn/name`.
 
     The round draws one batch, which its turns share; each repeat after the first draws another.
     Everyone but the player whose turn it is is frozen: gradients pass through frozen networks, so a fake needs
     no detach, and gather in none.  Freezing stops gradients and steps, not buffers: a BatchNorm in train mode
     goes on counting, as in the published loops.  A parameter that a loss does not reach has gradient zero.
+    With `share`, several processes play the same round, each with its part of the batch, and move alike.
     """
     scores: dict[str, Tensor] = {}
     watched: Watched = {}
@@ -141,7 +145,7 @@ def play(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tenso
             report = turn.loss(shared if repeat == 0 else next(batches), step)
             if report.minimize:
                 _clear(turn.player)
-                _gather(game, turn.player, name, report.minimize, step)
+                _gather(game, turn.player, name, report.minimize, step, share)
                 turn.player.optimizer.step()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
@@ -193,21 +197,26 @@ def _clear(player: Player) -> None:
         p.grad = None
 
 
-def _gather(game: Game, player: Player, name: str, terms: dict[str, Tensor], step: int) -> None:
-    """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite."""
+def _gather(game: Game, player: Player, name: str, terms: dict[str, Tensor], step: int, share: Share | None = None) -> None:
+    """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite.
+
+    Processes that share find that out together, after their gradients were averaged: one that left alone would be waited for.
+    """
     total = reduce(torch.add, terms.values())
-    if not math.isfinite(total.item()):
+    if share is None and not math.isfinite(total.item()):
         raise NotFinite(_blame(game, name, terms, step))
     total.backward()        # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
     for p in player.parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
+    if share is not None and not math.isfinite(share(total, player.parameters)):
+        raise NotFinite(_blame(game, name, terms, step))
 
 
 def _blame(game: Game, name: str, terms: dict[str, Tensor], step: int) -> str:
     """Which term, and whether a network was broken before: a gradient that is not finite shows only after its step."""
     what = next((f"{name}/{term} became {value.item()}" for term, value in terms.items() if not math.isfinite(value.item())),
-                f"the terms of {name} add up to more than a float holds")
+                f"the terms of {name} add up to more than a float holds, here or in another process,")
     broken = not_finite(game)
     why = f", since {broken} is not finite: an earlier step was too large, or its gradient was not finite" if broken else ""
     return (f"{what} in round {step + 1}, before its step was applied{why}. "

@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 import sparring
 from sparring import checkpoint, choices
+from sparring.crew import ALONE, Crew
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Batch, Finite, Source, batches
@@ -43,6 +44,7 @@ class Prepared:
     folder: RunFolder
     config: dict[str, Any]
     resumed: bool
+    crew: Crew = ALONE
 
     def finished(self) -> bool:
         return (self.folder.model / "config.json").exists()
@@ -76,11 +78,14 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
     return recipe, settings, data_settings, run_settings.for_steps(settings.steps), source
 
 
-def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
+def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE) -> Prepared:
     """Make or reopen the run folder and build the game; the folder stays locked until `folder.unlock()`.
 
-    InputError when the folder holds a run that was asked for differently, with the differences.
+    InputError when the folder holds a run that was asked for differently, with the differences.  Of a crew, the first process
+    makes the folder, and the others find the run in it; whoever was started differently is told so like that.
     """
+    if not crew.first:
+        crew.wait()
     recipe, settings, data_settings, run_settings, source = resolve(wish)
     looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
@@ -89,9 +94,11 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
         "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
         "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
     }
+    refuse_uneven(settings, crew)
     folder = RunFolder(fork or out)
-    folder.create()
-    folder.lock()
+    if crew.first:
+        folder.create()
+        folder.lock()
     try:
         old = folder.read_config()
         if old is not None:
@@ -118,7 +125,22 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None) -> Prepared:
     run = run_settings
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
                 run.workers, run.precision, run.exact, run.on_nan)
-    return Prepared(game, source, plan, folder, config, resumed=old is not None)
+    if crew.first:
+        crew.wait()
+    return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
+
+
+def refuse_uneven(settings: Settings, crew: Crew) -> None:
+    """InputError for what several processes cannot share."""
+    if settings.batch % crew.size:
+        raise InputError(f"batch={settings.batch} cannot be shared evenly by {crew.size} processes. "
+                         f"Try batch={max(1, settings.batch // crew.size) * crew.size}.")
+    if crew.size > 1 and getattr(settings, "penalty", "") == "consensus":
+        raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
+                         "have. Train with one process, or with another penalty.")
+    if crew.size > 1 and (ahead := getattr(settings, "unroll", 0)):
+        raise InputError(f"unroll={ahead} takes steps ahead on the whole batch, which processes that see parts of it do not have. "
+                         f"Train with one process, or give unroll=0.")
 
 
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
@@ -167,14 +189,14 @@ def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any
 
     InputError when there is nothing to go on from, or when it cannot go on like that; then nothing is copied.
     """
-    was, (files, _) = old.read_config(), checkpoint.newest(old.checkpoints)
+    was, (files, _) = old.read_config(), checkpoint.newest(old.checkpoints, game)
     if was is None or files is None:
         raise InputError(f"--fork needs a run with a whole checkpoint to go on from, and {old.path} has none. "
                          f"Give that run with --out.")
     if was.get("recipe") != config["recipe"]:
         raise InputError(f"{old.path} holds a run of '{was.get('recipe')}', and '{config['recipe']}' cannot go on from that.")
     try:
-        step, _ = checkpoint.restore(files, game)
+        step, _ = checkpoint.restore(files, game, advice="")
     except checkpoint.Damaged as error:
         changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
         raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +

@@ -16,10 +16,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sparring.checkpoint import JSON_BYTES, write_synced
+from sparring.checkpoint import write_synced
 from sparring.errors import InputError, RunFailed
+from sparring.settings import RunSettings, S, make
+from sparring.untrusted import JSON_BYTES, Strange, brief, number, parse, read_file, told
 
 ANEW = "Put it back from a copy, or train into a new folder."
+MOST_DIFFERENCES = 20                       # that are worth reading
+LINE_BYTES, LOG_BYTES = 2**20, 2**34        # no line of a log, and no log that fits into memory, is longer
 
 
 class RunFolder:
@@ -43,7 +47,11 @@ class RunFolder:
             raise InputError(f"the run folder {self.path} cannot be used: {error.strerror}. Give another with --out.") from None
 
     def lock(self) -> None:
-        """Be the only writer; InputError when another process is."""
+        """Be the only writer; InputError when another process is, or when writing here would write elsewhere."""
+        for folder in (self.path, self.samples):                # what a link leads to would be written over
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                if entry.is_symlink() and not entry.is_dir():
+                    raise InputError(f"{entry} is a link to a file, which no run makes. Remove it, or give another --out.")
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -60,17 +68,37 @@ class RunFolder:
         """What config.json holds, None when there is none; InputError when it cannot be understood."""
         if not self.config.exists():
             return None
-        return read_json(self.config)
+        config = read_json(self.config)
+        if not isinstance(recipe := config.get("recipe"), str) or told(recipe, 100) != recipe:
+            raise InputError(f"{self.config} is damaged: its recipe is {brief(recipe)!r}, which is no name. {ANEW}")
+        if isinstance(looks := config.get("run_settings"), dict):
+            try:
+                remade(RunSettings, looks)
+            except InputError as error:
+                raise InputError(f"{self.config} is damaged: {told(str(error))} {ANEW}") from None
+        return config
 
     def write_config(self, config: dict[str, Any]) -> None:
-        write_atomic(self.config, json.dumps(config, indent=2))
+        """Write config.json; InputError when it would be too large to be read again."""
+        text = json.dumps(config, indent=2)
+        try:
+            parse(text.encode())
+        except Strange as error:
+            raise InputError(f"the data's description {error}. Give data with fewer columns or classes.") from None
+        write_atomic(self.config, text)
 
     def rewind(self, step: int) -> None:
         """Drop what was logged after `step` and scored from it on: that will be done again."""
         for path, keep in ((self.log, step + 1), (self.scores, step)):
-            if path.exists():
+            if path.exists() or path.is_symlink():              # a link is replaced, never written through
                 kept = [row for row in read_lines(path) if row["step"] < keep]
                 write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def remade(cls: type[S], values: dict[str, Any]) -> S:
+    """Settings from a file; InputError as from `make`, though of values that there are no settings for it names three at most."""
+    strange = sorted(values.keys() - cls.model_fields.keys())[:3]               # a complaint takes a kilobyte
+    return make(cls, {name: value for name, value in values.items() if name in cls.model_fields or name in strange})
 
 
 def append(path: Path, row: dict[str, Any]) -> None:
@@ -80,24 +108,31 @@ def append(path: Path, row: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a .jsonl file; a last line that was cut off by a crash is left out."""
+    """The rows of a .jsonl file: objects of a step and other numbers.  A last line that was cut off by a crash is left out, like
+    any other line that cannot be understood; InputError when the file is none that a run writes."""
     rows = []
-    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append(row)
+    try:
+        if not path.exists():
+            return []
+        if not path.is_file() or path.stat().st_size > LOG_BYTES:
+            raise InputError(f"{path} is not a regular file of at most {LOG_BYTES:,} bytes, as a run writes them. {ANEW}")
+        with open(path, "rb") as file:
+            while line := file.readline(LINE_BYTES):
+                with suppress(ValueError, RecursionError):
+                    row = json.loads(line)
+                    if isinstance(row, dict) and type(row.get("step")) is int and all(map(number, row.values())):
+                        rows.append(row)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}. {ANEW}") from None
     return rows
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; InputError when it is not one."""
     try:
-        if path.stat().st_size > JSON_BYTES:
-            raise InputError(f"{path} holds more than {JSON_BYTES:,} bytes, far more than is ever written there. {ANEW}")
-        return parse_json(path.read_bytes(), path)
+        return parse_json(read_file(path, JSON_BYTES), path)
+    except Strange as error:
+        raise InputError(f"{path} {error}. {ANEW}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}. {ANEW}") from None
 
@@ -105,9 +140,9 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_json(data: bytes, path: Path) -> dict[str, Any]:
     """A JSON object from the bytes of this file; InputError when it is not one."""
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}. {ANEW}") from None
+        value = parse(data)
+    except Strange as error:
+        raise InputError(f"{path} {error}. {ANEW}") from None
     if not isinstance(value, dict):
         raise InputError(f"{path} should hold a JSON object, and holds a {type(value).__name__}. {ANEW}")
     return value
@@ -117,6 +152,7 @@ def write_atomic(path: Path, text: str) -> None:
     """Replace a file in one step; RunFailed when that is impossible, and what was there is untouched."""
     temporary = path.with_name(f".writing-{path.name}")
     try:
+        temporary.unlink(missing_ok=True)
         write_synced(temporary, text.encode())
         os.replace(temporary, path)
     except OSError as error:
@@ -127,12 +163,14 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """`name: old -> new` for every plain value that differs between two nested dicts."""
-    lines = []
+    """`name: old -> new` for every plain value that differs between two nested dicts, or for the first MOST_DIFFERENCES."""
+    lines: list[str] = []
     for name in [*old, *(n for n in new if n not in old)]:
         a, b = old.get(name), new.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
             lines += differences(a, b, f"{prefix}{name}.")
         elif a != b:
-            lines.append(f"{prefix}{name}: {a} -> {b}")
+            lines.append(f"{prefix}{told(name, 60)}: {brief(a)} -> {brief(b)}")
+        if len(lines) > MOST_DIFFERENCES:
+            return [*lines[:MOST_DIFFERENCES], "and more"]
     return lines

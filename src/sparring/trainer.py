@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from sparring import checkpoint
+from sparring.crew import ALONE, Crew, bits
 from sparring.data.source import Batch, Source, batches
 from sparring.errors import RunFailed
 from sparring.exactness import broken, conditions, deterministic
@@ -20,6 +21,7 @@ from sparring.run import RunFolder, append, read_lines
 from sparring.scores import score
 
 MOST_ROLLBACKS = 3
+TOGETHER = 8            # rounds after which a crew asks whether one of it was asked to stop
 
 
 @dataclass(frozen=True)
@@ -69,62 +71,91 @@ class Position:
     seconds: float = 0.0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)    # {"at": round, "to": round, "why": message}
 
-    def facts(self, plan: Plan) -> dict[str, Any]:
-        return {"seconds": self.seconds, "rollbacks": self.rollbacks, "conditions": conditions(plan.device, plan.precision, plan.exact)}
+    def facts(self, plan: Plan, crew: Crew) -> dict[str, Any]:
+        return {"seconds": self.seconds, "rollbacks": self.rollbacks,
+                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size)}
 
 
-def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress) -> Outcome:
+def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew = ALONE) -> Outcome:
     """Train until the plan is done or someone asks to stop; everything needed to go on is in the folder then.
 
     RunFailed when a term is not finite (with `on_nan` rollback, after three times back with half the learning rate), or when
-    the disk does not take what must be written.
+    the disk does not take what must be written.  Of a crew, the first process draws, scores, logs, saves and speaks.
     """
     with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), deterministic(plan.exact):
-        at = resume(game, plan, folder, progress)
+        at = resume(game, plan, folder, progress, crew)
         while True:
             try:
-                return play_on(game, source, plan, folder, progress, interrupt, at)
+                return play_on(game, source, plan, folder, progress, crew, interrupt, at)
             except NotFinite as error:
-                at = roll_back(error, game, plan, folder, progress, at)
+                at = roll_back(error, game, plan, folder, progress, crew, at)
 
 
-def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, interrupt: Interrupt,
+def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, interrupt: Interrupt,
             at: Position) -> Outcome:
     """The loop."""
     saved, scores = at.step, last_scores(folder)
     if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
-        checkpoint.save(folder.checkpoints, game, 0, at.facts(plan))
-    with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers)) as stream:
+        save(game, plan, folder, crew, at)
+    with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers, crew.rows(plan.batch))) as stream:
         rounds = on_device(stream, plan.device)
         while True:
             done = at.step >= plan.steps
-            if plan.show_every and (done or at.step % plan.show_every == 0):
+            asked = interrupt.asked if crew.size == 1 else at.step % TOGETHER == 0 and crew.any(interrupt.asked)
+            if crew.first and plan.show_every and (done or at.step % plan.show_every == 0):
                 snapshot(game, source, folder.samples, at.step, plan.seed)
-            if plan.score_every and at.step and (done or at.step % plan.score_every == 0):
+            if crew.first and plan.score_every and at.step and (done or at.step % plan.score_every == 0):
                 scores = score(game, source, plan.seed)
                 append(folder.scores, {"step": at.step, **scores})
-            if at.step > saved and (done or interrupt.asked or (plan.save_every and at.step % plan.save_every == 0)):
-                checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan))
+            if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):
+                save(game, plan, folder, crew, at)
                 saved = at.step
-            if done or interrupt.asked:
+            if done or asked:
                 return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks))
             started = time.perf_counter()                       # looking and saving is not training
             seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
-            terms, watched = play(game, rounds, at.step)
+            with crew.part_of(plan.batch):
+                terms, watched = play(game, rounds, at.step, crew.share)
             at.step += 1
             if at.step % plan.log_every == 0 or at.step in (1, plan.steps):
                 values = {name: value.item() for name, value in terms.items()}
-                values |= {name: look().item() for name, look in watched.items()}
+                values = crew.means(values | {name: look().item() for name, look in watched.items()})
                 at.seconds += time.perf_counter() - started
-                append(folder.log, {"step": at.step, "time": round(at.seconds, 3), **values})
-                progress.update(at.step, plan.steps, values)
+                if crew.first:
+                    append(folder.log, {"step": at.step, "time": round(at.seconds, 3), **values})
+                    progress.update(at.step, plan.steps, values)
             else:
                 at.seconds += time.perf_counter() - started
 
 
-def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress) -> Position:
+def save(game: Game, plan: Plan, folder: RunFolder, crew: Crew, at: Position) -> None:
+    """Write a checkpoint, once all processes are found to have the same weights; what stops the first one stops all."""
+    crew.agree(f"the weights after {at.step} rounds", bits(checkpoint.networks(game).values()) if crew.size > 1 else b"")
+    poisoned: NotFinite | None = None
+    if crew.first:
+        try:
+            checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan, crew))
+        except NotFinite as error:
+            poisoned = error
+    if crew.any(poisoned is not None):
+        raise poisoned or NotFinite(f"a number is not finite after {at.step} rounds.")
+
+
+def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew) -> Position:
     """Put the newest whole checkpoint into the game; where that is, or the beginning without one."""
-    checkpoint.sweep(folder.checkpoints)
+    if crew.first:
+        checkpoint.sweep(folder.checkpoints)
+    crew.wait()
+    at = restore(game, plan, folder, progress, crew)
+    crew.wait()
+    if crew.first:
+        folder.rewind(at.step)
+    crew.agree("where to go on from", str(at.step).encode(), bits(checkpoint.networks(game).values()) if crew.size > 1 else b"")
+    return at
+
+
+def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew) -> Position:
+    """Every process reads the same checkpoint for itself."""
     files, complaints = checkpoint.newest(folder.checkpoints, game)
     for complaint in complaints:
         progress.say(f"{complaint} Using the checkpoint before it.")
@@ -134,19 +165,17 @@ def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress) -> Pos
                             f"Nothing was deleted; train into a new folder with --out.")
         if read_lines(folder.log):
             progress.say("there is no checkpoint yet, so this run starts again at step 0")
-        folder.rewind(0)
         return Position()
     step, facts = checkpoint.restore(files, game)
-    folder.rewind(step)
     at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())))
     keep_pace(game, at)
     progress.say(f"resumed from step {step}")
-    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact)):
+    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact, crew.size)):
         progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
     return at
 
 
-def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progress: Progress, at: Position) -> Position:
+def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, at: Position) -> Position:
     """Go back to the last good checkpoint with half the learning rate, or give up with the reason."""
     if plan.on_nan != "rollback":
         raise error
@@ -158,7 +187,9 @@ def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progr
     step, _ = checkpoint.restore(files, game)
     back = Position(step, at.seconds, [*at.rollbacks, {"at": at.step, "to": step, "why": str(error)}])
     keep_pace(game, back)
-    folder.rewind(step)
+    crew.wait()
+    if crew.first:
+        folder.rewind(step)
     progress.say(f"{error}\nBack to step {step:,}, with {0.5 ** len(back.rollbacks):g} of the learning rate from there on.")
     return back
 

@@ -19,6 +19,7 @@ from sparring.data.space import Space
 from sparring.errors import InputError
 from sparring.rng import generator
 
+EVERY = slice(None)
 BLOCK = 64   # batches of an endless source that are drawn together: one generator and one draw for all of them
 
 
@@ -81,9 +82,11 @@ class Finite:
 Source = Finite | Endless
 
 
-def batches(source: Source, size: int, seed: int, start: int = 0, workers: int = 0) -> Generator[Batch]:
+def batches(source: Source, size: int, seed: int, start: int = 0, workers: int = 0,
+            rows: slice = EVERY) -> Generator[Batch]:
     """Batches start, start + 1, ... of the source, for ever; `workers` threads make them ahead, in the same order.
 
+    `rows` are those of each batch that are wanted, for one of several processes that share it.
     A finite source is shuffled anew in every epoch and every sample is seen once an epoch.
     InputError when it holds fewer samples than one batch.
     """
@@ -91,9 +94,9 @@ def batches(source: Source, size: int, seed: int, start: int = 0, workers: int =
         if len(source) < size:
             raise InputError(f"the data has {len(source)} samples, fewer than one batch of {size}. "
                              f"Give more data, or a smaller batch: batch={max(1, len(source) // 2)}.")
-        pieces = _shuffled(source, size, seed, start)
+        pieces = _shuffled(source, size, seed, start, rows)
     else:
-        pieces = _fresh(source, size, seed, start)
+        pieces = _fresh(source, size, seed, start, rows)
     return _ahead(pieces, workers) if workers else (batch for piece in pieces for batch in piece())
 
 
@@ -112,10 +115,10 @@ def _ahead(pieces: Iterator[Piece], workers: int) -> Generator[Batch]:
             pool.shutdown(cancel_futures=True)
 
 
-def _fresh(source: Endless, size: int, seed: int, start: int) -> Iterator[Piece]:
+def _fresh(source: Endless, size: int, seed: int, start: int, rows: slice) -> Iterator[Piece]:
     def piece(block: int, offset: int) -> list[Batch]:
         values = source.space.encode(source.draw(size * BLOCK, generator(seed, "data", block)))
-        return [Batch(x) for x in values.view(BLOCK, size, *values.shape[1:]).unbind()[offset:]]
+        return [Batch(x[rows]) for x in values.view(BLOCK, size, *values.shape[1:]).unbind()[offset:]]
 
     block, offset = divmod(start, BLOCK)
     while True:
@@ -123,7 +126,7 @@ def _fresh(source: Endless, size: int, seed: int, start: int) -> Iterator[Piece]
         block, offset = block + 1, 0
 
 
-def _shuffled(source: Finite, size: int, seed: int, start: int) -> Iterator[Piece]:
+def _shuffled(source: Finite, size: int, seed: int, start: int, rows: slice) -> Iterator[Piece]:
     n = len(source)
     epoch, offset = divmod(start * size, n)
     order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
@@ -134,4 +137,4 @@ def _shuffled(source: Finite, size: int, seed: int, start: int) -> Iterator[Piec
             epoch, offset = epoch + 1, offset - n
             order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
             index = torch.cat([index, order[:offset]])
-        yield partial(lambda chosen: [source.at(chosen)], index)
+        yield partial(lambda chosen: [source.at(chosen)], index[rows])

@@ -1,13 +1,15 @@
 """What one sample of a data set is: plain values that a model carries with it, so it can be used without the data."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sparring.data.settings import LARGEST, shown
 from sparring.errors import InputError
+
+FLOAT32_MAX = torch.finfo(torch.float32).max
 
 
 @dataclass(frozen=True)
@@ -77,34 +79,53 @@ KINDS: dict[str, type[Curves] | type[Vectors] | type[Images]] = {
 
 
 def to_json(space: Space) -> dict[str, Any]:
-    """Plain values for config.json."""
+    """Plain values for config.json; InputError for a space that `from_json` would not take back."""
+    check(space)
     kind = next(name for name, cls in KINDS.items() if type(space) is cls)
     return {"kind": kind, **asdict(space)}
 
 
-def from_json(plain: dict[str, Any]) -> Space:
+def from_json(plain: Any) -> Space:
     """The space that `to_json` wrote; InputError when the values are not of that form."""
-    fields = dict(plain)
+    fields = dict(plain) if isinstance(plain, dict) else {}
     kind = fields.pop("kind", None)
-    if kind not in KINDS:
-        raise InputError(f"the model's data kind is {kind!r}; expected one of {', '.join(KINDS)}.")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InputError(f"the model's data kind is {shown(kind)!r}; expected one of {', '.join(KINDS)}.")
     try:
         space: Space = KINDS[kind](**{name: _value(name, value) for name, value in fields.items()})
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"the model's data description does not fit kind '{kind}': {error}.") from None
-    whole = not isinstance(space, Vectors) or len(space.scale) == len(space.shift)
-    if not whole or min(space.shape) < 1 or math.prod(space.shape) > 1 << 28:
-        raise InputError(f"the model's data description has an impossible shape {space.shape}.")
+        raise InputError(f"the model's data description does not fit kind '{kind}': {shown(error)}.") from None
+    check(space)
     return space
+
+
+def check(space: Space) -> None:
+    """InputError unless data can be like this: a size that images may have, numbers that 32 bits hold, every class once."""
+    match space:
+        case Images(channels, height, width):
+            possible = channels in (1, 3, 4) and 2 <= height <= LARGEST and 2 <= width <= LARGEST
+        case Curves(x):
+            possible = len(x) > 0 and all(map(_held, x))
+        case Vectors(shift, scale):
+            possible = len(shift) == len(scale) > 0 and all(map(_held, shift)) and all(_held(s) and s != 0 for s in scale)
+    if not possible:
+        raise InputError(f"the data have an impossible shape, shift or scale ({type(space).__name__}, shape {shown(space.shape)}): images "
+                         f"have 1, 3 or 4 channels and sides of 2 to {LARGEST}, and everything else at least one number, all finite.")
+    if len(set(space.labels)) < len(space.labels):
+        raise InputError("the data name a class twice. Give each class one name.")
+
+
+def _held(number: float) -> bool:
+    return abs(number) <= FLOAT32_MAX                           # False for NaN too
 
 
 def _value(name: str, plain: Any) -> Any:
     """One field of a space from JSON: a tuple of names, a tuple of numbers, or a whole number."""
     if name in ("x", "shift", "scale", "labels"):
-        kind: Any = str if name == "labels" else float | int
-        if not isinstance(plain, list | tuple) or not all(isinstance(item, kind) for item in plain):
-            raise TypeError(f"{name} should be a list of {'names' if kind is str else 'numbers'}")
-        return tuple(plain) if kind is str else tuple(map(float, plain))
+        kinds: Any = (str,) if name == "labels" else (float, int)
+        if not isinstance(plain, list | tuple) or not all(type(item) in kinds for item in plain):
+            raise TypeError(f"{name} should be a list of {'names' if name == 'labels' else 'numbers'}")
+        return tuple(plain) if name == "labels" else tuple(map(float, plain))
     if type(plain) is not int:
         raise TypeError(f"{name} should be a whole number")
     return plain
