@@ -193,7 +193,7 @@ BAD_FILES = {
     "x.csv": [(b"1,2", r"tables \(.csv\) are not read yet.*convert it to .npy")],
     "x.txt": [(b"a", "text .* not read yet")],
     "x.png": [(GOOD, "one image is not a data set: give its folder")],
-    "x.tar": [(b"", "Unpack it and give the folder")],
+    "x.tgz": [(b"", "Unpack it and give the folder")],
     "x.gz": [(b"", "Unpack it")], "x.bin": [(b"", "not of a kind that is read: a folder")],
     "train-labels-idx1-ubyte": [(idx(CLASSES), "holds labels; give the images file, train-images-idx3-ubyte")],
 }

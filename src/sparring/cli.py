@@ -28,7 +28,7 @@ def train(
     settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
     data: Annotated[str, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a folder "
-                                      "or .zip of images, IDX files, .npy, .npz.")] = "quadratic",
+                                      "or .zip of images, .tar shards, IDX files, .npy, .npz.")] = "quadratic",
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
     seed: Seed = 0,

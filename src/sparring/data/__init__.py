@@ -22,9 +22,9 @@ NAMED: dict[str, Callable[[], Source]] = {
     "grid": grid,
     "digits": digits,
 }
-READ = "a folder or .zip of images, an IDX folder or file, .npy or .npz"
+READ = "a folder or .zip of images, .tar shards of them, an IDX folder or file, .npy or .npz"
 NOT_YET = {".csv": "tables", ".tsv": "tables", ".parquet": "tables", ".txt": "text", ".json": "text", ".jsonl": "text"}
-PACKED = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+PACKED = (".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
 def open_source(data: str | Path | np.ndarray | Tensor | tuple[Any, ...] | Source, settings: DataSettings = AUTO,
@@ -67,7 +67,7 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
     from sparring.data.space import Images
 
     space = source.space
-    assert isinstance(space, Images)
+    assert isinstance(space, Images) and isinstance(source.values, Tensor)
     size, _ = choose_size([(space.height, space.width)], settings)
     channels = space.channels if settings.channels == "auto" else int(settings.channels)
     values = torch.from_numpy(reformat(source.values.numpy(), size, channels, settings.alpha))
@@ -78,6 +78,9 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
 def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int, int], None] | None) -> Finite:
     path = _existing(data)
     suffix = path.suffix.lower()
+    if path.is_dir() and next(path.glob("*.tar"), None) is not None:
+        from sparring.data.shards import read_shards
+        return read_shards(path, settings, progress)
     if path.is_dir():
         from sparring.data.idx import is_idx, read_idx
         try:
@@ -90,6 +93,10 @@ def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int
     elif suffix in (".npy", ".npz"):
         from sparring.data.arrays import read_arrays
         return read_arrays(path, settings)
+    elif suffix == ".tar":
+        open_file(path).close()
+        from sparring.data.shards import read_shards
+        return read_shards(path, settings, progress)
     elif suffix != ".zip":
         return _open_other_file(path, settings)
     from sparring.data.images import read_images

@@ -45,29 +45,45 @@ class Endless(Protocol):
         ...
 
 
+class Rows(Protocol):
+    """Values that are read when they are asked for."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """The values at these positions; on any thread."""
+        ...
+
+    def digest(self) -> bytes:
+        """What tells these values from others."""
+        ...
+
+
 class Finite:
-    """A data set in memory.
+    """A data set that ends, in memory or read when it is needed.
 
     `values` are in storage units: uint8 for images, network units (float32) for everything else.
     `held_out` is a part that training never sees, for scores; `notes` say what was done on reading
     (skipped files and why, resizing, alpha) and are shown to the user once.
     """
 
-    def __init__(self, space: Space, values: Tensor, labels: Tensor | None = None, *,
+    def __init__(self, space: Space, values: Tensor | Rows, labels: Tensor | None = None, *,
                  held_out: "Finite | None" = None, notes: tuple[str, ...] = ()) -> None:
-        assert values.shape[1:] == space.shape, (values.shape, space)
-        assert labels is None or (len(labels) == len(values) and labels.dtype == torch.int64)
-        self.space, self.values, self.labels = space, values.contiguous(), labels
+        assert tuple(values.shape[1:]) == space.shape, (values.shape, space)
+        assert labels is None or (len(labels) == values.shape[0] and labels.dtype == torch.int64)
+        self.space, self.labels = space, labels
+        self.values: Tensor | Rows = values.contiguous() if isinstance(values, Tensor) else values
         self.held_out, self.notes = held_out, notes
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.values.shape[0]
 
     @property
     def fingerprint(self) -> str:
         """sha256 of every value and label."""
         digest = hashlib.sha256(repr((self.space, tuple(self.values.shape))).encode())
-        digest.update(self.values.numpy().data.cast("B"))
+        digest.update(self.values.numpy().data.cast("B") if isinstance(self.values, Tensor) else self.values.digest())
         if self.labels is not None:
             digest.update(self.labels.numpy().data.cast("B"))
         return digest.hexdigest()

@@ -1,0 +1,298 @@
+"""Images in .tar shards (WebDataset's layout), read by random access and never held in memory together.
+
+A sample is an image and, of the same name, perhaps a `.cls` with its class.  An index of where every image lies is made once, from the
+headers of the archives, and kept in the user's cache; after that a run starts at once, is shuffled as exactly as data in memory, and
+resumes from the step alone.
+"""
+
+import hashlib
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparring.data.decode import SUFFIXES, Decoded, decode, header, quiet
+from sparring.data.settings import AUTO, DataSettings, choose_size, class_names, shown
+from sparring.data.source import Finite
+from sparring.data.space import Images
+from sparring.errors import InputError, RunFailed
+
+FILE_LIMIT = 256 << 20                  # bytes of one image
+LOOKED_AT = 500                         # images, evenly over the shards, whose headers decide size and channels
+ENDS = 1 << 16                          # bytes at both ends of a shard that its fingerprint is made of
+LONG_NAME, EXTENDED = b"L", b"x"      # kinds of tar entries: a name for the next one, and more about it
+Progress = Callable[[int, int], None]
+
+
+class Member(NamedTuple):
+    """A file in a tar."""
+
+    name: str
+    offset: int
+    length: int
+
+
+class Index(NamedTuple):
+    """Where every image lies; one row an image, in the order of the shards."""
+
+    shard: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    length: NDArray[np.int32]
+    labels: NDArray[np.int64]           # of the names, or -1 for an image without a class
+    names: NDArray[np.str_]             # of the classes, sorted
+
+
+class Shards:
+    """Images by position, decoded when they are asked for: what a `Finite` holds in place of a tensor."""
+
+    dtype = torch.uint8
+
+    def __init__(self, files: list[Path], index: Index, channels: int, size: tuple[int, int], alpha: str) -> None:
+        self.files, self.index, self.alpha = files, index, alpha
+        self.shape: tuple[int, ...] = (len(index.offset), channels, *size)
+        self._handles: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """uint8[n, C, H, W].  RunFailed, with the shard and what to do, for an image that cannot be read."""
+        at = rows.reshape(-1).tolist()
+        out = np.empty((len(at), *self.shape[1:]), np.uint8)
+        with quiet():
+            for place, row in enumerate(at):
+                out[place] = self.image(row).values
+        return torch.from_numpy(out)
+
+    def image(self, row: int) -> Decoded:
+        shard = int(self.index.shard[row])
+        try:
+            return decode(self.read(row), (self.shape[2], self.shape[3]), self.shape[1], self.alpha)
+        except InputError as error:
+            raise RunFailed(f"image {row} of the data, in {shown(self.files[shard])} at byte {int(self.index.offset[row]):,}, cannot be "
+                            f"used: {error}. Pack that shard again without it.") from None
+        except OSError as error:
+            raise RunFailed(f"{shown(self.files[shard])} cannot be read: {error.strerror or error}. Put it back, and run the same "
+                            f"command again.") from None
+
+    def read(self, row: int) -> bytes:
+        shard, length = int(self.index.shard[row]), int(self.index.length[row])
+        if shard not in self._handles:
+            self._handles[shard] = os.open(self.files[shard], os.O_RDONLY)
+        data = os.pread(self._handles[shard], length, int(self.index.offset[row]))       # by threads at once: no position is shared
+        if len(data) != length:
+            raise InputError("the shard is shorter than its index says")
+        return data
+
+    def digest(self) -> bytes:
+        """Of where everything lies and of both ends of every shard: enough to tell data sets apart without reading them whole."""
+        digest = hashlib.sha256(repr(self.shape).encode())
+        for part in self.index:
+            digest.update(np.ascontiguousarray(part).tobytes())
+        for path in self.files:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                digest.update(file.read(ENDS))
+                file.seek(max(0, size - ENDS))
+                digest.update(file.read(ENDS))
+        return digest.digest()
+
+    def close(self) -> None:
+        for handle in self._handles.values():
+            os.close(handle)
+        self._handles = {}
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def shards_in(path: Path) -> list[Path]:
+    """The .tar files at a path: itself, or those in a folder, by name."""
+    if path.is_dir():
+        return sorted(entry for entry in path.iterdir() if entry.suffix.lower() == ".tar" and entry.is_file())
+    return [path] if path.suffix.lower() == ".tar" else []
+
+
+def read_shards(path: Path, settings: DataSettings = AUTO, progress: Progress | None = None) -> Finite:
+    """The images of one .tar, or of all in a folder, as a source that reads them when they are needed.
+
+    InputError when an archive is damaged, a shard of a numbered row is missing, or there is no image.
+    """
+    files = shards_in(path)
+    refuse_gaps(path, files)
+    index = indexed(files, progress or (lambda done, total: None))
+    if not len(index.offset):
+        raise InputError(f"there is no image in {shown(path)}. Shards hold images (.png, .jpg, ...), and for classes a .cls of the same "
+                         f"name: pack it again.")
+    size, why, channels = looked_at(files, index, settings)
+    labelled = bool((index.labels >= 0).all()) and len(index.names) > 1
+    some = int((index.labels >= 0).sum())
+    notes = [f"{len(index.offset):,} images in {len(files)} shard(s), read when they are needed, at {size[0]}x{size[1]} (height x width): "
+             f"{why}. Channels: {channels}"]
+    if some and not labelled:
+        notes.append(f"{some:,} of the images have a .cls; classes are used only when all have one, of at least two")
+    space = Images(channels, *size, class_names(map(str, index.names)) if labelled else ())
+    return Finite(space, Shards(files, index, channels, size, settings.alpha), torch.from_numpy(index.labels) if labelled else None,
+                  notes=tuple(notes))
+
+
+def refuse_gaps(path: Path, files: list[Path]) -> None:
+    """InputError when shards are numbered and a number between the first and the last is not there."""
+    numbers = [(name[:len(name) - len(digits)], int(digits)) for name in (file.stem for file in files)
+               if (digits := name[len(name.rstrip("0123456789")):])]
+    if len(numbers) == len(files) > 1 and len({prefix for prefix, _ in numbers}) == 1:
+        have = {number for _, number in numbers}
+        missing = sorted(set(range(min(have), max(have))) - have)
+        if missing:
+            raise InputError(f"{shown(path)} lacks shard(s) {', '.join(map(str, missing[:5]))}{' and more' if len(missing) > 5 else ''}, "
+                             f"between {files[0].name} and {files[-1].name}. Put them back, or number the others anew.")
+
+
+def looked_at(files: list[Path], index: Index, settings: DataSettings) -> tuple[tuple[int, int], str, int]:
+    """Size, why, and channels, from some of the images."""
+    rows = np.unique(np.linspace(0, len(index.offset) - 1, LOOKED_AT).astype(int))
+    probe = Shards(files, index, 1, (4, 4), settings.alpha)
+    found = []
+    with quiet():
+        for row in rows.tolist():
+            try:
+                found.append(header(probe.read(row)))
+            except (InputError, OSError) as error:
+                where = f"{shown(files[int(index.shard[row])])}, image {row}"
+                raise InputError(f"{where}: {error}. Pack that shard again without it.") from None
+    size, why = choose_size([h.size for h in found], settings)
+    if len(rows) < len(index.offset):
+        why += f", as {len(rows)} of them tell"
+    grey = all(h.grey for h in found)
+    return size, why, int(settings.channels) if settings.channels != "auto" else 1 if grey else 3
+
+
+# --------------------------------------------------------------------------------------------------------- the index
+def indexed(files: list[Path], progress: Progress) -> Index:
+    """The index of these files as they are now: from the cache, or made and put there."""
+    key = hashlib.sha256()
+    for path in files:
+        about = path.stat()
+        key.update(f"{path.resolve()}/{about.st_size}/{about.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sparring" / f"shards-{key.hexdigest()[:32]}.npz"
+    if (index := recalled(kept, files)) is not None:
+        return index
+    index = made(files, progress)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        writing = kept.with_name(f".writing-{os.getpid()}-{kept.name}")
+        with writing.open("wb") as file:
+            np.savez(file, **index._asdict())
+        writing.replace(kept)
+    except OSError:
+        pass                                                    # it is made again next time
+    return index
+
+
+def recalled(kept: Path, files: list[Path]) -> Index | None:
+    """A kept index, when it is there and points into the files."""
+    try:
+        with np.load(kept, allow_pickle=False) as found:
+            index = Index(*(found[name] for name in Index._fields))
+        sizes = np.array([path.stat().st_size for path in files])
+        fits = (index.shard >= 0).all() and (index.offset >= 0).all() and (index.length >= 0).all() and \
+            (index.offset + index.length <= sizes[index.shard]).all() and (index.labels < max(1, len(index.names))).all() and \
+            len({len(part) for part in index[:4]}) == 1
+        return index if fits else None
+    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError):
+        return None
+
+
+def made(files: list[Path], progress: Progress) -> Index:
+    """Read every header.  A class is the text of the .cls."""
+    shard, offset, length, words = list[int](), list[int](), list[int](), list[str]()
+    for number, path in enumerate(files):
+        classes: dict[str, str] = {}
+        images: dict[str, Member] = {}
+        for member, data in members(path):
+            name = PurePosixPath(member.name)
+            key, kind = str(name.parent / name.name.split(".", 1)[0]), name.suffix.lower()
+            if kind in SUFFIXES and member.length <= FILE_LIMIT:
+                images[member.name] = member
+            elif kind == ".cls" and member.length <= 200:
+                classes[key] = data().decode(errors="replace").strip()
+        for member in images.values():
+            name = PurePosixPath(member.name)
+            shard.append(number)
+            offset.append(member.offset)
+            length.append(member.length)
+            words.append(classes.get(str(name.parent / name.name.split(".", 1)[0]), ""))
+        progress(number + 1, len(files))
+    names = sorted({word for word in words if word}, key=lambda word: (not word.isdigit(), int(word) if word.isdigit() else 0, word))
+    place = {word: k for k, word in enumerate(names)} | {"": -1}
+    return Index(np.array(shard, np.int32), np.array(offset, np.int64), np.array(length, np.int32),
+                 np.array([place[word] for word in words], np.int64), np.array(names, np.str_))
+
+
+def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
+    """The regular files of a tar (POSIX.1-1988 and 2001, GNU long names), and how to get at their bytes."""
+    size = path.stat().st_size
+    if size < 1024:
+        raise InputError(f"{shown(path)} is no tar: it holds {size} bytes. Pack it again, or leave it out.")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        at, long_name, extended_name = 0, "", ""
+        extended_size: int | None = None
+        while at + 512 <= size:
+            head = whole[at:at + 512]
+            if not head.strip(b"\0"):
+                return
+            length = number_in(head[124:136], path, at)
+            if number_in(head[148:156], path, at) != sum(head) - sum(head[148:156]) + 8 * 32:
+                raise InputError(f"{shown(path)} is damaged: the header at byte {at:,} does not add up. Pack it again.")
+            kind, body = head[156:157], at + 512
+            if extended_size is not None and kind not in (LONG_NAME, EXTENDED):
+                length, extended_size = extended_size, None
+            if body + length > size:
+                raise InputError(f"{shown(path)} is cut short: the file at byte {at:,} should end at byte {body + length:,} of {size:,}. "
+                                 f"Copy it again.")
+            if kind == LONG_NAME:
+                long_name = whole[body:body + min(length, 4096)].rstrip(b"\0").decode(errors="replace")
+            elif kind == EXTENDED:
+                extended_name, extended_size = records(whole[body:body + min(length, 1 << 16)])
+            else:
+                prefix = head[345:500].rstrip(b"\0") if head[257:263] == b"ustar\0" else b""
+                plain = (prefix + b"/" if prefix else b"") + head[:100].split(b"\0", 1)[0]
+                name = long_name or extended_name or plain.decode(errors="replace")
+                long_name = extended_name = ""
+                if kind in (b"0", b"\0"):
+                    yield Member(name, body, length), partial(part, whole, body, length)
+            at = body + -(-length // 512) * 512
+    raise InputError(f"{shown(path)} is cut short: it ends without the empty block that ends a tar. Copy it again.")
+
+
+def part(whole: mmap.mmap, start: int, length: int) -> bytes:
+    return whole[start:start + length]
+
+
+def number_in(field: bytes, path: Path, at: int) -> int:
+    """A number of a tar header: octal digits, or base 256 where the first bit is set."""
+    try:
+        if field[0] & 0x80:
+            return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        return int(field.rstrip(b"\0 ").lstrip(b" ") or b"0", 8)
+    except ValueError:
+        raise InputError(f"{shown(path)} is no tar, or damaged: at byte {at:,} there should be a header. Pack it again.") from None
+
+
+def records(data: bytes) -> tuple[str, int | None]:
+    """The path and the size that an extended header gives, if it does: lines of `LENGTH KEY=VALUE`."""
+    name, size = "", None
+    for line in data.split(b"\n"):
+        key, _, value = line.partition(b" ")[2].partition(b"=")
+        if key == b"path":
+            name = value.decode(errors="replace")
+        elif key == b"size" and value.isdigit():
+            size = int(value)
+    return name, size
