@@ -27,6 +27,8 @@ TARGETS = {
     "arrays": "with settings, 10,000 without traceback or hang", "endurance": "100,000 steps, the slope of memory not to be told from zero",
 }
 PAGE = Path(__file__).with_name("reliability.md")
+PROMISES = Path(__file__).resolve().parents[1] / "docs" / "promises.md"
+BEGIN, END = "<!-- figures: written by benchmarks/reliability.py -->\n", "<!-- end of figures -->\n"
 
 
 def attack(name: str, n: int) -> dict[str, Any]:
@@ -43,14 +45,21 @@ def page(result: dict[str, Any]) -> str:
     lines = ["# Reliability, attacked", "",
              f"`make chaos` on {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}, torch "
              f"{machine['torch']}, {result['date']}. What each attack does is in `benchmarks/chaos/`; a failure names the seed that "
-             f"repeats it.", "", "| attack | promise | tried | held | minutes |", "| --- | --- | ---: | ---: | ---: |"]
+             f"repeats it.", "", "| attack | tried | held | minutes |", "| --- | ---: | ---: | ---: |"]
     for name, case in result["cases"].items():
-        lines.append(f"| {name} | {case['promise']} | {case['tried']:,} | {case['held']:,} | {case['seconds'] / 60:.1f} |")
+        lines.append(f"| {name} | {case['tried']:,} | {case['held']:,} | {case['seconds'] / 60:.1f} |")
     lines += ["", "## Facts", ""]
     for name, case in result["cases"].items():
         facts = "; ".join(f"{fact}: {value:,}" if isinstance(value, int) else f"{fact}: {value}" for fact, value in case["facts"].items())
         lines += [f"- **{name}**: {facts or 'none'}."] + [f"  - failed: {failure}" for failure in case["failures"]]
     return "\n".join(lines) + "\n"
+
+
+def promises(result: dict[str, Any]) -> str:
+    """Each promise, the command that attacks it, and what came of it."""
+    rows = [f"| {case['promise']} | `python benchmarks/reliability.py {name}` | {case['held']:,} of {case['tried']:,} |"
+            for name, case in result["cases"].items()]
+    return "\n".join(["| promise | attacked by | held |", "| --- | --- | ---: |", *rows]) + "\n"
 
 
 def main(asked: list[str]) -> int:
@@ -64,6 +73,8 @@ def main(asked: list[str]) -> int:
     result = json.loads(path.read_text())
     result["cases"] = {name: result["cases"][name] for name in ATTACKS if name in result["cases"]}
     PAGE.write_text(page(result))
+    before, after = PROMISES.read_text().split(BEGIN)[0], PROMISES.read_text().split(END)[1]
+    PROMISES.write_text(before + BEGIN + promises(result) + END + after)
     return int(any(case["failures"] for case in result["cases"].values()))
 
 

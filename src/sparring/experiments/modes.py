@@ -138,6 +138,8 @@ def quick_claims(results: Results, protocol: Protocol) -> list[Row]:
     rows = [shown(f"{method}: {name}", each[0][name]) for method, each in results.items()
             for name in ("modes", "high_quality", "reverse_kl")]
     young, name = results[protocol.best][0], protocol.best
+    if protocol.high_quality:                                   # samples spread evenly over the square have 0.02
+        rows.append(at_least(f"{name}: high-quality share after a short run", young["high_quality"], 0.05, protocol.source))
     return [*rows, at_least(f"{name}: modes after a short run", young["modes"], 0.6 * protocol.modes, protocol.source),
             at_most(f"{name}: reverse KL after a short run, nats", young["reverse_kl"], 0.5, protocol.source)]
 
