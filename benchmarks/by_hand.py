@@ -34,8 +34,11 @@ def curves(steps: int) -> tuple[nn.Module, float]:
     return G, steps / (time.perf_counter() - start)
 
 
-def images(values: Tensor, width: int, steps: int) -> float:
-    """The usual DCGAN loop in float32 with this project's networks; rounds a second.  `values`: uint8[N, C, H, W]."""
+def images(values: Tensor, width: int, steps: int, r1: float = 0.0) -> float:
+    """The usual DCGAN loop in float32 with this project's networks; rounds a second.  `values`: uint8[N, C, H, W].
+
+    With `r1`, the zero-centred penalty of that weight on real samples in every step, as it is usually written.
+    """
     shape = (values.shape[1], values.shape[2], values.shape[3])
     G, D = ConvGenerator(32, shape, width), ConvDiscriminator(shape, width)
     opt_g, opt_d = (torch.optim.Adam(n.parameters(), lr=5e-4, betas=(0.5, 0.999)) for n in (G, D))
@@ -44,7 +47,13 @@ def images(values: Tensor, width: int, steps: int) -> float:
     for _ in range(steps):
         real = values[torch.randint(len(values), (64,))].float() / 127.5 - 1
         D.zero_grad()
-        criterion(D(real), ones).backward()
+        real.requires_grad_(r1 > 0)
+        judged = D(real)
+        loss = criterion(judged, ones)
+        if r1:
+            slope, = torch.autograd.grad(judged.sum(), real, create_graph=True)
+            loss = loss + r1 / 2 * slope.square().flatten(1).sum(1).mean()
+        loss.backward()
         fake = G(torch.randn(64, 32))
         criterion(D(fake.detach()), zeros).backward()
         opt_d.step()
