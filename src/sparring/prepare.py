@@ -94,7 +94,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
         "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
     }
-    refuse_uneven(settings, crew)
+    refuse_uneven(settings, wish, crew)
     folder = RunFolder(fork or out)
     if crew.first:
         folder.create()
@@ -130,8 +130,10 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
 
 
-def refuse_uneven(settings: Settings, crew: Crew) -> None:
+def refuse_uneven(settings: Settings, wish: Wish, crew: Crew) -> None:
     """InputError for what several processes cannot share."""
+    if crew.size > 1 and choose_device(wish.device) != "cpu":
+        raise InputError("several processes train on processors so far, not on a GPU each. Give --device cpu, or start without torchrun.")
     if settings.batch % crew.size:
         raise InputError(f"batch={settings.batch} cannot be shared evenly by {crew.size} processes. "
                          f"Try batch={max(1, settings.batch // crew.size) * crew.size}.")
