@@ -13,7 +13,8 @@ def case(conditional: bool, seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(Wish("gan", "digits", given, seed), Path(folder) / "run")
         _, outcome = run(prepared, Silent())
-    return {**outcome.scores, "seconds": outcome.seconds, **{name: prepared.config["run_settings"][name] for name in ("threads", "precision")}}
+    chosen = prepared.config["run_settings"]
+    return {**outcome.scores, "seconds": outcome.seconds, "threads": chosen["threads"], "precision": chosen["precision"]}
 
 
 if __name__ == "__main__":
