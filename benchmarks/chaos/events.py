@@ -1,7 +1,5 @@
 """The public crash test ckpt-chaos over `sparring train`: killed before every file event, and with every file torn in half."""
 
-import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,20 +20,20 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
                "--jobs", "2", "--timeout", "300", "--fail-on", "HARD_FAIL,SILENT_DIVERGENCE,LOST_WORK", "--work", str(work),
                "--", sys.executable, "-m", "sparring", *TRAIN, "--out", "{out}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
-        return Tally(n, [f"all: ckpt-chaos ended with code {done.returncode}: {(done.stdout + done.stderr)[-2000:]}"])
-    return read(work, done.stdout)
+    tally = judged(work) if work.exists() else Tally()
+    if done.returncode not in (0, 1) or not tally.tried or bool(done.returncode) != bool(tally.failures):
+        tally.fail("all", f"ckpt-chaos ended with code {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
+    return tally
 
 
-def read(work: Path, said: str) -> Tally:
+def judged(work: Path) -> Tally:
+    """Its own verdicts: PASS, HARD_FAIL, SILENT_DIVERGENCE or LOST_WORK."""
+    from ckpt_chaos.runner import rejudge
+
     tally = Tally()
-    for file in sorted(work.rglob("result.json")):
-        row = json.loads(file.read_text())
+    for row in rejudge(work):
         tally.tried += 1
-        tally.count(str(row.get("verdict")))
-        if row.get("verdict") != "PASS":
-            tally.fail(file.parent.name, f"{row.get('verdict')}: {row}")
-    if not tally.tried:
-        verdicts = re.findall(r"\b(PASS|HARD_FAIL|SILENT_DIVERGENCE|LOST_WORK)\b", said)
-        return Tally(1, [f"all: no results were found; it said {verdicts}: {said[-1500:]}"])
+        tally.count(row.verdict)
+        if row.verdict != "PASS":
+            tally.fail(row.label, row.verdict)
     return tally
