@@ -93,6 +93,7 @@ def test_what_cannot_be_shared_is_refused(tmp_path, words, message):
     done = together(2, "-m", "sparring", "train", "gan", "--steps", 2, "threads=1", *words, "--out", tmp_path / "run")
     assert done.returncode != 0
     assert message in done.stderr
+    assert "rank1]: Traceback" not in done.stderr               # the other process leaves with one line
 
 
 def test_processes_that_were_started_differently_are_told(tmp_path):

@@ -1,5 +1,6 @@
 """What a run does about a number that is not finite, and what it says when it goes on under other conditions."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -42,7 +43,7 @@ def trained(folder, place=None, at=6, once=True, recipe="gan", **given):
 def test_the_default_is_to_stop_with_the_term_named(tmp_path):
     error, _, _ = trained(tmp_path, "data")
     assert "discriminator/adversarial became nan in round 7, before its step was applied" in str(error)
-    assert "smaller learning rate" in str(error)
+    assert "Try half the learning rate, or the same command with on_nan=rollback" in str(error)
 
 
 def test_a_gradient_is_blamed_where_it_broke_the_weights(tmp_path):
@@ -99,9 +100,11 @@ def test_an_average_that_is_poisoned_never_reaches_a_checkpoint(tmp_path):
 def test_a_stopped_run_goes_on_with_another_policy(tmp_path):
     """The advice of the message can be followed: the same command with on_nan=rollback resumes the same run."""
     trained(tmp_path, "loss")
+    assert json.loads((tmp_path / "config.json").read_text())["run_settings"]["on_nan"] == "stop"
     outcome, said, _ = trained(tmp_path, on_nan="rollback")
     assert "resumed from step 4" in said
     assert outcome.step == 16
+    assert json.loads((tmp_path / "config.json").read_text())["run_settings"]["on_nan"] == "rollback"      # the receipt follows
 
 
 def test_other_conditions_are_told_on_resuming(tmp_path, monkeypatch):
@@ -112,6 +115,23 @@ def test_other_conditions_are_told_on_resuming(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "conditions", lambda *given: {**real(*given), "torch": "9.9"})
     _, said, _ = trained(tmp_path)
     assert any("differ in the last bits" in text and f"torch: {torch.__version__} -> 9.9" in text for text in said)
+
+
+def test_a_fork_begins_with_a_clean_slate(tmp_path):
+    trained(tmp_path / "run", "data", on_nan="rollback", steps=12)
+    prepared = prepare(Wish("gan", "mixture", {**GIVEN, "on_nan": "rollback", "steps": 20}), tmp_path / "run", tmp_path / "fork")
+    assert prepared.plan.inherited == 1
+    outcome = run(replace(prepared, plan=replace(prepared.plan, show_every=0, score_every=0)), Listener())[1]
+    assert outcome.rollbacks == ()
+    assert all(player.pace == 1.0 for player in prepared.game.players.values())
+
+
+def test_a_log_that_is_gone_is_told(tmp_path):
+    prepared = prepare(Wish("gan", "mixture", GIVEN), tmp_path)
+    trainer.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
+    prepared.folder.unlock()
+    (tmp_path / "log.jsonl").unlink()
+    assert any("log.jsonl is gone, and with it what was logged before step 5" in text for text in trained(tmp_path)[1])
 
 
 def test_a_fork_learns_with_its_own_hyperparameters(tmp_path):

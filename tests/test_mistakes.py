@@ -277,7 +277,7 @@ class Poisoned(nn.Module):
 
 
 def test_a_term_that_is_not_finite_names_turn_term_and_round(runs, tmp_path):
-    with pytest.raises(RunFailed, match=r"discriminator/adversarial became nan in round 7.*smaller learning rate"):
+    with pytest.raises(RunFailed, match=r"discriminator/adversarial became nan in round 7.*half the learning rate"):
         sparring.fit("gan", generator=Poisoned(6), out=tmp_path / "new", steps=9, save_every=1,
                      **{k: v for k, v in TINY.items() if k != "save_every"})
     assert sorted(p.name for p in (tmp_path / "new" / "checkpoint").iterdir()) == ["000000004", "000000005", "000000006"]

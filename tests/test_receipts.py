@@ -19,7 +19,7 @@ def shell(monkeypatch, capsys, tmp_path) -> Shell:
     return Shell(monkeypatch, capsys)
 
 
-def test_a_rerun_is_identical_and_a_second_one_only_compares(shell):
+def test_a_rerun_is_identical_and_never_found_finished(shell):
     assert shell("train", "gan", "--data", "ring", "--steps", 5, "--seed", 7, "--out", "run", "width=8", "log_every=1", "workers=2",
                  "precision=bf16", "--exact").code == 0
     first = shell("rerun", "run", "--json")
@@ -33,9 +33,26 @@ def test_a_rerun_is_identical_and_a_second_one_only_compares(shell):
     assert then["run_settings"]["exact"] is True
     assert then["command"].startswith("sparring train gan --data ring")
     assert {"torch", "python", "sparring", "machine"} <= then["versions"].keys()
-    again = shell("rerun", "run")
-    assert again.code == 0
-    assert said["sha256"][0] in again.out
+    for words in ((), ("--out", "run")):
+        again = shell("rerun", "run", *words)
+        assert again.code == 2
+        assert "holds a finished run already, so nothing would be trained" in again.err
+
+
+def test_a_rerun_from_inside_the_folder(shell, monkeypatch):
+    shell("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", "width=8", "threads=1")
+    monkeypatch.chdir("run")
+    assert shell("rerun", ".", "--json").json()["rerun"].endswith("run-rerun")
+
+
+def test_a_damaged_model_is_told_before_training(shell):
+    shell("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", "width=8", "threads=1")
+    path = Path("run/model/model.safetensors")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    said = shell("rerun", "run")
+    assert said.code == 1
+    assert "is damaged" in said.err and "Train it to its end again" in said.err
+    assert not Path("run-rerun").exists()
 
 
 def test_a_run_that_was_stopped_and_resumed_is_rerun_in_one_go(tmp_path):
@@ -63,7 +80,7 @@ def test_a_difference_is_found_and_where_it_began(shell):
     assert said.code == 1
     assert said.json()["state"] == "different"
     assert said.json()["first_difference"] == {"step": 3, "name": "extra", "then": 1, "now": None}
-    assert "first logged round that differs is 3" in shell("rerun", "other").out
+    assert "first logged round that differs is 3" in shell("rerun", "other", "--out", "again").out
 
 
 def test_data_that_is_elsewhere_or_changed(shell):
@@ -97,8 +114,12 @@ def test_what_cannot_be_rerun_is_told(shell):
     shell("train", "gan", "--data", "ring", "--steps", 4, "--out", "run", "--fork", "forked", *(f"{k}={v}" for k, v in TINY.items()))
     shutil.copytree("run", "unfinished")
     shutil.rmtree("unfinished/model")
+    shutil.copytree("run", "two")
+    config = json.loads(Path("two/config.json").read_text())
+    Path("two/config.json").write_text(json.dumps(config | {"processes": 2}))
     Path("empty").mkdir()
     for run, message in (("own", "networks of your own"), ("forked", "goes on from run"), ("unfinished", "is not finished"),
+                         ("two", "was trained by 2 processes"),
                          ("empty", "no config.json"), ("nowhere", "no config.json"), ("run/model", "is not the receipt of a run")):
         said = shell("rerun", run)
         assert (said.code, message in said.err) == (2, True), (run, said)

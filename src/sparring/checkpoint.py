@@ -100,8 +100,7 @@ def save(folder: Path, game: Game, step: int, facts: dict[str, Any]) -> Path:
         "memory": flatten({n: m.state_dict() for n, m in game.memory.items()}, training, "memory"),
     }
     if (sick := not_finite({**weights, **training})) is not None:
-        raise NotFinite(f"{sick} holds NaN or infinite values after {step} rounds, so nothing was saved; the last checkpoint "
-                        f"is good. Fork it with a smaller learning rate, or train with on_nan=rollback.")
+        raise NotFinite(f"{sick} holds NaN or infinite values after {step} rounds, so nothing was saved.")
     files = {MODEL: save_tensors(weights), OPTIMIZER: save_tensors(training),
              STATE: json.dumps({"step": step, "facts": facts, **trees}).encode()}
     target = folder / f"{step:09d}"

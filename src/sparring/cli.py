@@ -44,7 +44,7 @@ def train(
     def action() -> dict[str, Any]:
         from sparring.commands import train as command
 
-        words = [*(settings or []), *(["exact=true"] if exact else [])]
+        words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
         return command(recipe, words, data, out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
 
     finish(action, as_json, "train")

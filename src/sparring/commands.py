@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
             album(model.game, model.space, folder, seed)
         return {"run": str(folder.path), "state": "finished", "step": prepared.plan.steps,
                 "text": f"{folder.path} is finished ({prepared.plan.steps:,} steps); nothing to do. "
-                        f"Draw from it: sparring sample {folder.path}"}
+                        f"Draw from it: sparring sample {shlex.quote(str(folder.path))}"}
     for fact in facts(prepared):
         line.say(fact)
     if crew.size > 1:
@@ -72,16 +73,19 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
     finally:
         line.leave()
     scores = {name: round(value, 5) for name, value in outcome.scores.items()}
-    common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores}
+    common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores,
+              "rollbacks": list(outcome.rollbacks)}
+    back = f"\nIt went back {len(outcome.rollbacks)} time(s), and learned with {0.5 ** len(outcome.rollbacks):g} of its learning rate " \
+           f"at the end: see rollbacks in {folder.model}/config.json." if outcome.rollbacks else ""
     if not outcome.finished(prepared.plan):
         return {"state": "stopped", **common, "resume": command,
                 "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
-            "text": f"Finished {outcome.step:,} steps in {duration(outcome.seconds)}.{table}\n"
+            "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{back}{table}\n"
                     f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n"
-                    f"Draw from it: sparring sample {folder.path}"}
+                    f"Draw from it: sparring sample {shlex.quote(str(folder.path))}"}
 
 
 def default_out(recipe: str, data: str) -> Path:

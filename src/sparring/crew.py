@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from sparring.errors import InputError, RunFailed
 
+LEFT = ("gloo", "Connection", "closed", "timed out", "Broken pipe")      # what is said when another process is gone
 WAIT = timedelta(minutes=30)            # on any other process, which may be drawing or scoring
 
 
@@ -112,6 +113,10 @@ def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Crew]:
     dist.init_process_group("gloo", timeout=WAIT)
     try:
         yield Crew(rank, size)
+    except RuntimeError as error:
+        if rank == 0 or not any(word in str(error) for word in LEFT):
+            raise
+        raise RunFailed(f"process {rank} stopped, since another one left; what that says is the reason.") from None
     finally:
         dist.destroy_process_group()
 

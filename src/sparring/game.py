@@ -219,8 +219,7 @@ def _blame(game: Game, name: str, terms: dict[str, Tensor], step: int) -> str:
                 f"the terms of {name} add up to more than a float holds, here or in another process,")
     broken = not_finite(game)
     why = f", since {broken} is not finite: an earlier step was too large, or its gradient was not finite" if broken else ""
-    return (f"{what} in round {step + 1}, before its step was applied{why}. "
-            f"Try a smaller learning rate (half of it), and look at the last lines of log.jsonl.")
+    return f"{what} in round {step + 1}, before its step was applied{why}."
 
 
 def not_finite(game: Game) -> str | None:

@@ -104,15 +104,19 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         if old is not None:
             refuse_changes(old, asked, folder)
             run_settings = make(RunSettings, old["run_settings"] | now)
+            if crew.first and run_settings.model_dump() != old["run_settings"] and now:
+                old = old | {"run_settings": run_settings.model_dump()}         # the receipt says what is done from here on
+                folder.write_config(old)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
         run_settings, reasons = choose(run_settings, recipe, settings, source, device, wish)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
         game = choices.in_precision(game, run_settings.precision, device)
-        config = old or asked | {
+        config: dict[str, Any] = old or asked | {
             "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
             "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
-            "directory": os.getcwd(), "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if old is None:
             if fork is not None:
@@ -122,9 +126,9 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     except BaseException:
         folder.unlock()
         raise
-    run = run_settings
+    run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers, run.precision, run.exact, run.on_nan)
+                run.workers, run.precision, run.exact, run.on_nan, inherited if type(inherited) is int else 0)
     if crew.first:
         crew.wait()
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
@@ -198,7 +202,8 @@ def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any
     if was.get("recipe") != config["recipe"]:
         raise InputError(f"{old.path} holds a run of '{was.get('recipe')}', and '{config['recipe']}' cannot go on from that.")
     try:
-        step, _ = checkpoint.restore(files, game, advice="")
+        step, facts = checkpoint.restore(files, game, advice="")
+        config["inherited_rollbacks"] = len(facts.get("rollbacks", ()))
     except checkpoint.Damaged as error:
         changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
         raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +

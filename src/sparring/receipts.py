@@ -1,6 +1,7 @@
 """A run's config.json is its receipt: whoever has it and the data can do the run again, and see whether the same comes out."""
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ WEIGHTS = "model.safetensors"
 def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[str, Any]:
     """Train again what the receipt of a finished run says, into another folder, and compare; `code` 1 when they differ.
 
-    InputError when the receipt does not say enough, or the data is not the same.
+    InputError when the receipt does not say enough, the data is not the same, or there is a finished run in that folder.
     """
     old = RunFolder(run)
     config = old.read_config()
@@ -26,22 +27,25 @@ def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[s
         raise InputError(f"{run} holds no run: there is no config.json in it. Give a run folder.")
     refuse_what_cannot_be_repeated(config, old)
     wish = wish_of(config, data, command)
+    named = run if run.name not in ("", "..") else Path(os.path.abspath(run))
+    out = out or named.with_name(named.name + "-rerun")
+    if (out / "model" / WEIGHTS).exists():
+        raise InputError(f"{out} holds a finished run already, so nothing would be trained. Remove it, or give another --out.")
+    with api.fix_told("Train it to its end again; its checkpoint makes a new model."):
+        checkpoint.read_folder(old.model, {WEIGHTS: 2**62})      # before training for hours, to have something to compare with
     if resolve(wish)[-1].fingerprint != config["fingerprint"]:
         raise InputError(f"{wish.data} is not the data of {run}: its fingerprint differs. Give the same data with --data.")
-    prepared = prepare(wish, out or run.with_name(run.resolve().name + "-rerun"))
+    prepared = prepare(wish, out)
     line = Line(wish.recipe)
-    if prepared.finished():
-        prepared.folder.unlock()
-    else:
-        for fact in facts(prepared):
-            line.say(fact)
-        try:
-            _, outcome = api.run(replace(prepared, plan=replace(prepared.plan, show_every=0)), line)
-        finally:
-            line.leave()
-        if not outcome.finished(prepared.plan):
-            return {"run": str(run), "state": "stopped", "step": outcome.step,
-                    "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
+    for fact in facts(prepared):
+        line.say(fact)
+    try:
+        _, outcome = api.run(replace(prepared, plan=replace(prepared.plan, show_every=0)), line)
+    finally:
+        line.leave()
+    if not outcome.finished(prepared.plan):
+        return {"run": str(run), "state": "stopped", "step": outcome.step,
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
     return verdict(old, prepared.folder, differences(config.get("versions") or {}, versions()))
 
 
@@ -50,6 +54,9 @@ def refuse_what_cannot_be_repeated(config: dict[str, Any], run: RunFolder) -> No
                if name not in config]
     if lacking:
         raise InputError(f"{run.config} is not the receipt of a run: it lacks {', '.join(lacking)}. Give a run folder.")
+    if config.get("processes", 1) != 1:
+        raise InputError(f"{run.path} was trained by {config['processes']} processes, whose sums have another order than those of one, so "
+                         f"one cannot repeat its bits. Repeat its command under torchrun into another folder, and compare the models.")
     if config.get("own_networks"):
         raise InputError(f"{run.path} was trained with networks of your own, which a receipt cannot hold. Call fit() again with them.")
     if config.get("forked_from"):

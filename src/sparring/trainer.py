@@ -40,6 +40,7 @@ class Plan:
     precision: str = "fp32"
     exact: bool = False
     on_nan: str = "stop"
+    inherited: int = 0          # rollbacks of the run that this one was forked from
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                 save(game, plan, folder, crew, at)
                 saved = at.step
             if done or asked:
-                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks))
+                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]))
             started = time.perf_counter()                       # looking and saving is not training
             seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
             with crew.part_of(plan.batch):
@@ -149,6 +150,8 @@ def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: 
     at = restore(game, plan, folder, progress, crew)
     crew.wait()
     if crew.first:
+        if at.step and not folder.log.exists():
+            progress.say(f"{folder.log.name} is gone, and with it what was logged before step {at.step:,}")
         folder.rewind(at.step)
     crew.agree("where to go on from", str(at.step).encode(), bits(checkpoint.networks(game).values()) if crew.size > 1 else b"")
     return at
@@ -157,8 +160,8 @@ def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: 
 def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew) -> Position:
     """Every process reads the same checkpoint for itself."""
     files, complaints = checkpoint.newest(folder.checkpoints, game)
-    for complaint in complaints:
-        progress.say(f"{complaint} Using the checkpoint before it.")
+    for i, complaint in enumerate(complaints):
+        progress.say(complaint + (" Using the checkpoint before it." if files is not None or i + 1 < len(complaints) else ""))
     if files is None:
         if complaints:
             raise RunFailed(f"no checkpoint in {folder.checkpoints} is whole, so nothing can be resumed. "
@@ -168,7 +171,7 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew:
         return Position()
     step, facts = checkpoint.restore(files, game)
     at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())))
-    keep_pace(game, at)
+    keep_pace(game, at, plan)
     progress.say(f"resumed from step {step}")
     if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact, crew.size)):
         progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
@@ -178,26 +181,32 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew:
 def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, at: Position) -> Position:
     """Go back to the last good checkpoint with half the learning rate, or give up with the reason."""
     if plan.on_nan != "rollback":
-        raise error
-    if len(at.rollbacks) >= MOST_ROLLBACKS:
-        raise NotFinite(f"{error} It went back {MOST_ROLLBACKS} times already, each time with half the learning rate.") from None
+        raise NotFinite(f"{error} Try half the learning rate, or the same command with on_nan=rollback, and look at the last lines of "
+                        f"log.jsonl.") from None
+    if len(at.rollbacks) - plan.inherited >= MOST_ROLLBACKS:
+        raise NotFinite(f"{error} It went back {MOST_ROLLBACKS} times already, each time with half the learning rate. Start afresh with "
+                        f"a much smaller one, or look for what is wrong in the data or the settings.") from None
     files, _ = checkpoint.newest(folder.checkpoints, game)
     if files is None:
         raise NotFinite(f"{error} No whole checkpoint is left to go back to.") from None
     step, _ = checkpoint.restore(files, game)
     back = Position(step, at.seconds, [*at.rollbacks, {"at": at.step, "to": step, "why": str(error)}])
-    keep_pace(game, back)
+    keep_pace(game, back, plan)
     crew.wait()
     if crew.first:
         folder.rewind(step)
-    progress.say(f"{error}\nBack to step {step:,}, with {0.5 ** len(back.rollbacks):g} of the learning rate from there on.")
+    progress.say(f"{error}\nBack to step {step:,}, with {pace(back, plan):g} of the learning rate from there on.")
     return back
 
 
-def keep_pace(game: Game, at: Position) -> None:
-    """Half the learning rate for every time that the run went back."""
+def pace(at: Position, plan: Plan) -> float:
+    """Half the learning rate for every time that the run went back, not counting the run that it was forked from."""
+    return 0.5 ** (len(at.rollbacks) - plan.inherited)
+
+
+def keep_pace(game: Game, at: Position, plan: Plan) -> None:
     for player in game.players.values():
-        player.pace = 0.5 ** len(at.rollbacks)
+        player.pace = pace(at, plan)
 
 
 def last_scores(folder: RunFolder) -> dict[str, float]:
