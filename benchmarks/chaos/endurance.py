@@ -49,7 +49,7 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
         steps = n // len(RUNS)
         watch = Watch(steps)
         wish = Wish(recipe, data, {**given, "steps": steps, "threads": 1, "log_every": max(1, steps // SAMPLES), "save_every": steps // 20,
-                                   "show_every": steps // 200, "score_every": steps // 20}, seed)
+                                   "show_every": max(250, steps // 200), "score_every": steps // 20}, seed)
         prepared = prepare(wish, folder / f"run-{i}")
         train(prepared.game, prepared.source, prepared.plan, prepared.folder, watch)
         prepared.folder.unlock()
