@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from chaos.listener import Listener
 from chaos.nans import Injector
 from sparring import checkpoint, trainer
 from sparring.api import run
@@ -16,17 +17,6 @@ from sparring.run import read_lines
 
 GIVEN = {"steps": 16, "batch": 16, "width": 8, "depth": 1, "threads": 1, "save_every": 4, "log_every": 1, "show_every": 10**6,
          "score_every": 10**6}
-
-
-class Listener:
-    def __init__(self):
-        self.said = []
-
-    def update(self, step, steps, values):
-        pass
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def trained(folder, place=None, at=6, once=True, recipe="gan", **given):

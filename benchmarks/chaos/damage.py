@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chaos.guard import guarded
+from chaos.listener import Listener
 from chaos.tally import Tally
 from sparring import checkpoint
 from sparring.crew import ALONE
@@ -26,19 +27,6 @@ RUNS = (("gan", "ring"), ("wgan", "quadratic"), ("r3gan", "mixture"), ("vae", "g
 BEFORE, NEWEST = 2, 4           # rounds after which the two checkpoints were saved
 PLAN = Plan(steps=10, batch=8, seed=0, device=torch.device("cpu"))
 SECONDS, MEGABYTES = 20.0, 200
-
-
-class Listener:
-    """Progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def update(self, step: int, steps: int, values: dict[str, float]) -> None:
-        pass
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 def tiny(recipe: str, data: str) -> Game:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from chaos.listener import Listener
 from chaos.tally import Tally
 
 PROMISE = ("When a disk is full, read-only or fails to sync, the run says so by name, what was saved stays whole, nothing is called saved "
@@ -43,19 +44,6 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
     if done.returncode:
         return Tally(n, [f"all: {done.stderr[-2000:]}"])
     return Tally(**json.loads(done.stdout.splitlines()[-1]))
-
-
-class Listener:
-    """Progress that remembers what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def update(self, step: int, steps: int, values: dict[str, float]) -> None:
-        pass
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 def train(out: Path, steps: int | None = None) -> tuple[str, list[str]]:
