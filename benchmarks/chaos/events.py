@@ -8,6 +8,7 @@ from chaos.tally import Tally
 
 PROMISE = ("Killed at any of its file events, or with a file half written, a run goes on from its newest whole checkpoint and ends "
            "with the same bits.")
+RESUMED = r"(?:resumed from step |is finished \()(\d+)"      # killed while it drew its last pictures, a run is finished
 TRAIN = ["train", "gan", "--data", "mixture", "--steps", "12", "batch=16", "width=16", "threads=1", "save_every=4", "show_every=6",
          "score_every=6", "log_every=3"]
 
@@ -16,7 +17,7 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
     """At most n points, evenly over all the events of a run (a run has fewer than 200)."""
     work = folder / "ckpt-chaos"
     command = [sys.executable, "-m", "ckpt_chaos", "run", "--checkpoint-glob", "{out}/checkpoint/0*", "--ckpt-ignore-size",
-               "--step-regex", r"resumed from step (\d+)", "--result-file", "{out}/model/model.safetensors", "--max-points", str(n),
+               "--step-regex", RESUMED, "--result-file", "{out}/model/model.safetensors", "--max-points", str(n),
                "--jobs", "2", "--timeout", "300", "--fail-on", "HARD_FAIL,SILENT_DIVERGENCE,LOST_WORK", "--work", str(work),
                "--", sys.executable, "-m", "sparring", *TRAIN, "--out", "{out}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
