@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all smoke lint benchmark chaos audit clean
+.PHONY: demo test test-all attack smoke lint benchmark chaos audit clean
 
 demo: .venv/ready
 	$(BIN)/sparring demo
@@ -11,6 +11,9 @@ test: .venv/ready
 
 test-all: .venv/ready lint
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+attack: .venv/ready
+	$(BIN)/python -m pytest -m chaos
 
 smoke: .venv/ready
 	$(BIN)/sparring experiment --all --quick

@@ -33,6 +33,7 @@ def test_without_hashes_damage_would_be_missed(tmp_path, monkeypatch):
     assert len(damage.trials(20, tmp_path).failures) > 10
 
 
+@pytest.mark.chaos
 def test_fifty_pickles_are_never_executed(tmp_path):
     tally = pickles.trials(50, tmp_path)
     assert tally.failures == []

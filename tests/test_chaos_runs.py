@@ -7,6 +7,9 @@ import pytest
 from chaos import disk, endurance, events, kills, nans
 
 
+pytestmark = pytest.mark.chaos
+
+
 def test_kills(tmp_path):
     found = kills.trials(4, tmp_path)
     assert found.failures == []
@@ -35,7 +38,7 @@ def test_file_events(tmp_path):
 
 
 def test_a_long_run_leaves_nothing_behind(tmp_path):
-    found = endurance.trials(2000, tmp_path)
+    found = endurance.trials(1000, tmp_path)
     counted = [failure for failure in found.failures if "memory" not in failure]       # too short to judge kilobytes by
     assert counted == []
     assert found.facts["gan on mixture: threads"] == "3 -> 3"
