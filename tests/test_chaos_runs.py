@@ -6,7 +6,6 @@ import pytest
 
 from chaos import disk, endurance, events, kills, nans
 
-
 pytestmark = pytest.mark.chaos
 
 
