@@ -2,8 +2,8 @@
 
     python benchmarks/parzen.py FOLDER      with MNIST's four IDX files; or SPARRING_MNIST=FOLDER
 
-12,500 of the published 125,000 rounds have been played for benchmarks/results/parzen.json, since the machine was wanted for other
-work: the figures there are of the first tenth of that run, not of its end.  The run is kept in runs/parzen, so a benchmark that
+25,000 of the published 125,000 rounds have been played for benchmarks/results/parzen.json, since the machine was wanted for other
+work: the figures there are of the first fifth of that run, not of its end.  The run is kept in runs/parzen, so a benchmark that
 was stopped goes on from its last thousand rounds, if that folder is still there, and from the first round otherwise.
 """
 
@@ -35,7 +35,7 @@ from sparring.rng import generator, seed_round
 CPU, SEED = torch.device("cpu"), 0
 TRAIN, VALID, CENTRES, BATCH, LATENT = 50_000, 1_000, 10_000, 100, 100
 EPOCH = TRAIN // BATCH                                           # rounds; the published run is 250 epochs, 125,000 rounds
-MILESTONES = (5_000, 12_500, 25_000, 40_000)
+MILESTONES = (5_000, 12_500, 25_000, 50_000, 90_000, 125_000)
 CHECKPOINTS = Path("runs/parzen")
 
 
