@@ -100,6 +100,20 @@ def test_the_choice_is_kept_with_its_reason_and_resumed(tmp_path, monkeypatch):
     assert again.plan.precision == "bf16"
 
 
+def test_a_run_from_before_there_was_a_choice_stays_in_fp32(tmp_path, monkeypatch):
+    given = {"steps": 500, "batch": 8, "width": 250, "threads": 1}
+    clock(monkeypatch, [1.0, 1.0])
+    prepare(Wish("gan", IMAGES, given), tmp_path / "run").folder.unlock()
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    del config["run_settings"]["precision"]
+    path.write_text(json.dumps(config))
+    clock(monkeypatch, [2.0, 1.0])                              # by now bf16 would win
+    again = prepare(Wish("gan", IMAGES, given), tmp_path / "run")
+    again.folder.unlock()
+    assert again.plan.precision == "fp32"
+
+
 def test_measuring_leaves_random_numbers_and_own_networks_alone(tmp_path):
     G = torch.nn.Sequential(torch.nn.Linear(4, 700), torch.nn.ReLU(), torch.nn.Linear(700, 700), torch.nn.ReLU(), torch.nn.Linear(700, 2))
     before = [p.clone() for p in G.parameters()]

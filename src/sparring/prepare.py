@@ -103,8 +103,9 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         old = folder.read_config()
         if old is not None:
             refuse_changes(old, asked, folder)
-            run_settings = make(RunSettings, old["run_settings"] | now)
-            if crew.first and run_settings.model_dump() != old["run_settings"] and now:
+            # a run that began before there was a choice was in fp32, and stays so
+            run_settings = make(RunSettings, {"precision": "fp32"} | old["run_settings"] | now)
+            if crew.first and now and run_settings.model_dump() != old["run_settings"]:
                 old = old | {"run_settings": run_settings.model_dump()}         # the receipt says what is done from here on
                 folder.write_config(old)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
