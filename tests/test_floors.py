@@ -9,7 +9,7 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness", "untrusted", "crew"},
+     "progress", "precision", "exactness", "untrusted", "crew", "adam"},
     {"game"},
     {"adversaries"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring import adam
 from sparring.errors import RunFailed
 from sparring.schedules import Schedule
 
@@ -57,6 +58,7 @@ class Player:
         self._fast: list[Tensor] = list(net.parameters())
         self._slow: list[Tensor] = list(self.average.parameters())
         self._buffers = list(zip(self.average.buffers(), net.buffers(), strict=True))
+        self._adam = adam.plain(optimizer)
 
     def thaw(self, learning: bool) -> None:
         """Let the parameters gather gradients, or not."""
@@ -67,6 +69,13 @@ class Player:
         """Give the optimizer the learning rate of this round."""
         for group, own in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = self.pace * (own if self.learning_rate is None else self.learning_rate(step))
+
+    def move(self) -> None:
+        """Take the optimizer's step."""
+        if self._adam is not None and all(p in self._adam.state for p in self.parameters):
+            adam.step(self._adam)
+        else:
+            self.optimizer.step()
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
@@ -146,7 +155,7 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
             if report.minimize:
                 _clear(turn.player)
                 _gather(game, turn.player, name, report.minimize, step, share)
-                turn.player.optimizer.step()
+                turn.player.move()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
     for player in game.players.values():
@@ -179,7 +188,7 @@ def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[st
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
     for player in movers.values():
-        player.optimizer.step()
+        player.move()
     for player in game.players.values():
         player.follow(step)
     return scores, watched
