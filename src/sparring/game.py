@@ -5,7 +5,7 @@ and the losses, which are ordinary functions.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import reduce
@@ -26,10 +26,12 @@ class Report(NamedTuple):
     """What a loss found: named terms whose sum is minimized, and values that are only looked at.
 
     Watched values are functions, called only in rounds that are logged.  A report without terms sits the turn out.
+    A compiled loss brings the gradient of the sum by each of the player's parameters, None for one that it does not reach.
     """
 
     minimize: dict[str, Tensor] = {}  # noqa: RUF012 - a NamedTuple default, never changed
     watch: Watched = {}  # noqa: RUF012
+    slopes: Sequence[Tensor | None] | None = None
 
 
 Loss = Callable[[Any, int], Report]     # (batch, round) -> report
@@ -154,7 +156,7 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
             report = turn.loss(shared if repeat == 0 else next(batches), step)
             if report.minimize:
                 _clear(turn.player)
-                _gather(game, turn.player, name, report.minimize, step, share)
+                _gather(game, turn.player, name, report, step, share)
                 turn.player.move()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
@@ -183,7 +185,7 @@ def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[st
         _let_learn(game, turn.player, step)
         report = turn.loss(shared, step)
         if report.minimize:
-            _gather(game, turn.player, name, report.minimize, step)
+            _gather(game, turn.player, name, report, step)
             movers[id(turn.player)] = turn.player
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
@@ -206,15 +208,20 @@ def _clear(player: Player) -> None:
         p.grad = None
 
 
-def _gather(game: Game, player: Player, name: str, terms: dict[str, Tensor], step: int, share: Share | None = None) -> None:
+def _gather(game: Game, player: Player, name: str, report: Report, step: int, share: Share | None = None) -> None:
     """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite.
 
     Processes that share find that out together, after their gradients were averaged: one that left alone would be waited for.
     """
+    terms = report.minimize
     total = reduce(torch.add, terms.values())
     if share is None and not math.isfinite(total.item()):
         raise NotFinite(_blame(game, name, terms, step))
-    total.backward()        # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
+    if report.slopes is None:
+        total.backward()    # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
+    else:
+        for p, slope in zip(player.parameters, report.slopes, strict=True):
+            p.grad = slope if slope is None or slope.stride() == p.stride() else torch.empty_like(p).copy_(slope)
     for p in player.parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
