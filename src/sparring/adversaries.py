@@ -109,6 +109,8 @@ class Adversaries:
 
     def penalized(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         """Each penalty by name, weighted; a packed sample has one gradient."""
+        if not self.rules.penalty:                              # and no noise is drawn for none
+            return {}
         labels = tuple(y[::self.rules.pack] for y in self.labels(batch))
         real, made = (penalties.packed(self.seen(x, step), self.rules.pack) for x in (batch.x, fake))
 

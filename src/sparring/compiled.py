@@ -4,6 +4,7 @@ A compiled network under an eager penalty loses the penalty's gradient; a compil
 `torch.func.grad`, does not.  The outer gradient is taken inside as well, so that a turn is one call.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
@@ -39,7 +40,7 @@ class Compiled:
         self.name, self.turn, self.tell = name, turn, tell
         self.whole = torch.compile(with_gradient(turn), fullgraph=True, backend=self.compile,
                                    options={"guard_filter_fn": changeable})
-        self.count, self.logged, self.failed = 0, 0, False
+        self.count, self.last, self.failed = 0, -1, False       # compilations, the round of the last one
         try:
             let_gradients_be_compiled()
         except AttributeError:
@@ -51,7 +52,9 @@ class Compiled:
         if self.count > USUAL:
             self.tell(f"compile: the turn '{self.name}' is compiled for the {self.count}th time")
         on_cpu = all(x.device.type == "cpu" for x in inputs if isinstance(x, Tensor))
-        return torch._inductor.compile(graph, inputs, {"fallback_random": True, "cpp_wrapper": on_cpu})
+        with warnings.catch_warnings():                             # torch warns of its own parts
+            warnings.simplefilter("ignore")
+            return torch._inductor.compile(graph, inputs, {"fallback_random": True, "cpp_wrapper": on_cpu})
 
     def give_up(self, why: str) -> None:
         self.failed = True
@@ -60,14 +63,16 @@ class Compiled:
     def __call__(self, batch: Batch, step: int) -> Report:
         if self.failed:
             return self.turn.loss(batch, step)
+        before = self.count
         try:
             terms, values, slopes = self.whole(batch, step)
         except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
             self.give_up(reason(error))
             return self.turn.loss(batch, step)
         watched: Watched = {name: partial(Tensor.detach, value) for name, value in values.items()}
-        if self.count > self.logged:
-            self.logged = self.count
+        if self.count > before:
+            self.last = step
+        if self.last == step:
             watched["compilations"] = lambda: torch.tensor(float(self.count))
         return Report(terms, watched, slopes)
 
@@ -102,4 +107,4 @@ def changeable(guards: Sequence[Any]) -> list[bool]:
 def reason(error: Exception) -> str:
     """The first line that says what it is."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:200]
+    return " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1] or [type(error).__name__])[:300]

@@ -86,7 +86,8 @@ def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: P
     the disk does not take what must be written.  Of a crew, the first process draws, scores, logs, saves and speaks.
     """
     game = in_one(game, progress.say) if plan.compile else game
-    with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), deterministic(plan.exact):
+    with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), memory_trouble_told(plan, folder), \
+            deterministic(plan.exact):
         at = resume(game, plan, folder, progress, crew)
         while True:
             try:
@@ -243,3 +244,16 @@ def disk_trouble_told(folder: RunFolder) -> Iterator[None]:
             "The last checkpoint is whole: run the same command again to go on."
         raise RunFailed(f"{error.filename or folder.path} could not be written: {error.strerror or error}. "
                         f"Make room or mend the permissions. {kept}") from error
+
+
+@contextmanager
+def memory_trouble_told(plan: Plan, folder: RunFolder) -> Iterator[None]:
+    """Turn an accelerator that is out of memory into a message that says by how much, and which batch may fit."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        short = ". ".join(str(error).splitlines()[0].split(". ")[:3]).rstrip(".")
+        less = max(1, plan.batch // 2)
+        advice = f"batch={less} takes about half" if less < plan.batch else "A smaller width or size takes less"
+        raise RunFailed(f"batch={plan.batch} does not fit into the memory of {plan.device}: {short}. {advice}; give it with "
+                        f"--out NEWDIR, or with --fork NEWDIR to go on from the last checkpoint in {folder.path}.") from error
