@@ -14,7 +14,7 @@ FLOORS = [
     {"adversaries"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
     {"scores"},
-    {"trainer"},
+    {"trainer", "sharing"},
     {"prepare"},
     {"api"},
     {"experiments"},

@@ -1,5 +1,6 @@
 """From what a user asked for to a game that is ready to play: settings, data, folder, device, networks."""
 
+import json
 import os
 import platform
 import shutil
@@ -25,8 +26,9 @@ from sparring.data.space import Space, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
 from sparring.recipes import Recipe, find
-from sparring.run import RunFolder, differences
+from sparring.run import RunFolder, differences, in_words
 from sparring.settings import RunSettings, Settings, make, split
+from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.trainer import Plan
 
 COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
@@ -82,7 +84,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     """Make or reopen the run folder and build the game; the folder stays locked until `folder.unlock()`.
 
     InputError when the folder holds a run that was asked for differently, with the differences.  Of a crew, the first process
-    makes the folder, and the others find the run in it; whoever was started differently is told so like that.
+    makes the folder, and the others find the run in it, once they are found to have been asked for the same.
     """
     if not crew.first:
         crew.wait()
@@ -94,9 +96,12 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
         "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
     }
-    refuse_uneven(settings, wish, crew)
+    refuse_uneven(settings, lambda: choose_device(wish.device), crew)
     folder = RunFolder(fork or out)
-    if crew.first:
+    if not crew.first:
+        refuse_strangers(asked | now, crew)
+        refuse_own_folder(folder, crew)
+    else:
         folder.create()
         folder.lock()
     try:
@@ -124,30 +129,17 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
                 go_on_from(RunFolder(out), folder, game, config)
             else:
                 folder.write_config(config)
+        if crew.first:
+            crew.wait()
+            refuse_strangers(asked | now, crew)
     except BaseException:
         folder.unlock()
         raise
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
                 run.workers, run.precision, run.exact, run.on_nan, inherited if type(inherited) is int else 0)
-    if crew.first:
-        crew.wait()
+    crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
-
-
-def refuse_uneven(settings: Settings, wish: Wish, crew: Crew) -> None:
-    """InputError for what several processes cannot share."""
-    if crew.size > 1 and choose_device(wish.device) != "cpu":
-        raise InputError("several processes train on processors so far, not on a GPU each. Give --device cpu, or start without torchrun.")
-    if settings.batch % crew.size:
-        raise InputError(f"batch={settings.batch} cannot be shared evenly by {crew.size} processes. "
-                         f"Try batch={max(1, settings.batch // crew.size) * crew.size}.")
-    if crew.size > 1 and getattr(settings, "penalty", "") == "consensus":
-        raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
-                         "have. Train with one process, or with another penalty.")
-    if crew.size > 1 and (ahead := getattr(settings, "unroll", 0)):
-        raise InputError(f"unroll={ahead} takes steps ahead on the whole batch, which processes that see parts of it do not have. "
-                         f"Train with one process, or give unroll=0.")
 
 
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
@@ -183,12 +175,6 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
         raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
                          "\nGive the same settings to resume it, --out NEWDIR to start afresh, or --fork NEWDIR to go on "
                          "from where it is with the new settings.")
-
-
-def in_words(changed: list[str]) -> list[str]:
-    """Differences as a person names them."""
-    return ["the data changed since the run began" if line.startswith("fingerprint:") else
-            line.removeprefix("run_").removeprefix("data_").removeprefix("settings.") for line in changed]
 
 
 def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
