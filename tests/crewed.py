@@ -23,7 +23,7 @@ MORE = [("images", {"penalty": "r1", "penalty_weight": 0.1, "penalty_every": 2})
         ("images", {"augment": "diff"}), ("images", {"augment": "ada"}), ("images", {"augment": "ada", "penalty": "r1"}),
         ("images", {"pack": 2, "conditional": False}), ("curves", {"pack": 2}), ("curves", {"pack": 2, "noise": 0.3}),
         ("curves", {"noise": 0.3}), ("curves", {"discriminator_steps": 2, "spectral": True}), ("curves", {"critic_steps": 2}),
-        ("curves", {"penalty": "dragan"}), ("curves", {"penalty": "one_sided", "objective": "wasserstein"}),
+        ("images", {"penalty": "dragan"}), ("curves", {"penalty": "one_sided", "objective": "wasserstein"}),
         ("curves", {"penalty": "gradient", "penalty_every": 2, "pack": 2}), ("images", {"objective": "relativistic", "clip": 0.05}),
         ("images", {"objective": "hinge", "spectral": True}), ("density", {"objective": "least_squares", "decay": 0.5}),
         ("images", {"ema": 0.0}), ("images", {"conditional": False})]
@@ -47,10 +47,11 @@ def build(recipe, source, more):
     return in_precision(entry.game(settings, SOURCES[source].space, CPU), "fp32", CPU)
 
 
-def played(recipe, source, more, crew):
-    """The weights after some rounds, by name."""
+def played(recipe, source, more, crew, seen=iter):
+    """The weights after some rounds, by name; `seen` may change the batches."""
     game = build(recipe, source, more)
-    with closing(batches(SOURCES[source], 8, 0, 0, 0, crew.rows(8))) as stream:
+    with closing(batches(SOURCES[source], 8, 0, 0, 0, crew.rows(8))) as drawn:
+        stream = seen(drawn)
         for step in range(ADAPTED if more.get("augment") == "ada" else ROUNDS):
             seed_round(0, CPU, step)
             doubled = (type(b)(b.x.to(torch.get_default_dtype()), b.labels) for b in stream)

@@ -129,7 +129,7 @@ def test_every_sample_is_seen_once_whoever_joins():
     (["batch=15"], "batch=15 cannot be shared evenly by 2 processes. Try batch=14."),
     (["penalty=consensus"], "Train with one process, or with another penalty"),
     (["unroll=2"], "or give unroll=0"),
-    (["batch=12", "pack=4"], "batch=12 leaves 6 samples to each of 2 processes, which should be two packs of 4 or more. Try batch=16."),
+    (["batch=12", "pack=4"], "batch=12 leaves 6 samples to each of 2 processes, which pack=4 does not divide. Try batch=8."),
 ])
 def test_what_cannot_be_shared_is_refused(tmp_path, words, message):
     done = company.together(2, company.sparring, tmp_path, "train", "gan", "--steps", 2, "threads=1", *words, "--out", tmp_path / "run")

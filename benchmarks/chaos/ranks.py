@@ -27,7 +27,11 @@ MOMENTS = {"one of them, at any moment": 40, "the first one, at any moment": 15,
 def start(words: list[str], out: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "100000",
                "-m", "sparring", *words, "--out", str(out)]
-    with open(out.with_suffix(".said"), "ab") as said:
+    return launch(command, out.with_suffix(".said"))
+
+
+def launch(command: list[str], file: Path) -> "subprocess.Popen[bytes]":
+    with open(file, "ab") as said:
         return subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
@@ -68,9 +72,11 @@ def attack(moment: str, running: "subprocess.Popen[bytes]", out: Path, rnd: rand
         return 0
     if "any moment" in moment:
         time.sleep(rnd.uniform(0, 1))
+    already = 0
     if "start" in moment:                                       # all are killed, so that all start, and in that again
         before = set(workers(running.pid))
-        kill(workers(running.pid))
+        kill(list(before))
+        already = len(before)
         until(lambda: len(now := set(workers(running.pid))) == 2 and not now & before, 60)
         time.sleep(rnd.uniform(0, 6))
     alive = workers(running.pid)
@@ -80,7 +86,7 @@ def attack(moment: str, running: "subprocess.Popen[bytes]", out: Path, rnd: rand
         time.sleep(rnd.uniform(0, 0.2))
         kill(others := [pid for pid in workers(running.pid) if pid not in chosen][:1])
         return len(chosen) + len(others)
-    return len(chosen)
+    return already + len(chosen)
 
 
 def kill(pids: list[int]) -> None:
@@ -108,6 +114,7 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
             began = time.monotonic()
             tally.tried += 1
             tally.count(f"killed {moment}")
+            tally.facts["processes killed"] = int(tally.facts.get("processes killed", 0)) + killed
             if not progress(log, running):
                 tally.fail(f"kill {tally.tried}", f"{moment}: no round was logged in {HANGS} s after it")
                 break
@@ -118,6 +125,14 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
 
 
 def finish(running: "subprocess.Popen[bytes]", out: Path, whole: Path, tally: Tally, name: str) -> None:
+    ended(running, tally, name)
+    for difference in differences(whole, out):
+        tally.fail(name, difference)
+    tally.count("runs")
+
+
+def ended(running: "subprocess.Popen[bytes]", tally: Tally, name: str) -> None:
+    """Wait for torchrun's end, and see whether it was a good one."""
     try:
         if running.wait(1200) != 0:
             tally.fail(name, f"torchrun ended with code {running.returncode}")
@@ -125,9 +140,6 @@ def finish(running: "subprocess.Popen[bytes]", out: Path, whole: Path, tally: Ta
         kill(workers(running.pid))
         running.kill()
         tally.fail(name, "did not end")
-    for difference in differences(whole, out):
-        tally.fail(name, difference)
-    tally.count("runs")
 
 
 def told(tally: Tally, seconds: list[float]) -> Tally:

@@ -82,7 +82,8 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
            f"at the end: see rollbacks in {folder.model}/config.json." if outcome.rollbacks else ""
     if not outcome.finished(prepared.plan):
         return {"state": "stopped", **common, "resume": command,
-                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{averaging} To go on:\n  {command}"}
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{averaging}\nTo go on:\n  "
+                        f"{'torchrun ... -m ' if crew.size > 1 else ''}{command}"}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,

@@ -28,9 +28,9 @@ def refuse_uneven(settings: Settings, device: Callable[[], str], crew: Crew) -> 
                              "without torchrun.")
     if settings.batch % crew.size:
         raise InputError(f"batch={settings.batch} cannot be shared evenly by {crew.size} processes. Try batch={max(1, part) * crew.size}.")
-    if pack > 1 and (part % pack or part == pack):
-        raise InputError(f"batch={settings.batch} leaves {part} samples to each of {crew.size} processes, which should be two packs of "
-                         f"{pack} or more. Try batch={2 * pack * crew.size}.")
+    if part % pack:
+        raise InputError(f"batch={settings.batch} leaves {part} samples to each of {crew.size} processes, which pack={pack} does not "
+                         f"divide. Try batch={max(1, part // pack) * pack * crew.size}.")
     if getattr(settings, "penalty", "") == "consensus":
         raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
                          "have. Train with one process, or with another penalty.")
