@@ -9,12 +9,13 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness", "untrusted", "crew"},
+     "progress", "precision", "exactness", "untrusted", "crew", "adam"},
     {"game"},
-    {"adversaries"},
+    {"adversaries", "compiled"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
     {"scores"},
     {"trainer", "sharing"},
+    {"earlier"},
     {"prepare"},
     {"api"},
     {"experiments"},

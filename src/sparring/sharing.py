@@ -14,8 +14,8 @@ from sparring.settings import Settings
 ONE_DISK = "Give --out a folder on a disk that all of them share."
 
 
-def refuse_uneven(settings: Settings, device: Callable[[], str], crew: Crew) -> None:
-    """InputError for what several processes cannot share."""
+def refuse_uneven(settings: Settings, looks: dict[str, Any], device: Callable[[], str], crew: Crew) -> None:
+    """InputError for what several processes cannot share; `looks` are run settings that were given."""
     if crew.size == 1:
         return
     part, pack = settings.batch // crew.size, getattr(settings, "pack", 1)
@@ -31,6 +31,9 @@ def refuse_uneven(settings: Settings, device: Callable[[], str], crew: Crew) -> 
     if part % pack:
         raise InputError(f"batch={settings.batch} leaves {part} samples to each of {crew.size} processes, which pack={pack} does not "
                          f"divide. Try batch={max(1, part // pack) * pack * crew.size}.")
+    if looks.get("compile") == "on":
+        raise InputError("compile=on compiles the turns of one process, and several share their noise and statistics. Give compile=off, or "
+                         "start without torchrun.")
     if getattr(settings, "penalty", "") == "consensus":
         raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
                          "have. Train with one process, or with another penalty.")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sparring import checkpoint
+from sparring.compiled import in_one
 from sparring.crew import ALONE, Crew, bits
 from sparring.data.source import Batch, Source, batches
 from sparring.errors import RunFailed
@@ -40,6 +41,7 @@ class Plan:
     save_every: int = 0
     workers: int = 0
     precision: str = "fp32"
+    compile: bool = False
     exact: bool = False
     on_nan: str = "stop"
     inherited: int = 0          # rollbacks of the run that this one was forked from
@@ -78,7 +80,7 @@ class Position:
 
     def facts(self, plan: Plan, crew: Crew) -> dict[str, Any]:
         return {"seconds": self.seconds, "rollbacks": self.rollbacks,
-                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size)}
+                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile)}
 
 
 def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew = ALONE) -> Outcome:
@@ -87,6 +89,7 @@ def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: P
     RunFailed when a term is not finite (with `on_nan` rollback, after three times back with half the learning rate), or when
     the disk does not take what must be written.  Of a crew, the first process draws, scores, logs, saves and speaks.
     """
+    game = in_one(game, progress.say) if plan.compile else game
     with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), deterministic(plan.exact):
         at = resume(game, plan, folder, progress, crew)
         before = at.seconds
@@ -194,7 +197,7 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew:
     at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())))
     keep_pace(game, at, plan)
     progress.say(f"resumed from step {step}")
-    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact, crew.size)):
+    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile)):
         progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
     return at
 
