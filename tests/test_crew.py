@@ -185,7 +185,7 @@ def test_weights_that_drift_apart_are_never_saved(tmp_path):
 
 
 def test_nobody_waits_for_ever(tmp_path):
-    done = company.together(2, company.silent, tmp_path, 1.0)
+    done = company.together(2, company.silent, tmp_path, 0.5)
     assert done[0].code == 1
     assert "process 0 stopped, since another one left or did not answer in time" in done[0].said
 

@@ -32,8 +32,8 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
         if tally.tried >= n:
             break
         out = folder / f"run-{run}"
-        nodes, log = start(words, out), out / "log.jsonl"
-        while tally.tried < n and ranks.progress(log, nodes[0]) and nodes[0].poll() is None:
+        nodes, log, most = start(words, out), out / "log.jsonl", min(n, tally.tried + ranks.MOST)
+        while tally.tried < most and ranks.progress(log, nodes[0]) and nodes[0].poll() is None:
             time.sleep(rnd.uniform(0, 1))
             killed = ranks.workers(rnd.choice(nodes).pid)
             ranks.kill(killed)

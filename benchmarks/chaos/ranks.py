@@ -20,6 +20,7 @@ RUNS = [["train", "wgan-gp", "--data", "mixture", "--steps", "200", "batch=32", 
         ["train", "gan", "--data", "digits", "--steps", "150", "batch=16", "width=8", "augment=ada", "penalty=r1", "penalty_every=4",
          *OFTEN]]
 HANGS = 240             # seconds without a logged round
+MOST = 10               # attacks on one run, which then goes on to its end
 MOMENTS = {"one of them, at any moment": 40, "the first one, at any moment": 15, "the first one, while a checkpoint is written": 15,
            "one of them, while they start": 15, "one of them, and another right after": 10, "all of them at once": 5}
 
@@ -105,8 +106,8 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
         if tally.tried >= n:
             break
         out, words = folder / f"run-{run}", RUNS[run % len(RUNS)]
-        running, log = start(words, out), out / "log.jsonl"
-        while tally.tried < n and progress(log, running) and running.poll() is None:
+        running, log, most = start(words, out), out / "log.jsonl", min(n, tally.tried + MOST)
+        while tally.tried < most and progress(log, running) and running.poll() is None:
             moment = rnd.choices(list(MOMENTS), list(MOMENTS.values()))[0]
             killed = attack(moment, running, out, rnd)
             if not killed:

@@ -89,11 +89,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     recipe, settings, data_settings, run_settings, source = resolve(wish)
     looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
-    asked = {
-        "recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
-        "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
-        "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
-    }
+    asked = asked_for(wish, settings, data_settings, looks, source)
     refuse_uneven(settings, looks, lambda: choose_device(wish.device), crew)
     folder = RunFolder(fork or out)
     if not crew.first:
@@ -139,6 +135,13 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
                 inherited if type(inherited) is int else 0)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
+
+
+def asked_for(wish: Wish, settings: Settings, data_settings: DataSettings, looks: dict[str, Any], source: Source) -> dict[str, Any]:
+    """What makes a run this run and no other, as it stands in config.json."""
+    return {"recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
+            "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
+            "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()}}
 
 
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
