@@ -23,6 +23,7 @@ from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
 from sparring.recipes import RECIPES
 from sparring.run import read_lines
+from sparring.sharing import refuse_uneven
 
 TESTS = Path(__file__).parent
 TRAIN = ["train", "wgan-gp", "--data", "mixture", "--steps", "16", "batch=16", "width=16", "threads=1", "save_every=4", "log_every=1",
@@ -197,7 +198,8 @@ def test_statistics_of_all_and_what_they_agree_on(tmp_path):
     assert found == [{"total": 3.0, "slope": 3.0, "told": "I am 0", "any": True, "refused": refused}] * 2
 
 
-def test_alone_there_is_nothing_to_share():
+def test_alone_there_is_nothing_to_share(monkeypatch):
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
     assert ALONE.share is None and ALONE.rows(7) == slice(0, 7)
     assert ALONE.means({"a": 1.0}) == {"a": 1.0} and ALONE.any(True) and not ALONE.any(False)
     ALONE.agree("nothing", "", b"x")
@@ -212,6 +214,26 @@ def test_alone_there_is_nothing_to_share():
         assert crew is ALONE
     with pytest.raises(InputError, match="should be whole numbers"), joined({"WORLD_SIZE": "two"}):
         pass
+    with pytest.raises(InputError, match=r"MASTER_ADDR expected, but not set\. Start with torchrun"), joined({"WORLD_SIZE": "2"}):
+        pass
+
+
+def test_devices_that_processes_cannot_share(monkeypatch):
+    settings = RECIPES["gan"].settings()
+    refuse_uneven(settings, {}, lambda: "cpu", Crew(1, 2, 1))
+    refuse_uneven(settings, {"compile": "on"}, lambda: "mps", ALONE)
+    with pytest.raises(InputError, match="not on one Apple GPU"):
+        refuse_uneven(settings, {}, lambda: "mps", Crew(1, 2, 1))
+    with pytest.raises(InputError, match="compile=on"):
+        refuse_uneven(settings, {"compile": "on"}, lambda: "cpu", Crew(1, 2, 1))
+    monkeypatch.setattr("torch.distributed.is_nccl_available", lambda: False)
+    with pytest.raises(InputError, match="need a build of torch with NCCL"):
+        refuse_uneven(settings, {}, lambda: "cuda", Crew(1, 2, 1))
+    monkeypatch.setattr("torch.distributed.is_nccl_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    refuse_uneven(settings, {}, lambda: "cuda", Crew(0, 2, 0))
+    with pytest.raises(InputError, match="process 1 finds no GPU for itself: there are 1 on its machine, and 1 processes before it"):
+        refuse_uneven(settings, {}, lambda: "cuda", Crew(1, 2, 1))
 
 
 def test_every_start_meets_in_a_part_of_its_own():

@@ -129,6 +129,8 @@ class Crew:
         """RunFailed, in a sentence, when what is entered finds that another process is gone, or waits too long for it."""
         try:
             yield
+        except RunFailed:
+            raise
         except RuntimeError as error:
             raise RunFailed(f"process {self.rank} stopped, since another one left or did not answer in time; what that says is the reason "
                             f"({str(error).splitlines()[0][:150]}).") from None
@@ -157,7 +159,10 @@ def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, 
     if local < gpus:
         torch.cuda.set_device(local)
     with crew.company():
-        store, _, _ = next(rendezvous("env://", rank, size, timeout=soon))
+        try:
+            store, _, _ = next(rendezvous("env://", rank, size, timeout=soon))
+        except ValueError as error:
+            raise InputError(f"{error}. Start with torchrun, which says where the others are, or unset WORLD_SIZE.") from None
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", store=met(store, rank, size, soon), rank=rank, world_size=size,
                                 timeout=soon)
     try:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from sparring.crew import Crew
 from sparring.errors import InputError
@@ -20,6 +21,9 @@ def refuse_uneven(settings: Settings, looks: dict[str, Any], device: Callable[[]
         return
     part, pack = settings.batch // crew.size, getattr(settings, "pack", 1)
     match device():
+        case "cuda" if not dist.is_nccl_available():
+            raise InputError("several processes on GPUs need a build of torch with NCCL, which this one is without. Give --device cpu, or "
+                             "start without torchrun.")
         case "cuda" if crew.local >= (gpus := torch.cuda.device_count()):
             raise InputError(f"process {crew.rank} finds no GPU for itself: there are {gpus} on its machine, and {crew.local} processes "
                              f"before it. Give --nproc-per-node {gpus}, or --device cpu.")
