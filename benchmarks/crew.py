@@ -27,8 +27,11 @@ FORMULA = ("all-reduce of S bytes by n processes in a ring: 2 (n - 1) / n * S / 
            "and sample")
 PROTOCOL = ("exact: every recipe on every kind of data and with the settings that concern a whole batch, three rounds (nine with adaptive "
             "augmentation) of batch 8, by processes of one thread and by one; backwards: one process with every batch in reverse, beside "
-            f"itself. pace: 32x32 RGB DCGAN, width 64, one thread a process, {PAIRS} pairs of {ROUNDS} rounds by one and by two, in "
-            "turns; loopback. all-reduce: gloo, loopback, float32, medians. on paper: " + FORMULA)
+            f"itself. pace: 32x32 RGB DCGAN, width 64, one thread a process, {PAIRS} times {ROUNDS} rounds by one process, by two, and by "
+            "two that each play half a batch and exchange nothing, in turns; loopback. all-reduce: gloo, loopback, float32, medians. on "
+            "paper: " + FORMULA)
+ONE, TWO = "one process, images/s", "two processes, images/s"
+APART, COST = "two that exchange nothing, images/s", "two, relative to two that exchange nothing"
 SHARE = "share of the time in averaging, waiting included"
 
 
@@ -67,15 +70,13 @@ def exact(*differences: dict[str, Any]) -> dict[str, Any]:
 
 # ------------------------------------------------------------------------------------------------- how much faster
 def pace(batch: int, precision: str) -> dict[str, Any]:
-    pairs = torchrun(2, "-m", "parallel.pace", "OUT/found.json", batch, precision, PAIRS, ROUNDS)[0]
-    one, two = ([pair[who] for pair in pairs] for who in ("alone", "together"))
+    turns = torchrun(2, "-m", "parallel.pace", "OUT/found.json", batch, precision, PAIRS, ROUNDS)[0]
+    one, apart, two = ([turn[who] for turn in turns] for who in ("alone", "apart", "together"))
     faster = [a["seconds"] / b["seconds"] for a, b in zip(one, two, strict=True)]
-    return {"one process, images/s": spread([batch / a["seconds"] for a in one]),
-            "two processes, images/s": spread([batch / b["seconds"] for b in two]),
-            "times as fast": spread(faster), "efficiency": statistics.median(faster) / 2,
-            SHARE: spread([b["averaging"] for b in two]),
-            "efficiency by processor time": statistics.median(a["worked"] / b["worked"] for a, b in zip(one, two, strict=True)) / 2,
-            "parameters": pairs[0]["parameters"], "pairs": len(pairs), "rounds": ROUNDS}
+    return {ONE: spread([batch / a["seconds"] for a in one]), APART: spread([batch / a["seconds"] for a in apart]),
+            TWO: spread([batch / b["seconds"] for b in two]), "times as fast": spread(faster), "efficiency": statistics.median(faster) / 2,
+            COST: spread([a["seconds"] / b["seconds"] for a, b in zip(apart, two, strict=True)]),
+            SHARE: spread([b["averaging"] for b in two]), "parameters": turns[0]["parameters"], "turns": len(turns), "rounds": ROUNDS}
 
 
 # --------------------------------------------------------------------------------------------------- more of them
@@ -130,14 +131,13 @@ def tables(cases: dict[str, Any]) -> dict[str, str]:
             beyond = [f"{case['weights off by more than 1e-6']} of {case['weights']:,}" for case in (low, reverse)]
             weights.append(f"| `{name.split(',')[0]}` | {row['combinations']} | {row['largest difference']:.1e} | "
                            f"{low['largest difference']:.1e} | {beyond[0]} | {reverse['largest difference']:.1e}; {beyond[1]} |")
-    speed = ["| batch, precision | one process, images/s | two | times as fast | efficiency | by processor time | averaging, and waiting |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    speed = ["| batch, precision | one process, images/s | two | times as fast | efficiency | two, relative to two that exchange nothing | "
+             "averaging, and waiting |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for name, row in cases.items():
         if name.startswith("pace"):
-            one, both, faster, share = (row[key] for key in ("one process, images/s", "two processes, images/s", "times as fast", SHARE))
-            speed.append(f"| {name.removeprefix('pace, ')} | {one['median']:.0f} | {both['median']:.0f} | {faster['median']:.2f} "
-                         f"({faster['least']:.2f} to {faster['most']:.2f}) | {row['efficiency']:.0%} | "
-                         f"{row['efficiency by processor time']:.0%} | {share['median']:.0%} |")
+            faster, cost = ("{median:.2f} ({least:.2f} to {most:.2f})".format(**row[key]) for key in ("times as fast", COST))
+            speed.append(f"| {name.removeprefix('pace, ')} | {row[ONE]['median']:.0f} | {row[TWO]['median']:.0f} | {faster} | "
+                         f"{row['efficiency']:.0%} | {cost} | {row[SHARE]['median']:.0%} |")
     return {"weights": "\n".join(weights) + "\n", "pace": "\n".join(speed) + "\n", "paper": on_paper(cases)}
 
 

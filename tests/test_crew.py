@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
+from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
 
@@ -285,6 +286,33 @@ def test_noise_of_packs_of_one_and_of_other_lengths():
     assert torch.equal(keyed, torch.randn(8, generator=torch.Generator().manual_seed(0)))
     assert torch.equal(still, torch.ones(8))
     assert sizes((3, 4)) == sizes(((3, 4),)) == (3, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("shape", [(8, 3), (8, 3, 4, 5)])
+def test_batch_norm_over_all_is_batch_norm(shape, affine, dtype):
+    """For a crew of one, which adds nothing up: output, running statistics and every gradient."""
+    plain = torch.nn.BatchNorm1d(3, affine=affine) if len(shape) == 2 else torch.nn.BatchNorm2d(3, affine=affine)
+    ours, rng = deepcopy(plain), torch.Generator().manual_seed(0)
+    x, slope = (torch.randn(shape, generator=rng).to(dtype) for _ in range(2))
+    found = []
+    for net, mode in ((plain, nullcontext()), (ours, Rows(Nobody(), shape[0]))):
+        net.to(torch.float64) if dtype == torch.float64 else None
+        given = (3 * x + 2).requires_grad_()
+        with mode:
+            out = net(given)
+        out.backward(slope)
+        found.append([out, given.grad, net.running_mean, net.running_var, *(p.grad for p in net.parameters())])
+    within = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.05}[dtype]
+    for a, b in zip(*found, strict=True):
+        assert a.dtype == b.dtype
+        torch.testing.assert_close(a, b, atol=within, rtol=within)
+
+
+class Nobody(Crew):
+    def add_up(self, x):
+        return x
 
 
 def test_a_digest_sees_one_bit():

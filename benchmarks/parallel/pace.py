@@ -1,4 +1,7 @@
-"""Rounds of one process and of all, in turns: torchrun ... -m parallel.pace OUT.json BATCH PRECISION PAIRS ROUNDS"""
+"""Rounds of one process, of all, and of all without exchange, in turns:
+
+    torchrun ... -m parallel.pace OUT.json BATCH PRECISION TIMES ROUNDS
+"""
 
 import json
 import sys
@@ -42,13 +45,15 @@ def pace(game: Game, batch: int, crew: Crew, rounds: int) -> dict[str, float]:
 
 
 def compare(crew: Crew, batch: int, precision: str, pairs: int, rounds: int) -> list[dict[str, Any]]:
-    """While the first process plays alone, the others wait."""
-    alone, shared, found = dcgan(batch, precision), dcgan(batch, precision), []
+    """While the first process plays alone, the others wait; apart, each plays its part of the batch, and exchanges nothing."""
+    games, found, part = [dcgan(batch, precision) for _ in range(3)], [], batch // crew.size
     for _ in range(pairs):
-        one = pace(alone, batch, ALONE, rounds) if crew.first else {}
+        one = pace(games[0], batch, ALONE, rounds) if crew.first else {}
         crew.wait()
-        found.append({"alone": one, "together": pace(shared, batch, crew, rounds)})
-    parameters = sum(p.numel() for player in shared.players.values() for p in player.parameters)
+        apart = crew.means(pace(games[1], part, ALONE, rounds))
+        crew.wait()
+        found.append({"alone": one, "apart": apart, "together": pace(games[2], batch, crew, rounds)})
+    parameters = sum(p.numel() for player in games[0].players.values() for p in player.parameters)
     return [{"parameters": parameters, **row} for row in found]
 
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_unary
 
@@ -291,23 +292,46 @@ class Rows(TorchFunctionMode):
 
     def normalized(self, func: Any, x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
                    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
-        """What F.batch_norm computes in training, over the samples of all processes (Ioffe and Szegedy, 2015, Algorithm 1)."""
+        """What F.batch_norm computes in training, over the samples of all processes."""
         if not training:
             return func(x, running_mean, running_var, weight, bias, training, momentum, eps)
-        size, dims = self.crew.size, [d for d in range(x.ndim) if d != 1]
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        high = x if x.dtype == torch.float64 else x.float()
-        mean = Sum.apply(high.mean(dims), self.crew) / size
-        centred = high - mean.view(shape)
-        variance = Sum.apply(centred.square().mean(dims), self.crew) / size
+        plain = torch.empty(x.shape[1], dtype=x.dtype if x.dtype == torch.float64 else torch.float32, device=x.device)
+        weight, bias = plain.fill_(1) if weight is None else weight, torch.zeros_like(plain) if bias is None else bias
+        out, mean, variance = Norm.apply(x, weight, bias, self.crew, eps)
         if running_mean is not None and running_var is not None:
-            count = x.numel() // x.shape[1] * size
-            with torch.no_grad():
-                running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-                running_var.lerp_((variance * count / max(1, count - 1)).to(running_var.dtype), momentum)
-        out = centred * (variance + eps).rsqrt().view(shape)
-        out = out if weight is None else out * weight.view(shape)
-        return (out if bias is None else out + bias.view(shape)).to(x.dtype)
+            count = x.numel() // x.shape[1] * self.crew.size
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            running_var.lerp_((variance * count / max(1, count - 1)).to(running_var.dtype), momentum)
+        return out
+
+
+class Norm(torch.autograd.Function):
+    """Batch norm by the statistics of all processes, in the kernels that torch has for it (Ioffe and Szegedy, 2015, Algorithm 1); the
+    means and variances too.  It can be differentiated once."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor, crew: Crew, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        mine, spread = torch.batch_norm_update_stats(x if x.dtype == torch.float64 else x.float(), None, None, 0.0)
+        mean = crew.add_up(mine) / crew.size
+        variance = crew.add_up(spread + (mine - mean).square()) / crew.size
+        context.save_for_backward(x, weight, mean, variance)
+        context.crew, context.eps = crew, eps
+        context.mark_non_differentiable(mean, variance)
+        return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps), mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        """As if the statistics were constants, and then what they add, which is affine in x."""
+        x, weight, mean, variance = context.saved_tensors
+        slope, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+            slopes[0], x, weight, mean, variance, None, None, False, context.eps, [True, True, True])
+        every, count = context.crew.add_up(torch.stack([by_weight, by_bias])), x.numel() // x.shape[1] * context.crew.size
+        scale = (variance + context.eps).rsqrt()
+        tilt = -weight * scale.square() * every[0] / count
+        shift = -weight * scale * every[1] / count - tilt * mean
+        slope += F.batch_norm(x, torch.zeros_like(mean), torch.ones_like(mean), tilt, shift, False, 0.0, 0.0)
+        return slope, by_weight, by_bias, None, None
 
 
 HOW: dict[Any, Callable[..., Tensor]] = {
