@@ -14,7 +14,7 @@ FLOORS = [
     {"adversaries", "compiled"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
     {"scores"},
-    {"trainer"},
+    {"trainer", "sharing"},
     {"earlier"},
     {"prepare"},
     {"api"},

@@ -6,7 +6,7 @@ from typing import Any
 from sparring import checkpoint
 from sparring.errors import InputError, RunFailed
 from sparring.game import Game
-from sparring.run import RunFolder, differences
+from sparring.run import RunFolder, differences, in_words
 
 COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
 NETWORKS_FROM = ("settings", "data_settings", "own_networks")
@@ -28,12 +28,6 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
         raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
                          "\nGive the same settings to resume it, --out NEWDIR to start afresh, or --fork NEWDIR to go on "
                          "from where it is with the new settings.")
-
-
-def in_words(changed: list[str]) -> list[str]:
-    """Differences as a person names them."""
-    return ["the data changed since the run began" if line.startswith("fingerprint:") else
-            line.removeprefix("run_").removeprefix("data_").removeprefix("settings.") for line in changed]
 
 
 def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:

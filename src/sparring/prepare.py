@@ -1,5 +1,6 @@
 """From what a user asked for to a game that is ready to play: settings, data, folder, device, networks."""
 
+import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ from sparring.game import Game
 from sparring.recipes import Recipe, find
 from sparring.run import RunFolder
 from sparring.settings import RunSettings, Settings, make, split
+from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.trainer import Plan
 
 CHANGEABLE = ("workers", "on_nan")                  # run settings that do not change what comes out
@@ -80,21 +82,20 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     """Make or reopen the run folder and build the game; the folder stays locked until `folder.unlock()`.
 
     InputError when the folder holds a run that was asked for differently, with the differences.  Of a crew, the first process
-    makes the folder, and the others find the run in it; whoever was started differently is told so like that.
+    makes the folder, and the others find the run in it, once they are found to have been asked for the same.
     """
     if not crew.first:
         crew.wait()
     recipe, settings, data_settings, run_settings, source = resolve(wish)
     looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
-    asked = {
-        "recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
-        "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
-        "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
-    }
-    refuse_uneven(settings, wish, crew)
+    asked = asked_for(wish, settings, data_settings, looks, source)
+    refuse_uneven(settings, looks, lambda: choose_device(wish.device), crew)
     folder = RunFolder(fork or out)
-    if crew.first:
+    if not crew.first:
+        refuse_strangers(asked | now, crew)
+        refuse_own_folder(folder, crew)
+    else:
         folder.create()
         folder.lock()
     try:
@@ -122,33 +123,25 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
                 go_on_from(RunFolder(out), folder, game, config)
             else:
                 folder.write_config(config)
+        if crew.first:
+            crew.wait()
+            refuse_strangers(asked | now, crew)
     except BaseException:
         folder.unlock()
         raise
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers, run.precision, run.compile == "on", run.exact, run.on_nan, inherited if type(inherited) is int else 0)
-    if crew.first:
-        crew.wait()
+                run.workers, run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
+                inherited if type(inherited) is int else 0)
+    crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
 
 
-def refuse_uneven(settings: Settings, wish: Wish, crew: Crew) -> None:
-    """InputError for what several processes cannot share."""
-    if crew.size > 1 and choose_device(wish.device) != "cpu":
-        raise InputError("several processes train on processors so far, not on a GPU each. Give --device cpu, or start without torchrun.")
-    if crew.size > 1 and wish.given.get("compile") == "on":
-        raise InputError("compile=on compiles the turns of one process, and several share their noise and statistics. Give compile=off, or "
-                         "start without torchrun.")
-    if settings.batch % crew.size:
-        raise InputError(f"batch={settings.batch} cannot be shared evenly by {crew.size} processes. "
-                         f"Try batch={max(1, settings.batch // crew.size) * crew.size}.")
-    if crew.size > 1 and getattr(settings, "penalty", "") == "consensus":
-        raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
-                         "have. Train with one process, or with another penalty.")
-    if crew.size > 1 and (ahead := getattr(settings, "unroll", 0)):
-        raise InputError(f"unroll={ahead} takes steps ahead on the whole batch, which processes that see parts of it do not have. "
-                         f"Train with one process, or give unroll=0.")
+def asked_for(wish: Wish, settings: Settings, data_settings: DataSettings, looks: dict[str, Any], source: Source) -> dict[str, Any]:
+    """What makes a run this run and no other, as it stands in config.json."""
+    return {"recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
+            "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
+            "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()}}
 
 
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
@@ -309,7 +302,7 @@ def facts(prepared: Prepared) -> list[str]:
     lines += source.notes if isinstance(source, Finite) else ()
     run, why = config["run_settings"], config.get("reasons", {})
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
-    if run.get("compile") == "on":
+    if prepared.plan.compile:
         lines.append("turns: compiled" + because(why.get("compile")))
     return lines
 

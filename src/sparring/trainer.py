@@ -1,12 +1,14 @@
 """The training loop: once in a while show, score, save; then play a round."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from sparring import checkpoint
 from sparring.compiled import in_one
@@ -47,12 +49,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where training stopped, after how many seconds of it, the last scores, and the times it had to go back."""
+    """Where training stopped, after how many seconds of it, the last scores, the times it had to go back, and which share of the
+    time since it was last started several processes spent on averaging gradients."""
 
     step: int
     seconds: float
     scores: dict[str, float]
     rollbacks: tuple[dict[str, Any], ...] = ()
+    averaging: float = 0.0
 
     def finished(self, plan: Plan) -> bool:
         return self.step >= plan.steps
@@ -89,9 +93,11 @@ def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: P
     with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), memory_trouble_told(plan, folder), \
             deterministic(plan.exact):
         at = resume(game, plan, folder, progress, crew)
+        before = at.seconds
         while True:
             try:
-                return play_on(game, source, plan, folder, progress, crew, interrupt, at)
+                outcome = play_on(game, source, plan, folder, progress, crew, interrupt, at)
+                return replace(outcome, averaging=crew.seconds / max(outcome.seconds - before, crew.seconds, 1e-9))
             except NotFinite as error:
                 at = roll_back(error, game, plan, folder, progress, crew, at)
 
@@ -107,11 +113,15 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
         while True:
             done = at.step >= plan.steps
             asked = interrupt.asked if crew.size == 1 else at.step % TOGETHER == 0 and crew.any(interrupt.asked)
-            if crew.first and plan.show_every and (done or at.step % plan.show_every == 0):
+            shown = plan.show_every and (done or at.step % plan.show_every == 0)
+            scored = plan.score_every and at.step and (done or at.step % plan.score_every == 0)
+            if crew.first and shown:
                 snapshot(game, source, folder.samples, at.step, plan.seed)
-            if crew.first and plan.score_every and at.step and (done or at.step % plan.score_every == 0):
+            if crew.first and scored:
                 scores = score(game, source, plan.seed)
                 append(folder.scores, {"step": at.step, **scores})
+            if shown or scored:
+                crew.wait()                                     # patiently; within a round nobody is waited for that long
             if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):
                 save(game, plan, folder, crew, at)
                 saved = at.step
@@ -135,14 +145,15 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
 
 def save(game: Game, plan: Plan, folder: RunFolder, crew: Crew, at: Position) -> None:
     """Write a checkpoint, once all processes are found to have the same weights; what stops the first one stops all."""
-    crew.agree(f"the weights after {at.step} rounds", bits(checkpoint.networks(game).values()) if crew.size > 1 else b"")
+    crew.agree(f"the weights after {at.step} rounds", "Nothing was saved of these: start them again, to go on from the last checkpoint. "
+               "If that does not help, give exact=true, or train with one process.", held(game, crew))
     poisoned: NotFinite | None = None
     if crew.first:
         try:
             checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan, crew))
         except NotFinite as error:
             poisoned = error
-    if crew.any(poisoned is not None):
+    if crew.any(poisoned is not None, patiently=True):
         raise poisoned or NotFinite(f"a number is not finite after {at.step} rounds.")
 
 
@@ -157,8 +168,18 @@ def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: 
         if at.step and not folder.log.exists():
             progress.say(f"{folder.log.name} is gone, and with it what was logged before step {at.step:,}")
         folder.rewind(at.step)
-    crew.agree("where to go on from", str(at.step).encode(), bits(checkpoint.networks(game).values()) if crew.size > 1 else b"")
+    crew.agree("where to go on from", "Give --out a folder on a disk that all of them share, and start them on the same kind of machine.",
+               str(at.step).encode(), held(game, crew))
     return at
+
+
+def held(game: Game, crew: Crew) -> bytes:
+    """A digest of the networks and the memory, by which processes see that they have the same; nothing where there is one."""
+    if crew.size == 1:
+        return b""
+    tensors: dict[str, Tensor] = {}
+    plain = checkpoint.flatten({name: part.state_dict() for name, part in game.memory.items()}, tensors, "memory")
+    return bits([*checkpoint.networks(game).values(), *tensors.values()]) + json.dumps(plain).encode()
 
 
 def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew) -> Position:
