@@ -25,7 +25,6 @@ from sparring.errors import InputError, RunFailed
 
 SOON = timedelta(minutes=5)     # for an answer within a round, which all play at the same time
 LATE = timedelta(hours=2)       # for the first process, which alone opens the data, draws, scores and saves; one that dies is seen at once
-GLANCE = 0.02                   # seconds between looks at who has come
 
 
 class Crew:
@@ -182,13 +181,14 @@ def met(store: Any, rank: int, size: int, soon: timedelta) -> Any:
     """
     from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
-    name, until = uuid4().hex, time.monotonic() + soon.total_seconds()
+    name, began = uuid4().hex, time.monotonic()
 
     def pause() -> None:
-        if time.monotonic() > until:
+        waited = time.monotonic() - began
+        if waited > soon.total_seconds():
             raise RunFailed(f"process {rank} waited {soon.total_seconds():.0f} s for the others, and not all came. Start as many as "
                             f"WORLD_SIZE says.")
-        time.sleep(GLANCE)
+        time.sleep(min(0.5, 0.01 + waited / 10))                # a thousand processes should not keep the store busy
 
     if rank == 0:
         store.set("sparring", name)
