@@ -20,7 +20,7 @@ from sparring import checkpoint, choices
 from sparring.crew import ALONE, Crew
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
-from sparring.data.source import Batch, Finite, Source, batches
+from sparring.data.source import Batch, Finite, Source, batches, workers_for
 from sparring.data.space import Space, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
@@ -129,7 +129,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         raise
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers, run.precision, run.exact, run.on_nan, inherited if type(inherited) is int else 0)
+                run.workers or workers_for(source), run.precision, run.exact, run.on_nan, inherited if type(inherited) is int else 0)
     if crew.first:
         crew.wait()
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
