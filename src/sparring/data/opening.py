@@ -22,8 +22,8 @@ NAMED: dict[str, Callable[[], Source]] = {
     "grid": grid,
     "digits": digits,
 }
-READ = "a folder or .zip of images, .tar shards of them, an IDX folder or file, .npy or .npz"
-NOT_YET = {".csv": "tables", ".tsv": "tables", ".parquet": "tables", ".txt": "text", ".json": "text", ".jsonl": "text"}
+READ = "a folder or .zip of images, .tar shards of them, .parquet, an IDX folder or file, .npy or .npz"
+NOT_YET = {".csv": "tables", ".tsv": "tables", ".txt": "text", ".json": "text", ".jsonl": "text"}
 PACKED = (".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
@@ -81,6 +81,9 @@ def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int
     if path.is_dir() and next(path.glob("*.tar"), None) is not None:
         from sparring.data.shards import read_shards
         return read_shards(path, settings, progress)
+    if suffix == ".parquet" or (path.is_dir() and only_parquet(path)):
+        from sparring.data.parquet import read_parquet
+        return read_parquet(path, settings, progress)
     if path.is_dir():
         from sparring.data.idx import is_idx, read_idx
         try:
@@ -101,6 +104,17 @@ def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int
         return _open_other_file(path, settings)
     from sparring.data.images import read_images
     return read_images(path, settings, progress)
+
+
+def only_parquet(folder: Path) -> bool:
+    """Whether there are .parquet files in a folder and no images, which such a file may also describe."""
+    from sparring.data.decode import SUFFIXES
+
+    try:
+        found = {entry.suffix.lower() for entry in islice(folder.iterdir(), 10_000)}
+    except OSError:
+        return False                                  # told by whoever reads it
+    return ".parquet" in found and not found & SUFFIXES
 
 
 def _open_other_file(path: Path, settings: DataSettings) -> Finite:
