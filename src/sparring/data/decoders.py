@@ -92,11 +92,8 @@ class Decoders:
                     with suppress(OSError):                     # it has ended, and something was left to be sent
                         pipe.close()
         for process in self._all:
-            try:
-                process.wait(1)
-            except subprocess.TimeoutExpired:                   # it is in the middle of a large image
-                process.kill()
-                process.wait()
+            process.kill()                                      # it holds nothing, and may be in the middle of a large image
+            process.wait()
         self._all = []
 
 

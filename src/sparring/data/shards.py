@@ -10,7 +10,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -187,25 +187,30 @@ def made(files: list[Path], progress: Progress) -> Index:
     shard, offset, length, words = list[int](), list[int](), list[int](), list[str]()
     for number, path in enumerate(files):
         classes: dict[str, str] = {}
-        images: dict[str, Member] = {}
+        images: dict[str, tuple[int, int, str]] = {}
         for member, data in members(path):
-            name = PurePosixPath(member.name)
-            key, kind = str(name.parent / name.name.split(".", 1)[0]), name.suffix.lower()
-            if kind in SUFFIXES and member.length <= FILE_LIMIT:
-                images[member.name] = member
-            elif kind == ".cls" and member.length <= 200:
-                classes[key] = data().decode(errors="replace").strip()
-        for member in images.values():
-            name = PurePosixPath(member.name)
+            sample, suffix = parted(member.name)
+            if suffix in SUFFIXES and member.length <= FILE_LIMIT:
+                images[member.name] = (member.offset, member.length, sample)
+            elif suffix == ".cls" and member.length <= 200:
+                classes[sample] = data().decode(errors="replace").strip()
+        for at, size, sample in images.values():
             shard.append(number)
-            offset.append(member.offset)
-            length.append(member.length)
-            words.append(classes.get(str(name.parent / name.name.split(".", 1)[0]), ""))
+            offset.append(at)
+            length.append(size)
+            words.append(classes.get(sample, ""))
         progress(number + 1, len(files))
     names = sorted({word for word in words if word}, key=lambda word: (not word.isdigit(), int(word) if word.isdigit() else 0, word))
     place = {word: k for k, word in enumerate(names)} | {"": -1}
     return Index(np.array(shard, np.int32), np.array(offset, np.int64), np.array(length, np.int32),
                  np.array([place[word] for word in words], np.int64), np.array(names, np.str_))
+
+
+def parted(name: str) -> tuple[str, str]:
+    """The sample that a file of this name belongs to, and what is in it by its last extension: ("a/b", ".png") for a/b.left.png."""
+    folder, _, file = name.rpartition("/")
+    dot = file.rfind(".")
+    return f"{folder}/{file.split('.', 1)[0]}", file[dot:].lower() if dot > 0 else ""
 
 
 def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
@@ -220,8 +225,8 @@ def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
             head = whole[at:at + 512]
             if not head.strip(b"\0"):
                 return
-            length = number_in(head[124:136], path, at)
-            if number_in(head[148:156], path, at) != sum(head) - sum(head[148:156]) + 8 * 32:
+            length, signed = number_in(head[124:136], path, at), head[148:156]
+            if number_in(signed, path, at) != sum(head) - sum(signed) + 8 * 32:
                 raise InputError(f"{shown(path)} is damaged: the header at byte {at:,} does not add up. Pack it again.")
             kind, body = head[156:157], at + 512
             if extended_size is not None and kind not in (LONG_NAME, EXTENDED):
