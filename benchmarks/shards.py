@@ -172,6 +172,6 @@ if __name__ == "__main__":
            f"{N:,} PNG images of {SIDE}x{SIDE} in .tar shards of {EACH:,}, and {ROWS:,} of them in one Parquet file. First batch: from "
            f"opening to {BATCH} images. One epoch: read without training; memory of the process and its decoders. Throughput: DCGAN, width "
            f"32, batch {BATCH}, one thread; files as they are read by default, against the same images in memory; {PAIRS} pairs of "
-           f"{ROUNDS} rounds after {WARM}, in turn. The first epoch decodes; later ones read decoded images from the cache, after one whole "
-           f"epoch.",
+           f"{ROUNDS} rounds after {WARM}, in turn. The first epoch decodes; later ones read decoded images from the cache, after one "
+           f"whole epoch.",
            {"first batch": "< 2 s with the index", "throughput": "ratio >= 0.95", "memory": "flat"}, cases())

@@ -5,6 +5,7 @@ A source is `Finite` (values in memory) or knows how to `draw` fresh samples.  B
 """
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from sparring.errors import InputError
 from sparring.rng import generator
 
 EVERY = slice(None)
-READERS = 2  # threads that read batches ahead from where they are stored
+READERS = min(4, max(2, (os.cpu_count() or 1) // 4))   # threads that read batches ahead from where they are stored
 BLOCK = 64   # batches of an endless source that are drawn together: one generator and one draw for all of them
 
 
