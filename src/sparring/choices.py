@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sparring.compiled import in_one
 from sparring.data.source import Batch
 from sparring.game import Game, play
 from sparring.precision import in_bfloat16
@@ -14,6 +15,8 @@ from sparring.rng import seed_round
 
 SMALL = 100_000         # parameters of all players: below, a round is overhead, which bf16 adds to
 SHORT = 200             # rounds: a shorter run does not repay the measurement
+LONG = 60.0             # seconds that a run must be expected to take before compiling is tried, which takes some itself
+REPAYS = 2.0            # times the seconds of compiling that it must save
 ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16
 WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
 
@@ -68,6 +71,31 @@ def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) ->
     if gain < 1 / WINS:
         return "fp32", "bf16 is not clearly faster here"
     return "bf16", f"{gain:.1f} times as fast as fp32 here, cosine of the first gradients {alike:.4f}"
+
+
+def compiling(trial: Trial, rounds: Rounds, device: torch.device, steps: int) -> tuple[str, str]:
+    """("on" or "off", why): on where the planned rounds repay the compilation, with what the measurement itself took."""
+    game = trial()
+    large = sum(p.numel() for player in game.players.values() for p in player.parameters) >= SMALL
+    if large and device.type == "cpu":
+        return "off", "on a processor only small networks gain"
+    with torch.random.fork_rng(devices=[]):
+        eager = min(pace(game, rounds()) for _ in range(2))
+        if eager * steps < LONG:
+            return "off", f"at most {eager * steps:.0f} s of training do not repay it"
+        complaints: list[str] = []
+        began = time.perf_counter()
+        game = in_one(trial(), complaints.append)
+        stream = rounds()
+        for step in range(3):
+            play(game, stream, step)
+        seconds = time.perf_counter() - began
+        if complaints:
+            return "off", complaints[0].removeprefix("compile: ")
+        fast = max(pace(game, stream) for _ in range(2))
+    if (eager - fast) * steps < REPAYS * seconds:
+        return "off", f"{eager / fast:.1f} times as fast, which does not repay {seconds:.0f} s of compiling"
+    return "on", f"{eager / fast:.1f} times as fast, after {seconds:.0f} s of compiling"
 
 
 def pace(game: Game, stream: Iterator[Batch]) -> float:

@@ -154,6 +154,24 @@ def experiment(
     finish(action, as_json, "experiment")
 
 
+@commands.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all when left out.")] = None,
+    pairs: Annotated[int, typer.Option("--pairs", help="How often the contenders alternate.")] = 3,
+    threads: Annotated[int | None, typer.Option("--threads", help="Processor threads; one for curves and all for images when left "
+                                                "out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the speed here, against the loops that a person would write."""
+
+    def action() -> dict[str, Any]:
+        from sparring.bench.table import bench as command
+
+        return command(names or [], pairs, threads)
+
+    finish(action, as_json, "bench")
+
+
 @commands.callback(invoke_without_command=True)
 def main(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
          as_json: Json = False) -> None:
@@ -161,7 +179,7 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, rerun, sample, show, recipes, demo, experiment.")
+        context.fail("there is no command. Commands: train, rerun, sample, show, recipes, demo, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 

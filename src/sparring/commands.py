@@ -66,6 +66,8 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
         line.say(fact)
     if crew.size > 1:
         line.say(f"processes: {crew.size}, each with {prepared.plan.batch // crew.size} of a batch of {prepared.plan.batch}")
+        if prepared.plan.device.type == "cuda":
+            line.say("several GPUs: nobody has tried this yet; what is certain is that nothing is saved before all have the same weights")
     if prepared.resumed:
         line.say(f"resuming the run in {folder.path}")
     try:
@@ -74,16 +76,18 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
         line.leave()
     scores = {name: round(value, 5) for name, value in outcome.scores.items()}
     common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores,
-              "rollbacks": list(outcome.rollbacks)}
+              "rollbacks": list(outcome.rollbacks), **({"averaging": round(outcome.averaging, 3)} if crew.size > 1 else {})}
+    averaging = f"\n{outcome.averaging:.0%} of the time was spent on averaging gradients, and waiting for that." if crew.size > 1 else ""
     back = f"\nIt went back {len(outcome.rollbacks)} time(s), and learned with {0.5 ** len(outcome.rollbacks):g} of its learning rate " \
            f"at the end: see rollbacks in {folder.model}/config.json." if outcome.rollbacks else ""
     if not outcome.finished(prepared.plan):
         return {"state": "stopped", **common, "resume": command,
-                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{averaging}\nTo go on:\n  "
+                        f"{'torchrun ... -m ' if crew.size > 1 else ''}{command}"}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
-            "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{back}{table}\n"
+            "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
                     f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n"
                     f"Draw from it: sparring sample {shlex.quote(str(folder.path))}"}
 

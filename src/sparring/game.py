@@ -5,7 +5,7 @@ and the losses, which are ordinary functions.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import reduce
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparring import adam
 from sparring.errors import RunFailed
 from sparring.schedules import Schedule
 
@@ -25,10 +26,12 @@ class Report(NamedTuple):
     """What a loss found: named terms whose sum is minimized, and values that are only looked at.
 
     Watched values are functions, called only in rounds that are logged.  A report without terms sits the turn out.
+    A compiled loss brings the gradient of the sum by each of the player's parameters, None for one that it does not reach.
     """
 
     minimize: dict[str, Tensor] = {}  # noqa: RUF012 - a NamedTuple default, never changed
     watch: Watched = {}  # noqa: RUF012
+    slopes: Sequence[Tensor | None] | None = None
 
 
 Loss = Callable[[Any, int], Report]     # (batch, round) -> report
@@ -57,6 +60,7 @@ class Player:
         self._fast: list[Tensor] = list(net.parameters())
         self._slow: list[Tensor] = list(self.average.parameters())
         self._buffers = list(zip(self.average.buffers(), net.buffers(), strict=True))
+        self._adam = adam.plain(optimizer)
 
     def thaw(self, learning: bool) -> None:
         """Let the parameters gather gradients, or not."""
@@ -67,6 +71,13 @@ class Player:
         """Give the optimizer the learning rate of this round."""
         for group, own in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = self.pace * (own if self.learning_rate is None else self.learning_rate(step))
+
+    def move(self) -> None:
+        """Take the optimizer's step."""
+        if self._adam is not None and all(p in self._adam.state for p in self.parameters):
+            adam.step(self._adam)
+        else:
+            self.optimizer.step()
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
@@ -145,8 +156,8 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
             report = turn.loss(shared if repeat == 0 else next(batches), step)
             if report.minimize:
                 _clear(turn.player)
-                _gather(game, turn.player, name, report.minimize, step, share)
-                turn.player.optimizer.step()
+                _gather(game, turn.player, name, report, step, share)
+                turn.player.move()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
     for player in game.players.values():
@@ -174,12 +185,12 @@ def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[st
         _let_learn(game, turn.player, step)
         report = turn.loss(shared, step)
         if report.minimize:
-            _gather(game, turn.player, name, report.minimize, step)
+            _gather(game, turn.player, name, report, step)
             movers[id(turn.player)] = turn.player
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
     for player in movers.values():
-        player.optimizer.step()
+        player.move()
     for player in game.players.values():
         player.follow(step)
     return scores, watched
@@ -197,15 +208,20 @@ def _clear(player: Player) -> None:
         p.grad = None
 
 
-def _gather(game: Game, player: Player, name: str, terms: dict[str, Tensor], step: int, share: Share | None = None) -> None:
+def _gather(game: Game, player: Player, name: str, report: Report, step: int, share: Share | None = None) -> None:
     """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite.
 
     Processes that share find that out together, after their gradients were averaged: one that left alone would be waited for.
     """
+    terms = report.minimize
     total = reduce(torch.add, terms.values())
     if share is None and not math.isfinite(total.item()):
         raise NotFinite(_blame(game, name, terms, step))
-    total.backward()        # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
+    if report.slopes is None:
+        total.backward()    # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
+    else:
+        for p, slope in zip(player.parameters, report.slopes, strict=True):
+            p.grad = slope if slope is None or slope.stride() == p.stride() else torch.empty_like(p).copy_(slope)
     for p in player.parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)

@@ -35,6 +35,8 @@ class RunSettings(BaseModel):
                          "batches; 0: none for data in memory, two to four for shards and Parquet")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the networks' passes; weights, losses and penalties stay "
                                                        "fp32; auto: bf16 where a short measurement finds it faster and as good")
+    compile: Literal["auto", "on", "off"] = Field("auto", description="of each turn's loss with its gradient as one function; auto: where "
+                                                  "a short measurement finds that the run is long enough to repay it")
     exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
     on_nan: Literal["stop", "rollback"] = Field("stop", description="when a number is not finite: stop, or go back to the last "
                                                 "checkpoint with half the learning rate, at most three times")
