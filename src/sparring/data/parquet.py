@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data.row_groups import FEW, HELD, Groups, refuse_absence
+from sparring.data.row_groups import FEW, HELD, Groups, damaged, refuse_absence
 from sparring.data.settings import AUTO, DataSettings, class_names, gigabytes, refuse_settings, shown
 from sparring.data.source import Finite
 from sparring.data.space import Images, Vectors
@@ -78,6 +78,10 @@ def read_parquet(path: Path, settings: DataSettings = AUTO, progress: Progress |
             else vectors(path, groups, columns, labels, names, notes, settings, progress)
     except RunFailed as error:                                  # a file that cannot be read from the start is the user's to mend
         raise InputError(str(error)) from None
+    except InputError:
+        raise
+    except (ValueError, TypeError) as error:                    # pyarrow's errors are among them, and text that is none
+        raise InputError(damaged(path, error)) from None
 
 
 # ------------------------------------------------------------------------------------------------- files and columns

@@ -45,6 +45,7 @@ class Groups:
         self._known = list[tuple[int, ...]]()
         self._open: OrderedDict[int, Any] = OrderedDict()
         self._held: OrderedDict[int, tuple[Any, int]] = OrderedDict()
+        self._taken = 0                                         # bytes of what is held
         self._lock = threading.Lock()
         self._where: list[tuple[int, int]] = []                 # the file and the number in it of every row group with rows
         self._starts, self._first, self._bytes = [0], list[int](), list[int]()
@@ -121,10 +122,13 @@ class Groups:
         """What `take` makes of the batches of a group, with the bytes it takes: kept until others were used since."""
         with self._lock:
             if number not in self._held:
-                made = take(self._batches(number))
-                self._held[number] = made
-                while sum(size for _, size in self._held.values()) > HELD and len(self._held) > 1:
-                    self._held.popitem(last=False)
+                try:
+                    self._held[number] = made = take(self._batches(number))
+                except (ValueError, TypeError) as error:        # pyarrow's errors are among them
+                    raise RunFailed(damaged(self.files[self._where[number][0]], error)) from None
+                self._taken += made[1]
+                while self._taken > HELD and len(self._held) > 1:
+                    self._taken -= self._held.popitem(last=False)[1][1]
             self._held.move_to_end(number)
             found: T = self._held[number][0]
             return found
