@@ -1,5 +1,6 @@
 """What several test files use: a game small enough to play in milliseconds, and where the real data may lie."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def small_images(n: int = 40, labelled: bool = True) -> Finite:
 def small_table(n: int = 64) -> Finite:
     rng = torch.Generator().manual_seed(1)
     return Finite(Vectors((0.0, 1.0, 2.0), (1.0, 2.0, 3.0)), torch.randn(n, 3, generator=rng))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that tests decode or index goes to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 SOURCES = {"curves": Quadratic(), "density": mixture(), "table": small_table(), "images": small_images()}

@@ -20,7 +20,7 @@ from sparring import choices
 from sparring.crew import ALONE, Crew
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
-from sparring.data.source import Batch, Finite, Source, batches
+from sparring.data.source import Batch, Finite, Source, batches, workers_for
 from sparring.data.space import Space, to_json
 from sparring.earlier import go_on_from, refuse_changes
 from sparring.errors import InputError, did_you_mean
@@ -131,7 +131,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         raise
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers, run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
+                run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
                 inherited if type(inherited) is int else 0)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)

@@ -5,9 +5,11 @@ A source is `Finite` (values in memory) or knows how to `draw` fresh samples.  B
 """
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -20,6 +22,7 @@ from sparring.errors import InputError
 from sparring.rng import generator
 
 EVERY = slice(None)
+READERS = min(4, max(2, (os.cpu_count() or 1) // 4))   # threads that read batches ahead from where they are stored
 BLOCK = 64   # batches of an endless source that are drawn together: one generator and one draw for all of them
 
 
@@ -55,6 +58,10 @@ class Rows(Protocol):
         """The values at these positions; on any thread."""
         ...
 
+    def ahead(self, workers: int) -> AbstractContextManager[Callable[[Tensor], Tensor]]:
+        """The same for several threads at once, as long as the context lasts."""
+        ...
+
     def digest(self) -> bytes:
         """What tells these values from others."""
         ...
@@ -88,9 +95,9 @@ class Finite:
             digest.update(self.labels.numpy().data.cast("B"))
         return digest.hexdigest()
 
-    def at(self, index: Tensor) -> Batch:
-        """The samples at these positions, in network units."""
-        values = self.values[index]
+    def at(self, index: Tensor, read: Callable[[Tensor], Tensor] | None = None) -> Batch:
+        """The samples at these positions, in network units; `read` is another way to get at the values."""
+        values = self.values[index] if read is None else read(index)
         x = self.space.encode(values) if values.dtype == torch.uint8 else values
         return Batch(x, None if self.labels is None else self.labels[index])
 
@@ -110,13 +117,25 @@ def batches(source: Source, size: int, seed: int, start: int = 0, workers: int =
         if len(source) < size:
             raise InputError(f"the data has {len(source)} samples, fewer than one batch of {size}. "
                              f"Give more data, or a smaller batch: batch={max(1, len(source) // 2)}.")
+        if workers and not isinstance(source.values, Tensor):
+            return _read_ahead(source, source.values, size, seed, start, workers, rows)
         pieces = _shuffled(source, size, seed, start, rows)
     else:
         pieces = _fresh(source, size, seed, start, rows)
     return _ahead(pieces, workers) if workers else (batch for piece in pieces for batch in piece())
 
 
+def workers_for(source: Source) -> int:
+    """How many threads should make batches ahead, when nobody says: none for what costs nothing."""
+    return READERS if isinstance(source, Finite) and not isinstance(source.values, Tensor) else 0
+
+
 Piece = Callable[[], list[Batch]]       # makes the next few batches, whenever it is called and on whatever thread
+
+
+def _read_ahead(source: Finite, values: Rows, size: int, seed: int, start: int, workers: int, rows: slice) -> Generator[Batch]:
+    with values.ahead(workers) as read, closing(_ahead(_shuffled(source, size, seed, start, rows, read), workers)) as stream:
+        yield from stream
 
 
 def _ahead(pieces: Iterator[Piece], workers: int) -> Generator[Batch]:
@@ -142,7 +161,8 @@ def _fresh(source: Endless, size: int, seed: int, start: int, rows: slice) -> It
         block, offset = block + 1, 0
 
 
-def _shuffled(source: Finite, size: int, seed: int, start: int, rows: slice) -> Iterator[Piece]:
+def _shuffled(source: Finite, size: int, seed: int, start: int, rows: slice,
+              read: Callable[[Tensor], Tensor] | None = None) -> Iterator[Piece]:
     n = len(source)
     epoch, offset = divmod(start * size, n)
     order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
@@ -153,4 +173,4 @@ def _shuffled(source: Finite, size: int, seed: int, start: int, rows: slice) -> 
             epoch, offset = epoch + 1, offset - n
             order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
             index = torch.cat([index, order[:offset]])
-        yield partial(lambda chosen: [source.at(chosen)], index[rows])
+        yield partial(lambda chosen: [source.at(chosen, read)], index[rows])
