@@ -26,6 +26,7 @@ from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
 from sparring.recipes import Recipe, find
 from sparring.run import RunFolder, differences
+from sparring.scores import refuse_metric
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.trainer import Plan
 
@@ -75,6 +76,8 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
                          "subfolders, one a class; arrays from a second array `labels` in an .npz.")
     batches(source, settings.batch, wish.seed)                  # refuses fewer samples than a batch
+    if run_settings.keep_best != "none":
+        refuse_metric(source, run_settings.keep_best)
     return recipe, settings, data_settings, run_settings.for_steps(settings.steps), source
 
 
@@ -129,7 +132,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         raise
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers, run.precision, run.exact, run.on_nan, inherited if type(inherited) is int else 0)
+                run.workers, run.precision, run.exact, run.on_nan, run.keep_best, inherited if type(inherited) is int else 0)
     if crew.first:
         crew.wait()
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)

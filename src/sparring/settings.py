@@ -35,6 +35,8 @@ class RunSettings(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the networks' passes; weights, losses and penalties stay "
                                                        "fp32; auto: bf16 where a short measurement finds it faster and as good")
     exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
+    keep_best: Literal["none", "fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage", "swd"] = Field(
+        "none", description="score this metric too, and keep the state with the best so far in the folder best/ of the run")
     on_nan: Literal["stop", "rollback"] = Field("stop", description="when a number is not finite: stop, or go back to the last "
                                                 "checkpoint with half the learning rate, at most three times")
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from sparring import checkpoint
+from sparring.best import keep_best
 from sparring.crew import ALONE, Crew, bits
 from sparring.data.source import Batch, Source, batches
 from sparring.errors import RunFailed
@@ -40,6 +41,7 @@ class Plan:
     precision: str = "fp32"
     exact: bool = False
     on_nan: str = "stop"
+    keep_best: str = "none"     # a metric: the state with the best so far is kept
     inherited: int = 0          # rollbacks of the run that this one was forked from
 
 
@@ -106,8 +108,9 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             if crew.first and plan.show_every and (done or at.step % plan.show_every == 0):
                 snapshot(game, source, folder.samples, at.step, plan.seed)
             if crew.first and plan.score_every and at.step and (done or at.step % plan.score_every == 0):
-                scores = score(game, source, plan.seed)
+                scores = score(game, source, plan.seed, plan.keep_best)
                 append(folder.scores, {"step": at.step, **scores})
+                keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, crew))
             if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):
                 save(game, plan, folder, crew, at)
                 saved = at.step

@@ -69,7 +69,8 @@ def read_weights(path: Path, sha256: str) -> Grey28:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise InputError(f"{path} has sha256 {found}, and {sha256} was expected: it is another file, or damaged. Get it again.")
-    net = Grey28()
+    with torch.device("meta"):          # first weights would be drawn from the caller's random numbers
+        net = Grey28()
     wanted = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     try:
         given = layout(data)
@@ -79,5 +80,6 @@ def read_weights(path: Path, sha256: str) -> Grey28:
         odd = sorted(name for name in given.keys() | wanted.keys() if given.get(name, Form(torch.float16, ())).shape != wanted.get(name))
         raise InputError(f"{path} holds other weights than those of {NAME}'s network ({odd[0]!r} for one). A network of another kind is "
                          f"read from TorchScript.")
-    net.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_tensors(data).items()})
+    held = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_tensors(data).items()}
+    net.load_state_dict(held, assign=True)
     return net.eval().requires_grad_(False)
