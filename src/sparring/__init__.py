@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Model", "RunFailed", "fit", "load"]
+__all__ = ["InputError", "Model", "RunFailed", "evaluate", "fit", "load"]
 
 if TYPE_CHECKING:
     from sparring.api import Model, fit, load
     from sparring.errors import InputError, RunFailed
+    from sparring.evaluation import evaluate
 
 
 def __getattr__(name: str) -> Any:
@@ -16,6 +17,10 @@ def __getattr__(name: str) -> Any:
         from sparring import api
 
         return getattr(api, name)
+    if name == "evaluate":
+        from sparring.evaluation import evaluate
+
+        return evaluate
     if name in ("InputError", "RunFailed"):
         from sparring import errors
 

@@ -76,11 +76,12 @@ class Model:
         return torch.tensor(index)[torch.arange(n) % len(index)]
 
     @torch.no_grad()
-    def sample(self, n: int, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None) -> Tensor:
+    def sample(self, n: int, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None,
+               watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
         """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], everything else float[n, D].
 
         The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its
-        classes in turn unless `labels` says which.
+        classes in turn unless `labels` says which.  `watch(done, n)` is told how far it is.
         """
         count = index_of(n)
         if count is None or count < 1:
@@ -92,6 +93,7 @@ class Model:
             z = self.game.prior(CHUNK, generator(seed, "sample", start // CHUNK))
             for i in range(start, min(start + CHUNK, n), few):
                 parts.append(self.game.sample(z[i - start:i - start + few], which[i:i + few])[:n - i].cpu())
+                watch(min(i + few, n), n)
         samples = self.space.decode(torch.cat(parts))
         if not torch.isfinite(samples).all():
             raise InputError("the samples of this model are not finite, though its weights are: they are too large to compute with. "

@@ -88,6 +88,50 @@ def sample(
 
 
 @commands.command()
+def evaluate(
+    run: Annotated[str | None, typer.Argument(help="A run folder, or a model folder; or leave it out, and give two sets.")] = None,
+    real: Annotated[str | None, typer.Option("--real", metavar="SOURCE", help="The data to hold samples against; a run's own when left "
+                                             "out.")] = None,
+    generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples of anything, as `train --data` takes "
+                                                  "data.")] = None,
+    metrics: Annotated[str | None, typer.Option("--metrics", help="fid, fid_infinity, kid, precision, recall, density, coverage, swd, "
+                                                "memorization, cas, with commas; all but cas that apply when left out.")] = None,
+    n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
+    size: Annotated[str, typer.Option("--size", help="Of the images in --real: auto, a side, or HEIGHTxWIDTH.")] = "auto",
+    features: Annotated[str, typer.Option("--features", help="auto, pixels, grey28-v1, or a file: TorchScript (.pt) or "
+                                          ".safetensors.")] = "auto",
+    sha256: Annotated[str, typer.Option("--sha256", help="Of the file in --features, which is opened only if it is.")] = "",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """How good samples are: FID, KID, precision, recall and more, each with a 95 % interval and its protocol."""
+
+    def action() -> dict[str, Any]:
+        from sparring.inspecting import evaluate as command
+
+        return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed)
+
+    finish(action, as_json, "evaluate")
+
+
+@commands.command()
+def data(
+    source: Annotated[str, typer.Argument(help="What `train --data` takes.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the contact sheet; runs/data-SOURCE when left out.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Look at data before training on it: sizes, broken files, duplicates, labels, a contact sheet.  Exit code 1 when it cannot be used."""
+
+    def action() -> dict[str, Any]:
+        from sparring.inspecting import data as command
+
+        return command(source, out, seed)
+
+    finish(action, as_json, "data")
+
+
+@commands.command()
 def show(
     what: Annotated[str, typer.Argument(help="A recipe, or a run folder.")],
     data: Annotated[str, typer.Option("--data", help="The data whose networks and defaults to show.")] = "quadratic",
@@ -179,7 +223,7 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, rerun, sample, show, recipes, demo, experiment, bench.")
+        context.fail("there is no command. Commands: train, rerun, sample, evaluate, data, show, recipes, demo, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 

@@ -27,6 +27,7 @@ from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.recipes import Recipe, find
 from sparring.run import RunFolder
+from sparring.scores import refuse_metric
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.trainer import Plan
@@ -75,6 +76,8 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
                          "subfolders, one a class; arrays from a second array `labels` in an .npz.")
     batches(source, settings.batch, wish.seed)                  # refuses fewer samples than a batch
+    if run_settings.keep_best != "none":
+        refuse_metric(source, run_settings.keep_best)
     return recipe, settings, data_settings, run_settings.for_steps(settings.steps), source
 
 
@@ -132,7 +135,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
                 run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
-                inherited if type(inherited) is int else 0)
+                run.keep_best, inherited if type(inherited) is int else 0)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
 

@@ -6,6 +6,7 @@
     samples/000000.png   what the generator drew after so many steps
     checkpoint/          the last three states; see checkpoint.py
     model/               when finished: config.json and model.safetensors, all that sampling needs
+    best/                with keep_best: config.json and checkpoint/ of the state with the best score; it opens like a run
 """
 
 import json
@@ -33,6 +34,7 @@ class RunFolder:
         self.path = path
         self.config, self.log, self.scores = path / "config.json", path / "log.jsonl", path / "scores.jsonl"
         self.samples, self.checkpoints, self.model = path / "samples", path / "checkpoint", path / "model"
+        self.best = path / "best"
         self._lock = FileLock(path / ".lock")
 
     def create(self) -> None:

@@ -8,16 +8,25 @@ from torch import Tensor
 from sparring.data.source import Finite, Source
 from sparring.data.space import Images
 from sparring.data.synthetic import Mixture, Quadratic
+from sparring.errors import InputError
 from sparring.game import Game
 from sparring.metrics import classes, density, modes, parabola, plane
+from sparring.metrics.features import choose, extract
+from sparring.metrics.measures import lacking, measure
+from sparring.metrics.sets import judged_on, seen, some, stored
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
 
 SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
 
 
-def score(game: Game, source: Source, seed: int) -> dict[str, float]:
-    """Scores of the averaged generator, by name; the draws depend on the seed alone, so scores can be compared over steps."""
+def score(game: Game, source: Source, seed: int, metric: str = "none") -> dict[str, float]:
+    """Scores of the averaged generator, by name; the draws depend on the seed alone, so scores can be compared over steps.
+    `metric` is one of METRICS that is scored too, against data that is held out where there is such."""
+    return usual(game, source, seed) | ({} if metric == "none" else scored(game, source, seed, metric))
+
+
+def usual(game: Game, source: Source, seed: int) -> dict[str, float]:
     match source:
         case Quadratic():
             return parabola.score(draw(game, source, SAMPLES, seed)[0], source)
@@ -28,6 +37,24 @@ def score(game: Game, source: Source, seed: int) -> dict[str, float]:
         case Finite():
             return against_data(game, source, seed)
     return {}
+
+
+def scored(game: Game, source: Source, seed: int, metric: str) -> dict[str, float]:
+    """One of METRICS, under the name that it has with its features."""
+    extractor, part = choose(source.space)[0], judged_on(source)[0]
+    n = affordable(source, min(SAMPLES, len(part)) if isinstance(part, Finite) else SAMPLES)
+    made = stored(source.space, *draw(game, source, n, seed))
+    real, fake = (extract(extractor, seen(x)) for x in (some(part, n, seed, "real"), made))
+    return {extractor.named(metric): measure([metric], real, fake, seed)[metric].value}
+
+
+def refuse_metric(source: Source, metric: str) -> None:
+    """InputError when such data is too little for the metric."""
+    extractor, part = choose(source.space)[0], judged_on(source)[0]
+    n = affordable(source, min(SAMPLES, len(part)) if isinstance(part, Finite) else SAMPLES)
+    features = extract(extractor, seen(some(part, 2, 0, "real"))).shape[1]
+    if metric != "none" and (why := lacking(metric, n, features)) is not None:
+        raise InputError(f"keep_best={metric}: {why} when a run is scored. Give keep_best=kid, or another metric.")
 
 
 @torch.no_grad()

@@ -38,6 +38,8 @@ class RunSettings(BaseModel):
     compile: Literal["auto", "on", "off"] = Field("auto", description="of each turn's loss with its gradient as one function; auto: where "
                                                   "a short measurement finds that the run is long enough to repay it")
     exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
+    keep_best: Literal["none", "fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage", "swd"] = Field(
+        "none", description="score this metric too, and keep the state with the best so far in the folder best/ of the run")
     on_nan: Literal["stop", "rollback"] = Field("stop", description="when a number is not finite: stop, or go back to the last "
                                                 "checkpoint with half the learning rate, at most three times")
 

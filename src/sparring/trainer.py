@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sparring import checkpoint
+from sparring.best import keep_best
 from sparring.compiled import in_one
 from sparring.crew import ALONE, Crew, bits
 from sparring.data.source import Batch, Source, batches
@@ -44,6 +45,7 @@ class Plan:
     compile: bool = False
     exact: bool = False
     on_nan: str = "stop"
+    keep_best: str = "none"     # a metric: the state with the best so far is kept
     inherited: int = 0          # rollbacks of the run that this one was forked from
 
 
@@ -118,8 +120,9 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             if crew.first and shown:
                 snapshot(game, source, folder.samples, at.step, plan.seed)
             if crew.first and scored:
-                scores = score(game, source, plan.seed)
+                scores = score(game, source, plan.seed, plan.keep_best)
                 append(folder.scores, {"step": at.step, **scores})
+                keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, crew))
             if shown or scored:
                 crew.wait()                                     # patiently; within a round nobody is waited for that long
             if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):

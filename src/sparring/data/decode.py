@@ -38,10 +38,12 @@ _one_at_a_time = threading.Lock()
 
 
 class Header(NamedTuple):
-    """What is known before decoding: the upright size in pixels, and whether the image has no colour."""
+    """What is known before decoding: the upright size in pixels, whether the image has no colour, and how it is stored."""
 
     size: tuple[int, int]       # height, width
     grey: bool
+    mode: str = ""              # Pillow's word, such as RGB, L (grey), P (palette), CMYK, I;16
+    form: str = ""              # such as PNG
 
 
 class Decoded(NamedTuple):
@@ -59,7 +61,7 @@ def header(data: bytes) -> Header:
         # asking a PNG for EXIF that it does not open with, or a TIFF (already turned), would decode it
         if (image.format == "JPEG" or "exif" in image.info) and _orientation(image) >= 5:
             width, height = height, width
-        return Header((height, width), _is_grey(image))
+        return Header((height, width), _is_grey(image), image.mode, image.format or "")
 
 
 def decode(data: bytes, size: tuple[int, int] | None, channels: int, alpha: str) -> Decoded:

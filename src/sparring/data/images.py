@@ -8,7 +8,7 @@ import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
@@ -59,7 +59,7 @@ def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | 
     InputError when nothing can be read, or more than one image in twenty is bad.
     """
     progress = progress or (lambda done, total: None)
-    with _zip_files(path) if path.suffix.lower() == ".zip" and not path.is_dir() else _folder_files(path) as files:
+    with image_files(path) as files:
         if not files.names:
             raise InputError(_nothing_found(files))
         of = key(files.names, files.identity(), sorted(files.others.items()), settings.model_dump(), DECODING, PIL.__version__)
@@ -77,7 +77,7 @@ def _read(files: Files, settings: DataSettings, progress: Progress) -> tuple[Fin
     """The images, and how many nanoseconds that takes about."""
     n, bad = len(files.names), dict[int, str]()
     found = [h if isinstance(h, Header) else bad.setdefault(i, h)
-             for i, h in enumerate(_each(n, lambda i: _header(files, i), lambda done: progress(done, 2 * n)))]
+             for i, h in enumerate(each(n, lambda i: _header(files, i), lambda done: progress(done, 2 * n)))]
     _refuse_many(files, bad, n)
     headers = {i: h for i, h in enumerate(found) if isinstance(h, Header)}
     size, why = choose_size([h.size for h in headers.values()], settings)
@@ -92,7 +92,7 @@ def _read(files: Files, settings: DataSettings, progress: Progress) -> tuple[Fin
             return bad[i]
         return _reason_or(lambda: _into(out[i], decode(files.read(i, None), size, channels, settings.alpha)))
 
-    facts = list(_each(n, pixels, lambda done: progress(n + done, 2 * n)))
+    facts = list(each(n, pixels, lambda done: progress(n + done, 2 * n)))
     bad = {i: fact for i, fact in enumerate(facts) if isinstance(fact, str)}
     _refuse_many(files, bad, n)
     kept = [i for i in range(n) if i not in bad]
@@ -152,7 +152,7 @@ def _reason_or(work: Callable[[], T]) -> T | str:
         return str(error)
 
 
-def _each(n: int, work: Callable[[int], T], done: Callable[[int], None]) -> Iterator[T]:
+def each(n: int, work: Callable[[int], T], done: Callable[[int], None]) -> Iterator[T]:
     """work(0) ... work(n - 1) on a few threads, in order."""
     with ThreadPoolExecutor(WORKERS) as pool:
         blocks = pool.map(lambda start: [work(i) for i in range(start, min(n, start + BLOCK))], range(0, n, BLOCK))
@@ -167,6 +167,11 @@ def _each(n: int, work: Callable[[int], T], done: Callable[[int], None]) -> Iter
 
 
 # -- where the files are ----------------------------------------------------------------------------------------------
+
+def image_files(path: Path) -> AbstractContextManager[Files]:
+    """The image files below a folder or in a .zip; InputError when it cannot be read."""
+    return _zip_files(path) if path.suffix.lower() == ".zip" and not path.is_dir() else _folder_files(path)
+
 
 @contextmanager
 def _folder_files(root: Path) -> Iterator[Files]:

@@ -137,6 +137,18 @@ def _open_other_file(path: Path, settings: DataSettings) -> Finite:
     raise InputError(f"{shown(path)} is not of a kind that is read: {READ}.")
 
 
+def image_files_at(data: Any) -> Path | None:
+    """Where image files lie when this is the path of a folder or .zip of them, not of shards or IDX files; None for all else.
+    InputError when there is nothing there."""
+    if not isinstance(data, (str, Path)) or (isinstance(data, str) and data in NAMED):
+        return None
+    from sparring.data.idx import is_idx
+
+    path = _existing(data)
+    folder = path.is_dir() and next(path.glob("*.tar"), None) is None and not is_idx(path) and not only_parquet(path)
+    return path if folder or (path.suffix.lower() == ".zip" and path.is_file()) else None
+
+
 def _existing(data: str | Path) -> Path:
     """The path, if there is anything there; InputError with the nearest name otherwise."""
     text = str(data)

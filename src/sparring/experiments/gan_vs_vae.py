@@ -21,7 +21,7 @@ from sparring.errors import InputError
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Setting, at_least, at_most, shown
 from sparring.game import Game, play
-from sparring.metrics.precision_recall import precision_recall
+from sparring.metrics.neighbours import precision_recall
 from sparring.metrics.sharpness import sharpness
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.pictures import style

@@ -1,6 +1,7 @@
 """What a classifier says of labelled images: support vector machines, for sets small enough to fit in seconds."""
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -11,8 +12,12 @@ def svc_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tenso
 
 def shares(train: Tensor, labels: Tensor, samples: Tensor, classes: int) -> list[float]:
     """The share of `samples` that such a classifier, trained on `train`, puts into each class."""
-    predicted = _fit(train, labels).predict(samples.flatten(1).numpy())
-    return (np.bincount(predicted, minlength=classes) / len(samples)).tolist()
+    return (np.bincount(predicted(train, labels, samples), minlength=classes) / len(samples)).tolist()
+
+
+def predicted(train: Tensor, labels: Tensor, samples: Tensor) -> NDArray[np.int64]:
+    """The class that such a classifier, trained on `train`, gives to each sample."""
+    return _fit(train, labels).predict(samples.flatten(1).numpy())
 
 
 def _fit(train: Tensor, labels: Tensor):  # type: ignore[no-untyped-def]  # scikit-learn has no types

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparring.metrics.precision_recall import precision_recall, radii
+from sparring.metrics.neighbours import precision_recall, reaches
 from sparring.metrics.sharpness import sharpness
 from sparring.rng import generator
 
@@ -29,8 +29,9 @@ def test_half_of_the_modes_is_full_precision_and_half_recall():
 
 def test_distances_are_to_the_kth_other_point():
     line = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
-    assert radii(line, 1).tolist() == [1, 1, 2, 4]
-    assert radii(line, 3).tolist() == [7, 6, 4, 7]
+    near, far = reaches(line.double(), torch.zeros(4, dtype=torch.int64), 1, (1, 3))
+    assert near.whole.tolist() == [1, 1, 4, 16]                     # squared
+    assert far.whole.tolist() == [49, 36, 16, 49]
     # the balls of k = 1 around 0, 1, 3 and 7 cover [-1, 5] and [3, 11]
     assert precision_recall(line, torch.tensor([[-1.0], [11.0], [-1.1], [11.1]]), k=1)[0] == 0.5
 

@@ -1,0 +1,139 @@
+"""What a look at images says: counts, and a plain sentence with advice for everything that a training run would suffer from."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from sparring.data.check import NEAR_AT_MOST, PAIRS, Sight, Sights, exact_duplicates, near_duplicates
+from sparring.data.decode import FORMATS
+from sparring.data.images import BAD_SHARE, SPLITS
+from sparring.data.settings import AUTO, choose_size, shown
+
+NAMED = 10              # of a kind that are named
+FEW = 100               # images, below which any GAN learns them by heart
+UNEVEN = 10             # times as many images in the largest class as in the smallest
+
+
+def report(sights: Sights, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    """Everything that was found, as plain values; `usable` says whether a run would take the data as it is."""
+    good = [s for s in sights.seen if isinstance(s, Sight)]
+    places = sights.good()
+    broken = [(sights.names[i], why) for i, why in enumerate(sights.seen) if isinstance(why, str)]
+    exact = [(places[a], places[b]) for a, b in exact_duplicates(good)]
+    near = [(places[a], places[b]) for a, b in near_duplicates(good, progress)]
+    plain = sum(bool((s.thumb == s.thumb[0, 0]).all()) for s in good)
+    result: dict[str, Any] = {
+        "images": len(good), "broken": len(broken), "broken_names": [{"name": shown(n), "why": why} for n, why in broken[:NAMED]],
+        "other_files": sights.others, "sizes": most([f"{s.size[0]}x{s.size[1]}" for s in good]), "modes": most([s.mode for s in good]),
+        "forms": most([s.form for s in good]), "transparent": sum(s.transparent for s in good),
+        "several_frames": sum(s.frames for s in good), "one_colour": plain, "exact_duplicates": len(exact), "near_duplicates": len(near),
+        "labels": balance(sights),
+        "duplicate_names": [[shown(sights.names[a]), shown(sights.names[b])] for a, b in (exact + near)[:NAMED]],
+        "only_folder": only_folder(sights), "pairs": {"exact": exact[:NAMED], "near": near[:NAMED]},
+    }
+    if good:
+        size, why = choose_size([s.size for s in good], AUTO)
+        result["read_as"] = f"{size[0]}x{size[1]} with {1 if all(s.grey for s in good) else 3} channel(s): {why}"
+    across = sum(part(sights, a) != part(sights, b) for a, b in exact + near)
+    problems = stopping(sights, len(good), len(broken), len(exact))
+    return result | {"usable": not problems, "findings": problems + troubling(result, len(good), across)}
+
+
+def part(sights: Sights, i: int) -> tuple[int, bool]:
+    """The class of an image, and whether it is held out."""
+    return -1 if sights.labels is None else sights.labels[i], i >= len(sights.names) - sights.held_out
+
+
+def most(words: list[str]) -> dict[str, int]:
+    """Counts, the commonest first; beyond NAMED as one."""
+    counts = Counter(words).most_common()
+    return dict(counts[:NAMED]) | ({f"{len(counts) - NAMED} others": sum(n for _, n in counts[NAMED:])} if len(counts) > NAMED else {})
+
+
+def only_folder(sights: Sights) -> str | None:
+    """The folder in which all images lie, when there is one and it makes no class."""
+    folders = {name.split("/")[0] if "/" in name else "" for name in sights.names}
+    return shown(folders.pop()) if sights.labels is None and len(folders) == 1 and folders != {""} else None
+
+
+def balance(sights: Sights) -> dict[str, int] | None:
+    """How many good images every class has; None without classes."""
+    if sights.labels is None or not sights.classes:
+        return None
+    count = Counter(sights.labels[i] for i in sights.good())
+    return {name: count[k] for k, name in enumerate(sights.classes)}
+
+
+def stopping(sights: Sights, good: int, broken: int, copies: int) -> list[str]:
+    """Why no run would take this data, or learn anything from it."""
+    total, found = good + broken, []
+    if not total:
+        kinds = ", ".join(f"{n} {suffix}" for suffix, n in list(sights.others.items())[:NAMED])
+        return [f"There is no image{f', only other files: {kinds}' if kinds else ' and no other file'}. Give a folder or .zip of "
+                f"{', '.join(FORMATS)} images; pages of a PDF must be saved as images first."]
+    if broken > BAD_SHARE * total:
+        found.append(f"{broken:,} of {total:,} images cannot be read, more than 1 in 20, and a run would refuse the set. "
+                     f"Repair or remove them.")
+    if good == 1:
+        found.append("There is one image, and one image is not a data set. Give more.")
+    elif good > 1 and copies == good - 1:
+        found.append(f"All {good:,} images are the same: there is nothing to learn but this one. Give others.")
+    return found
+
+
+def troubling(found: dict[str, Any], good: int, across: int) -> list[str]:
+    """What a run would put up with, and should know of."""
+    said, labels = [], found["labels"]
+    sizes, modes = len(found["sizes"]), len(found["modes"])
+    if found["broken"]:
+        said.append(f"{found['broken']:,} broken image(s), which a run would pass over: {found['broken_names'][0]['name']} "
+                    f"({found['broken_names'][0]['why']}) for one.")
+    if found["other_files"] and good:
+        kinds = ", ".join(f"{n} {suffix}" for suffix, n in list(found["other_files"].items())[:NAMED])
+        said.append(f"Files that are no images are passed over: {kinds}.")
+    if sizes > 1:
+        said.append(f"Sizes differ. All would be brought to {found['read_as']}.")
+    if modes > 1:
+        said.append(f"Modes differ ({', '.join(found['modes'])}). All would get the same channels; channels=1, 3 or 4 chooses others.")
+    if found["transparent"]:
+        said.append(f"{found['transparent']:,} image(s) have transparency, which would be laid on white: alpha=black changes that, "
+                    f"channels=4 keeps it.")
+    if found["several_frames"]:
+        said.append(f"{found['several_frames']:,} image(s) have several frames or pages, of which the first is used.")
+    if found["one_colour"]:
+        said.append(f"{found['one_colour']:,} image(s) are of one colour. Look whether they belong there.")
+    if found["exact_duplicates"]:
+        said.append(f"{found['exact_duplicates']:,} image(s) are exact copies of another. A generator makes such images more often; remove "
+                    f"copies that are there by mistake.")
+    if found["near_duplicates"]:
+        many = "At least " if found["near_duplicates"] == PAIRS else ""
+        some = f", among the first {NEAR_AT_MOST:,} images" if good > NEAR_AT_MOST else ""
+        said.append(f"{many}{found['near_duplicates']:,} pair(s) are nearly the same{some}. Look at them in the picture of duplicates.")
+    if across:
+        said.append(f"{across:,} of these duplicates lie in different classes or parts. If the parts are for training and for testing, the "
+                    f"test has been seen; if they are classes, their labels contradict each other.")
+    if found["only_folder"]:
+        said.append(f"All images lie in one folder, '{found['only_folder']}', so there are no classes. A folder a class makes some.")
+    said += about_labels(labels)
+    if 1 < good < FEW:
+        said.append(f"{good} images are few: expect copies of them. augment=ada makes more of them, and `sparring evaluate` measures "
+                    f"memorization.")
+    return said
+
+
+def about_labels(labels: dict[str, int] | None) -> list[str]:
+    if labels is None:
+        return []
+    said, fewest, largest = [], min(labels, key=lambda k: labels[k]), max(labels, key=lambda k: labels[k])
+    alone = [name for name, n in labels.items() if n <= 1]
+    if len(labels) == 1:
+        said.append(f"There is one class only ('{fewest}'), so labels say nothing. Give conditional=false, or more classes.")
+    elif {name.lower() for name in labels} <= SPLITS:
+        said.append(f"The classes are called {', '.join(labels)}, like parts of one set. Give one of these folders alone if they are.")
+    if alone and len(labels) > 1:
+        said.append(f"{len(alone)} class(es) have one image or none, such as '{alone[0]}'. Nothing can be learned of them: join or remove "
+                    f"them.")
+    elif len(labels) > 1 and labels[largest] > UNEVEN * labels[fewest]:
+        said.append(f"Classes are uneven: '{largest}' has {labels[largest]:,} images and '{fewest}' {labels[fewest]:,}. A conditional "
+                    f"model learns the small ones badly.")
+    return said

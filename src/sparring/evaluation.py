@@ -1,0 +1,220 @@
+"""How good samples are: any metrics, of a run or of any two sets, each with an interval and its protocol."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparring import api
+from sparring.api import Model, Silent, index_of, whole_seed
+from sparring.data import NAMED, open_source
+from sparring.data.settings import DataSettings
+from sparring.data.source import Finite, Source
+from sparring.data.space import Images, Space
+from sparring.errors import InputError
+from sparring.metrics import cas, frechet, memorization
+from sparring.metrics.features import Extractor, choose, extract
+from sparring.metrics.measures import METRICS, OF_FEATURES, known, lacking, measure, plain
+from sparring.metrics.outside import find
+from sparring.metrics.sets import chosen_rows, in_units_of, judged_on, seen, some, stored
+from sparring.run import read_json
+from sparring.settings import make
+from sparring.trainer import Progress
+from sparring.untrusted import told
+
+SAMPLES = 10_000
+NUMBERS = 2**26         # in the features of one set: half a gigabyte
+COSTLY = 1024           # features: the time of a Frechet distance grows with their cube, so beyond it is left to who asks for it
+LARGEST = 10_000_000    # samples
+PART = 10_000           # training samples that are looked through at once
+
+
+Watch = Callable[[str], Progress]       # what is being done -> who is told how far it is
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two sets of equally many samples, where they are from, and how features are made of them."""
+
+    source: Source
+    real: Finite
+    split: str
+    generated: Finite
+    extractor: Extractor
+    features: int
+    seed: int
+    watch: Watch
+
+    def protocol(self, *, features: bool = True) -> dict[str, object]:
+        """What every figure is told with."""
+        made: dict[str, object] = {"extractor": self.extractor.name, "sha256": self.extractor.sha256 or None,
+                                   "resize": self.extractor.resize, "features": self.features} if features else {}
+        return made | {"real": len(self.real), "generated": len(self.generated), "split": self.split, "seed": self.seed}
+
+    def extract(self, samples: Finite, what: str) -> torch.Tensor:
+        return extract(self.extractor, seen(samples), steps(self.watch(f"features of {what}")))
+
+
+def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generated: Any = None, metrics: str | Iterable[str] | None = None,
+             n: int = SAMPLES, size: str = "auto", features: str = "auto", sha256: str = "", seed: int = 0,
+             watch: Watch = lambda what: Silent()) -> dict[str, Any]:
+    """Figures for a run's samples, or for any `generated` set, against `real` data; the same call gives the same figures.
+
+    `run` is a run folder, a model folder or a model; `real` and `generated` are whatever `fit` takes as data.  A run is held against
+    its own data unless `real` says otherwise.  `metrics` are names (all that apply and train nothing when None), `n` the samples of
+    each set at most, `size` that of images in `real`, `features` "auto", "pixels", "grey28-v1" or a file with its `sha256`.
+
+    Returns {"metrics": {name: {"value", "low", "high", "protocol"}}, "left_out": {name: why}, "notes": [...]}.
+    InputError for wrong input, and for a metric that was asked for and cannot be had.
+    """
+    count, asked = index_of(n), None if metrics is None else known([metrics] if isinstance(metrics, str) else metrics)
+    if count is None or not 2 <= count <= LARGEST:
+        raise InputError(f"n={n}: the number of samples should be a whole number from 2 to {LARGEST:,}.")
+    if (run is None) == (generated is None):
+        raise InputError("give a run, or two sets: evaluate RUN, or evaluate --real SOURCE --generated SOURCE.")
+    model, source, notes = (None, *opened(real, size)) if run is None else of_run(run, real)
+    extractor, why = choose(source.space) if features == "auto" else (find(features, sha256), "as asked for")
+    sets = compared(model, source, generated, count, extractor, whole_seed(seed), watch, asked or [])
+    found, left_out = figures(sets, asked)
+    notes += [f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}", f"features: {extractor.name}, {why}"]
+    return {"metrics": found, "left_out": left_out, "notes": notes}
+
+
+# ------------------------------------------------------------------------------------------------------ the two sets
+def opened(real: Any, size: str) -> tuple[Source, list[str]]:
+    """The real data of two sets, and what was done on reading it."""
+    if real is None:
+        raise InputError("--generated needs --real, the data that it is held against.")
+    source = open_source(real, make(DataSettings, {"size": size}))
+    return source, list(source.notes) if isinstance(source, Finite) else []
+
+
+def of_run(run: str | Path | Model, real: Any) -> tuple[Model, Source, list[str]]:
+    """A model, the data that it is held against, and what is odd about that.  Images are read at the model's size."""
+    model = run if isinstance(run, Model) else api.load(run)
+    folder = None if isinstance(run, Model) else Path(run).expanduser()
+    config = {} if folder is None or not (folder / "config.json").exists() else read_json(folder / "config.json")
+    if real is None:
+        real = where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run)
+    looks = config.get("data_settings")
+    alpha = {"alpha": looks["alpha"]} if isinstance(looks, dict) and "alpha" in looks else {}
+    source = open_like(model.space, real, **alpha)
+    other = config.get("fingerprint", source.fingerprint) != source.fingerprint
+    return model, source, ["this is not the data that the run was trained on"] if other else []
+
+
+def open_like(space: Space, data: Any, **more: Any) -> Source:
+    """A source whose images are read at the size and with the channels of this space, where it holds any and lets that be chosen."""
+    if not isinstance(space, Images):
+        return open_source(data)
+    try:
+        return open_source(data, make(DataSettings, {"size": f"{space.height}x{space.width}", "channels": str(space.channels)} | more))
+    except InputError:
+        return open_source(data)        # numbers, or a source in memory, which are told apart later; anything else complains again
+
+
+def where(data: Any, directory: str, run: Any) -> str:
+    """The name or place of a run's data; InputError when it is not there."""
+    for place in (data, os.path.join(directory, data)) if isinstance(data, str) else ():
+        if place in NAMED or os.path.exists(place):
+            return place
+    raise InputError(f"what {run if isinstance(run, str | Path) else 'the model'} was trained on is not here"
+                     f"{f': {told(data, 200)}' if isinstance(data, str) else ''}. Give the data with --real.")
+
+
+def compared(model: Model | None, source: Source, generated: Any, n: int, extractor: Extractor, seed: int, watch: Watch,
+             asked: list[str]) -> Compared:
+    """Both sets, equally large; InputError, before anything is drawn, when a metric that was asked for needs larger ones."""
+    part, split = judged_on(source)
+    width = extract(extractor, seen(some(part, 2, seed, "real"))).shape[1]
+    n = min(n, len(part) if isinstance(part, Finite) else n, max(2, NUMBERS // width))
+    if too_few := [why for name in asked if (why := lacking(name, n, width)) is not None]:
+        raise InputError(f"{'; '.join(too_few)}. Give more samples, or leave the metric out.")
+    if model is None:
+        other = open_like(source.space, generated)
+    else:
+        drawn = model.sample(n, seed=seed, watch=steps(watch("samples")))
+        other = stored(model.space, drawn, model.labels_for(n) if model.labels else None)
+    made = in_units_of(source.space, other, n, seed, "generated")
+    if len(made) < 2 or n < 2:
+        raise InputError(f"a set of {min(len(made), n)} sample cannot be compared with anything. Give at least 2.")
+    return Compared(source, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch)
+
+
+def steps(progress: Progress) -> Callable[[int, int], None]:
+    return lambda done, total: progress.update(done, total, {})
+
+
+# ------------------------------------------------------------------------------------------------------- the figures
+def figures(sets: Compared, asked: list[str] | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Every metric that was asked for, or every one that can be had and trains nothing; and why the others are left out."""
+    left_out = {name: why for name in asked or METRICS if (why := hindrance(name, sets, chosen=asked is not None)) is not None}
+    if asked is not None and left_out:
+        raise InputError("; ".join(left_out.values()) + ". Give what is lacking, or leave the metric out.")
+    found: dict[str, Any] = {}
+    wanted = [name for name in asked or METRICS if name not in left_out]
+    fake = sets.extract(sets.generated, "generated samples") if any(name != "cas" for name in wanted) else torch.empty(0)
+    plain_ones = [name for name in wanted if name in OF_FEATURES]
+    if plain_ones:
+        real = sets.extract(sets.real, "real samples")
+        estimates = measure(plain_ones, real, fake, sets.seed, steps(sets.watch("metrics")))
+        found = {name: plain(estimate, sets.protocol()) for name, estimate in estimates.items()}
+    if "memorization" in wanted:
+        found["memorization"] = copied(sets, fake)
+    if "cas" in wanted:
+        found["cas"] = read_by_a_classifier(sets)
+    return {name if name == "cas" else sets.extractor.named(name): found[name] for name in wanted}, left_out
+
+
+def hindrance(name: str, sets: Compared, *, chosen: bool) -> str | None:
+    """Why this metric cannot be had of these sets, or should not unless it is `chosen`; None when nothing is in the way."""
+    n, data = len(sets.generated), sets.source
+    if (why := lacking(name, n, sets.features)) is not None:
+        return why
+    if METRICS[name].least is frechet.least and sets.features > COSTLY and not chosen:
+        return f"{name} takes minutes with {sets.features:,} features; ask for it with --metrics {name}"
+    if name == "memorization" and not isinstance(data, Finite):
+        return "memorization needs training data, and this data is drawn afresh and never repeated"
+    if name != "cas":
+        return None
+    if not chosen:
+        return "cas trains two classifiers; ask for it with --metrics cas"
+    least = min(cas.fewest(sets.generated), cas.fewest(sets.real))
+    if sets.generated.labels is None or not sets.source.space.labels:
+        return "cas needs samples that were made for a class, and real data with the same classes"
+    if least < cas.LEAST:
+        return f"cas needs at least {cas.LEAST} samples of every one of at least two classes in each set, and the smallest has {least}"
+    return None
+
+
+def copied(sets: Compared, fake: torch.Tensor) -> dict[str, object]:
+    """Memorization: distances to every training sample, whose features are made a part at a time."""
+    assert isinstance(sets.source, Finite)
+    source, line = sets.source, sets.watch("nearest training samples")
+    if source.held_out is not None:
+        beside, own = sets.extract(sets.real, "real samples"), torch.full((len(sets.real),), -1)
+        baseline = "held-out samples"
+    else:
+        own = chosen_rows(source, len(sets.real), sets.seed, "real")
+        beside, baseline = extract(sets.extractor, source.at(own).x), "training samples, each beside the others"
+    nearest = [torch.full((len(x),), torch.inf) for x in (fake, beside)]
+    for start in range(0, len(source), PART):
+        rows = torch.arange(start, min(len(source), start + PART))
+        train = extract(sets.extractor, source.at(rows).x)
+        nearest = [torch.minimum(nearest[0], memorization.nearest(fake, train)),
+                   torch.minimum(nearest[1], memorization.nearest(beside, train, own - start))]
+        line.update(int(rows[-1]) + 1, len(source), {})
+    estimate = memorization.measure(nearest[0], nearest[1], sets.seed)
+    return plain(estimate, sets.protocol() | {"train": len(source), "compared_with": baseline})
+
+
+def read_by_a_classifier(sets: Compared) -> dict[str, object]:
+    """Classification accuracy score, beside that of the same classifier trained on real data where some is held out."""
+    source = sets.source
+    held = isinstance(source, Finite) and source.held_out is not None
+    known_ones = some(source, len(sets.generated), sets.seed, "known") if held else None
+    line = sets.watch("classifier")
+    return plain(cas.measure(sets.generated, sets.real, known_ones, sets.seed, steps(line)), sets.protocol(features=False))

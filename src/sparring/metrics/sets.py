@@ -1,0 +1,62 @@
+"""The two sets that are compared: which samples of a source, how many, and in which units."""
+
+import torch
+from torch import Tensor
+
+from sparring.data.source import Finite, Source
+from sparring.data.space import Curves, Images, Space, Vectors, to_uint8
+from sparring.errors import InputError
+from sparring.rng import generator
+
+
+def judged_on(source: Source) -> tuple[Source, str]:
+    """The part of a source that samples are held against, and which that is: what was held out from training, where something was."""
+    if not isinstance(source, Finite):
+        return source, "drawn afresh"
+    return (source, "the training data: nothing is held out") if source.held_out is None else (source.held_out, "held out from training")
+
+
+def some(source: Source, n: int, seed: int, stream: str) -> Finite:
+    """At most n samples, at random and each once, in random order; the same for the same seed and stream."""
+    if not isinstance(source, Finite):
+        return stored(source.space, source.draw(n, generator(seed, stream)), None)
+    index = chosen_rows(source, n, seed, stream)
+    return Finite(source.space, source.values[index], None if source.labels is None else source.labels[index])
+
+
+def chosen_rows(source: Finite, n: int, seed: int, stream: str) -> Tensor:
+    """Which samples these are: int64[n]."""
+    return torch.randperm(len(source), generator=generator(seed, stream))[:n]
+
+
+def stored(space: Space, samples: Tensor, labels: Tensor | None) -> Finite:
+    """Samples in user units as a data set keeps them: images rounded to 8 bits, as they are in any file of them."""
+    if isinstance(space, Images):
+        return Finite(space, samples if samples.dtype == torch.uint8 else to_uint8(samples), labels)
+    return Finite(space, space.encode(samples.float()), labels)
+
+
+def in_units_of(space: Space, source: Source, n: int, seed: int, stream: str) -> Finite:
+    """At most n samples of another source as samples of this space, with its classes where they have the same names; InputError
+    when they are of another kind or shape."""
+    if isinstance(source.space, Images) != isinstance(space, Images) or source.space.shape != space.shape:
+        raise InputError(f"the generated samples are {kind(source.space)}, and the real ones {kind(space)}. Give sets of the same kind and "
+                         f"shape.")
+    found = some(source, n, seed, stream)
+    labels = found.labels if source.space.labels == space.labels else None
+    if isinstance(space, Images) or source.space == space:
+        return Finite(space, found.values, labels)
+    return stored(space, source.space.decode(seen(found)), labels)
+
+
+def kind(space: Space) -> str:
+    match space:
+        case Images(channels, height, width):
+            return f"images of {height}x{width} with {channels} channel(s)"
+        case Curves() | Vectors():
+            return f"vectors of {space.shape[0]} numbers"
+
+
+def seen(source: Finite) -> Tensor:
+    """Every sample in network units, float[N, *shape]."""
+    return source.at(torch.arange(len(source))).x
