@@ -9,16 +9,16 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness", "untrusted", "crew"},
+     "progress", "precision", "exactness", "untrusted", "crew", "pool"},
     {"game"},
     {"adversaries"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
-    {"scores"},
+    {"scores", "translate"},
     {"trainer"},
     {"prepare"},
     {"api"},
     {"experiments"},
-    {"commands", "demo", "laboratory", "receipts"},
+    {"commands", "demo", "laboratory", "receipts", "translating"},
     {"cli"},
     {"__main__", "__init__"},
 ]

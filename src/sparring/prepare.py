@@ -18,12 +18,11 @@ from torch.nn.parameter import is_lazy
 import sparring
 from sparring import checkpoint, choices
 from sparring.crew import ALONE, Crew
-from sparring.data import open_source
 from sparring.data.settings import DataSettings
-from sparring.data.source import Batch, Finite, Source, batches
+from sparring.data.source import Arranged, Finite, Source, batches, blank
 from sparring.data.space import Space, to_json
 from sparring.errors import InputError, RunFailed, did_you_mean
-from sparring.game import Game
+from sparring.game import Game, Translation
 from sparring.recipes import Recipe, find
 from sparring.run import RunFolder, differences
 from sparring.settings import RunSettings, Settings, make, split
@@ -66,10 +65,13 @@ class Wish:
 def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
     """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
     recipe = find(wish.recipe)
-    dealt = split(wish.given, {"recipe": recipe.settings, "data": DataSettings, "run": RunSettings})
+    dealt = split(wish.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
     make(recipe.settings, dealt["recipe"])                      # complain before reading a large data set
-    data_settings, run_settings = make(DataSettings, dealt["data"]), make(RunSettings, dealt["run"])
-    source = open_source(wish.data, data_settings)
+    data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])
+    source = recipe.reads.open(wish.data, data_settings)
+    if not isinstance(source.space, recipe.reads.kinds):
+        raise InputError(f"{wish.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, such as "
+                         f"--data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
     settings = make(recipe.settings, {**recipe.defaults(source.space), **dealt["recipe"]})
     if getattr(settings, "conditional", False) and not source.space.labels:
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
@@ -113,7 +115,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
         game = choices.in_precision(game, run_settings.precision, device)
         config: dict[str, Any] = old or asked | {
-            "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
+            "data": named(wish.data),
             "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
             "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
@@ -135,6 +137,13 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
 
 
+def named(data: Any) -> str | list[str]:
+    """Data as it stands in config.json: a name or a path, several of them, or what kind of object it was."""
+    if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
+        return [str(one) for one in data]
+    return data if isinstance(data, str) else type(data).__name__
+
+
 def refuse_uneven(settings: Settings, wish: Wish, crew: Crew) -> None:
     """InputError for what several processes cannot share."""
     if crew.size > 1 and choose_device(wish.device) != "cpu":
@@ -145,6 +154,9 @@ def refuse_uneven(settings: Settings, wish: Wish, crew: Crew) -> None:
     if crew.size > 1 and getattr(settings, "penalty", "") == "consensus":
         raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
                          "have. Train with one process, or with another penalty.")
+    if crew.size > 1 and (pool := getattr(settings, "pool", 0)):
+        raise InputError(f"pool={pool} keeps earlier translations, of which every process would have others. Train with one process, or "
+                         f"give pool=0.")
     if crew.size > 1 and (ahead := getattr(settings, "unroll", 0)):
         raise InputError(f"unroll={ahead} takes steps ahead on the whole batch, which processes that see parts of it do not have. "
                          f"Train with one process, or give unroll=0.")
@@ -156,7 +168,7 @@ def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source,
     def trial() -> Game:
         return build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
 
-    def rounds() -> Iterator[Batch]:
+    def rounds() -> Iterator[Any]:
         return batches(source, settings.batch, wish.seed)
 
     threads, reasons = run.threads or choices.threads(trial, rounds, device), {}
@@ -171,7 +183,8 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     """InputError that shows what differs between the run in the folder and what is asked for now."""
     if old.get("recipe") != asked["recipe"]:
         raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
-    lacking = [name for name, kind in (("run_settings", dict), ("device", str), ("data", str)) if type(old.get(name)) is not kind]
+    kinds = (("run_settings", dict), ("device", str), ("data", str | list))
+    lacking = [name for name, kind in kinds if not isinstance(old.get(name), kind)]
     if lacking:
         raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
                          f"or give another --out.")
@@ -260,6 +273,8 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
     """
     rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
     try:
+        if game.translation is not None:
+            return check_translation(game.translation, space)
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
             raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "
@@ -282,6 +297,13 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
         raise InputError(f"the networks do not fit: {error}. For n samples the generator takes random numbers float[n, {z[0]}] "
                          f"(latent={z[0]}) and gives float[n, {', '.join(map(str, space.shape))}], which the discriminator "
                          f"takes{classes}.") from None
+
+
+def check_translation(translation: Translation, space: Space) -> None:
+    """A translation into every domain has the shape of its images."""
+    for to, (given, wanted) in enumerate(zip(translation.takes, translation.gives, strict=True)):
+        made = tuple(translation.run(torch.zeros(2, *given.shape), to).shape)
+        assert made == (2, *wanted.shape), f"a translation has shape {made[1:]}, and the data of {type(space).__name__} {wanted.shape}"
 
 
 def refuse_deaf(rehearsal: Game, trial: Callable[[], Game | None], space: Space, batch: int) -> None:
@@ -310,8 +332,7 @@ def rehearse(game: Game, space: Space, batch: int) -> dict[str, bool | None]:
         for player in game.players.values():
             player.thaw(player is turn.player)
         device = turn.player.parameters[0].device
-        y = torch.zeros(batch, dtype=torch.int64, device=device) if game.classes else None
-        terms = turn.loss(Batch(torch.zeros(batch, *space.shape, device=device), y), turn.start).minimize.values()
+        terms = turn.loss(blank(space, batch, device, game.classes > 0), turn.start).minimize.values()
         total = sum(terms)
         if not isinstance(total, Tensor):
             heard[name] = True                                  # it sits this round out
@@ -362,10 +383,11 @@ def versions() -> dict[str, str]:
 def facts(prepared: Prepared) -> list[str]:
     """What to tell the user before training starts: the choices that were made, and why."""
     source, config = prepared.source, prepared.config
-    size = f"{len(source):,} samples" if isinstance(source, Finite) else "drawn afresh, never repeated"
-    lines = [f"data: {config['data']}, {size}, shape {'x'.join(map(str, source.space.shape))}"
+    size = f"{len(source):,} samples" if isinstance(source, Finite | Arranged) else "drawn afresh, never repeated"
+    data = config["data"]
+    lines = [f"data: {' and '.join(data) if isinstance(data, list) else data}, {size}, shape {'x'.join(map(str, source.space.shape))}"
              + (f", {len(source.space.labels)} classes" if source.space.labels else "")]
-    lines += source.notes if isinstance(source, Finite) else ()
+    lines += source.notes if isinstance(source, Finite | Arranged) else ()
     run, why = config["run_settings"], config.get("reasons", {}).get("precision")
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + (f" ({why})" if why else ""))
     return lines

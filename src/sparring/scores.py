@@ -5,11 +5,11 @@ import math
 import torch
 from torch import Tensor
 
-from sparring.data.source import Finite, Source
+from sparring.data.source import Arranged, Finite, Source
 from sparring.data.space import Images
 from sparring.data.synthetic import Mixture, Quadratic
 from sparring.game import Game
-from sparring.metrics import classes, density, modes, parabola, plane
+from sparring.metrics import classes, density, modes, parabola, plane, translated
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
 
@@ -18,6 +18,8 @@ SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbe
 
 def score(game: Game, source: Source, seed: int) -> dict[str, float]:
     """Scores of the averaged generator, by name; the draws depend on the seed alone, so scores can be compared over steps."""
+    if game.translation is not None:
+        return translated.score(game.translation, source, seed) if isinstance(source, Arranged) else {}
     match source:
         case Quadratic():
             return parabola.score(draw(game, source, SAMPLES, seed)[0], source)

@@ -8,7 +8,7 @@ import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from sparring.data.cache import Room
 from sparring.data.decode import FORMATS, SUFFIXES, Decoded, Header, decode, header, quiet
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, open_file, reason, shown
 from sparring.data.source import Finite
@@ -44,6 +45,7 @@ class Files(NamedTuple):
     names: list[str]                                  # with / between folders, relative to the folder or zip
     read: Callable[[int, int | None], bytes]          # (position, at most so many bytes or None for all)
     others: Counter[str]                              # how many files of which extension were passed over
+    stamp: str = ""                                   # what changes when a file does
 
 
 def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | None = None) -> Finite:
@@ -52,32 +54,38 @@ def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | 
     `progress(done, total)` counts two steps an image: its header, then its pixels.
     InputError when nothing can be read, or more than one image in twenty is bad.
     """
-    with _zip_files(path) if path.suffix.lower() == ".zip" and not path.is_dir() else _folder_files(path) as files:
+    with opened(path) as files:
         if not files.names:
             raise InputError(_nothing_found(files))
         with quiet():
-            return _read(files, settings, progress or (lambda done, total: None))
+            return read_listed(files, settings, progress or (lambda done, total: None))[0]
 
 
-def _read(files: Files, settings: DataSettings, progress: Progress) -> Finite:
+def opened(path: Path) -> AbstractContextManager[Files]:
+    """The image files of a folder or .zip."""
+    return _zip_files(path) if path.suffix.lower() == ".zip" and not path.is_dir() else _folder_files(path)
+
+
+def read_listed(files: Files, settings: DataSettings, progress: Progress, room: Room | None = None) -> tuple[Finite, list[int]]:
+    """The images of these files, in memory or the `room` given, and which of the files they are: bad ones are left out."""
     n, bad = len(files.names), dict[int, str]()
     found = [h if isinstance(h, Header) else bad.setdefault(i, h)
-             for i, h in enumerate(_each(n, lambda i: _header(files, i), lambda done: progress(done, 2 * n)))]
+             for i, h in enumerate(each(n, lambda i: header_of(files, i), lambda done: progress(done, 2 * n)))]
     _refuse_many(files, bad, n)
     headers = {i: h for i, h in enumerate(found) if isinstance(h, Header)}
     size, why = choose_size([h.size for h in headers.values()], settings)
     grey = sum(h.grey for h in headers.values())
     channels = int(settings.channels) if settings.channels != "auto" else 1 if grey == len(headers) else 3
-    check_image_memory(n, channels, size)
-
-    out = np.empty((n, channels, *size), np.uint8)
+    if room is None:
+        check_image_memory(n, channels, size)
+    out = np.empty((n, channels, *size), np.uint8) if room is None else room((n, channels, *size))
 
     def pixels(i: int) -> tuple[bool, bool] | str:
         if i in bad:
             return bad[i]
         return _reason_or(lambda: _into(out[i], decode(files.read(i, None), size, channels, settings.alpha)))
 
-    facts = list(_each(n, pixels, lambda done: progress(n + done, 2 * n)))
+    facts = list(each(n, pixels, lambda done: progress(n + done, 2 * n)))
     bad = {i: fact for i, fact in enumerate(facts) if isinstance(fact, str)}
     _refuse_many(files, bad, n)
     kept = [i for i in range(n) if i not in bad]
@@ -91,7 +99,7 @@ def _read(files: Files, settings: DataSettings, progress: Progress) -> Finite:
              *_skipped(files, bad), *_oddities(good, settings), *_label_note(labels, classes)]
     index = None if labels is None else torch.tensor(labels, dtype=torch.int64)
     return Finite(Images(channels, *size, class_names(classes)), torch.from_numpy(out[:len(kept)]), index,
-                  notes=tuple(notes))
+                  notes=tuple(notes)), kept
 
 
 def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
@@ -111,7 +119,7 @@ def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
     return [position[name] for name in first], classes
 
 
-def _header(files: Files, i: int) -> Header | str:
+def header_of(files: Files, i: int) -> Header | str:
     """From the first bytes where they suffice, for reading whole files twice would be slow."""
     def look() -> Header:
         head = files.read(i, HEAD)
@@ -137,7 +145,7 @@ def _reason_or(work: Callable[[], T]) -> T | str:
         return str(error)
 
 
-def _each(n: int, work: Callable[[int], T], done: Callable[[int], None]) -> Iterator[T]:
+def each(n: int, work: Callable[[int], T], done: Callable[[int], None]) -> Iterator[T]:
     """work(0) ... work(n - 1) on a few threads, in order."""
     with ThreadPoolExecutor(WORKERS) as pool:
         blocks = pool.map(lambda start: [work(i) for i in range(start, min(n, start + BLOCK))], range(0, n, BLOCK))
