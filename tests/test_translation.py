@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -82,6 +82,7 @@ def darker(x, to, live=False, noisy=False):
 SIMPLE = Translation(("night",), (Images(3, 16, 16),), (Images(3, 16, 16),), darker, least=8)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(16, 90), st.integers(16, 90))
 def test_tiles_cover_every_pixel(height, width):
     x = torch.rand(1, 3, height, width) * 2 - 1

@@ -53,7 +53,7 @@ class DomainGenerator(nn.Module):
 
 
 class DomainDiscriminator(nn.Module):
-    """float[B, C, H, W] to D_src, the mean score of its patches, float[B], and D_cls, logits float[B, domains].
+    """float[B, C, H, W] to D_src, a score for each of its patches, float[B, P], and D_cls, logits float[B, domains].
 
     Strided convolutions halve the image until its shorter side is two or three, at most six times, without norms (Choi et al.,
     2018, table 5: six times for 128 pixels); both heads share them.
@@ -72,4 +72,4 @@ class DomainDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self.features(x)
-        return self.source(features).flatten(1).mean(1), self.domain(features).flatten(1)
+        return self.source(features).flatten(1), self.domain(features).flatten(1)

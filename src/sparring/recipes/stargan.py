@@ -74,7 +74,7 @@ def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[st
         return full(source), full(logits)
 
     def discriminate(batch: Batch, step: int) -> Report:
-        """-L_adv with the penalty of WGAN-GP (eq. 8), and the domain of real images (eq. 2)."""
+        """-L_adv with the penalty of WGAN-GP (eq. 8), which bounds the sum over patches, and the domain of real images (eq. 2)."""
         labels = batch.labels
         assert labels is not None
         with torch.no_grad():
