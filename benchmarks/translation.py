@@ -16,11 +16,11 @@ from record import record
 from sparring.api import Model
 from sparring.data.images import opened, read_listed
 from sparring.data.pairs import Domains
-from sparring.data.settings import DataSettings, TranslationSettings
-from sparring.data.shapes import read_flat, read_rendered
+from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
+from sparring.data.shapes import TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
 from sparring.data.space import Images
-from sparring.data.two import open_pairs, open_unpaired
+from sparring.data.two import open_domains, open_pairs, open_unpaired
 from sparring.metrics.domains import Classifier, error, features, kid_of, train_classifier
 from sparring.metrics.translated import l1, label_accuracy, outline, psnr, run, ssim
 
@@ -56,6 +56,23 @@ def shapes(recipe: str, seed: int) -> dict[str, Any]:
         result["accuracy rendered to labels"] = label_accuracy(read_flat(made(model, pairs.b, "labels")), truth)
         result["cycle_l1"] = l1(made(model, made(model, pairs.a, "rendered"), "labels"), pairs.a)
     return result | {"accuracy of truth": label_accuracy(read_rendered(pairs.b), truth)}
+
+
+def tinted(seed: int) -> dict[str, Any]:
+    """Held-out scenes of three tints into each of the other two: the labels read back when the colours are put in their places."""
+    source = open_domains("tints", DomainSettings(size="16"))
+    model, rest = translating.trained("tints-stargan", seed), source.held_out
+    assert rest is not None and rest.labels is not None
+    real, orders = rest.at(torch.arange(len(rest))).x, [torch.tensor(order) for order in TINTS.values()]
+    truth = read_rendered(real[rest.labels == 0])               # the same scenes in every tint
+    found, cycle = [], []
+    for to, name in enumerate(TINTS):
+        for home, at_home in enumerate(TINTS):
+            if home != to:
+                x = made(model, real[rest.labels == home], name)
+                found.append(label_accuracy(read_rendered(x[:, orders[to].argsort()]), truth))
+                cycle.append(l1(made(model, x, at_home), real[rest.labels == home]))
+    return {"accuracy": sum(found) / len(found), "cycle_l1": sum(cycle) / len(cycle)}
 
 
 # --------------------------------------------------------------------------------------------------------- facades
@@ -129,6 +146,7 @@ def emoji(seed: int, size: int) -> dict[str, Any]:
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"shapes {recipe}, seed {seed}": partial(shapes, recipe, seed) for recipe in ("pix2pix", "cyclegan") for seed in (0, 1, 2)},
+    "tints stargan, seed 0": partial(tinted, 0),
     **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
     "horse2zebra at 64 px, seed 0": partial(horses, 0),
     "emoji at 32 px, seed 0": partial(emoji, 0, 32),

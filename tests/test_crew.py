@@ -30,17 +30,23 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     """For every recipe on every kind of data, after three rounds.
 
     A parameter whose gradient is zero in exact arithmetic, such as a bias that a relativistic loss cannot see, follows the rounding
-    errors that Adam divides by themselves; it may wander by its learning rate, and nothing else depends on it.
+    errors that Adam divides by themselves; it may wander by its learning rate, and nothing else depends on it.  So it is with the
+    maps that tell StarGAN's generator the domain: they are constant, and the norm behind them leaves only what they do at the border.
+    Every weight before an instance norm, which CycleGAN's mostly are, has no gradient along itself, and in float32 some rounding there.
     """
     done = together(2, TESTS / "crewed.py", tmp_path / "found.json")
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert len({name.rsplit(" ", 1)[0] for name in found}) == 58
-    unseen = {name for name in found if " r3gan " in name and "discriminator" in name and name.endswith("bias")}
+    unseen = {name for name in found if (" r3gan " in name and "discriminator" in name and name.endswith("bias"))
+              or (" stargan " in name and name.endswith("generator/net/first.0.weight"))}
+    normed = {name for name in found if " cyclegan " in name}
     double = {name: off for name, off in found.items() if name.startswith("torch.float64")}
     assert max(off for name, off in double.items() if name not in unseen) <= 1e-12
     assert max(double.values()) <= 1e-10
     single = {name: off for name, off in found.items() if name.startswith("torch.float32") and name not in unseen}
+    assert max(off for name, off in single.items() if name in normed) <= 1e-4
+    single = {name: off for name, off in single.items() if name not in normed}
     assert max(single.values()) <= 5e-6
     assert sum(off > 1e-6 for off in single.values()) <= 8                  # weights before a batch norm, after Adam
 
