@@ -13,8 +13,9 @@ from PIL import Image
 import sparring
 from conftest import small_pairs
 from made import folder, refused, saved
-from sparring.data.shapes import read_flat, read_rendered
+from sparring.data.shapes import LIT, TINTS, read_flat, read_rendered
 from sparring.data.space import Images
+from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
 from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
@@ -40,6 +41,9 @@ def test_a_pool_fills_and_then_exchanges_half():
     again = Pool(50, (1, 1, 1), CPU)
     again.load_state_dict(pool.state_dict())
     assert torch.equal(again.images, pool.images) and again.held == 50
+    for wrong in ({}, {"images": 3}, {"images": torch.zeros(2, 3, 1, 1)}):
+        with pytest.raises(RunFailed, match="no images of the size"):
+            again.load_state_dict(wrong)
 
 
 # -------------------------------------------------------------------------------------------------- the networks
@@ -182,6 +186,17 @@ def test_pix2pix_recovers_the_labels_and_cyclegan_does_without_a_pair():
     assert label_accuracy(read_rendered(model.translate(pairs.a)), truth) > 0.95
     model = sparring.fit("cyclegan", data="shapes", steps=1500, width=16, blocks=3, threads=1)
     assert label_accuracy(read_flat(model.translate(pairs.b, to="labels")), truth) > 0.80
+
+
+@pytest.mark.slow
+def test_stargan_gives_every_scene_the_colours_of_the_tint_that_is_asked_for():
+    model = sparring.fit("stargan", data="tints", size=16, width=16, blocks=2, batch=8, lr=5e-4, steps=400, threads=1)
+    scenes = RECIPES["stargan"].reads.open("tints", RECIPES["stargan"].reads.settings(size="16")).examples(60, 1)
+    sky = LIT[0] / 127.5 - 1
+    skies = torch.stack([sky[list(order)] for order in TINTS.values()])
+    for to, name in enumerate(TINTS):
+        made = model.translate(scenes.x, to=name)[:, :, :3].mean((2, 3))
+        assert (torch.cdist(made, skies).argmin(1) == to).double().mean() > 0.9
 
 
 def test_pix2pix_learns():

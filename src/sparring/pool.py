@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparring.errors import RunFailed
+
 
 class Pool:
     """At most `size` images float[C, H, W] (Shrivastava et al., 2017, section 2.3; Zhu et al., 2017, section 4).
@@ -37,7 +39,10 @@ class Pool:
         return {"images": self.images[:self.held], "held": self.held}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the images of `state_dict`; of a larger pool, the first that fit."""
-        kept = state["images"][:len(self.images)].to(self.images)
+        """Take the images of `state_dict`; of a larger pool, the first that fit.  RunFailed for images of another shape."""
+        held = state.get("images")
+        if not isinstance(held, Tensor) or held.shape[1:] != self.images.shape[1:] or not held.is_floating_point():
+            raise RunFailed("the checkpoint's pool holds no images of the size that this run makes. Train into a new folder.")
+        kept = held[:len(self.images)].to(self.images)
         self.images[:len(kept)] = kept
         self.held = len(kept)

@@ -248,6 +248,8 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
           own: Mapping[str, nn.Module] | None = None) -> Game:
     """The recipe's game, with first weights that depend on the seed alone."""
     for name, net in (own or {}).items():
+        if not recipe.networks:
+            raise InputError("this recipe takes no networks of your own. Its networks are in sparring/nets; leave yours out.")
         if name not in recipe.networks:
             raise InputError(f"this recipe has no network '{name}'.{did_you_mean(name, recipe.networks)} "
                              f"Your own may be: {', '.join(recipe.networks)}.")
