@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import torch
 from pydantic import ValidationError
 
-from conftest import SOURCES
+from conftest import CELLS, SOURCES
 from sparring import checkpoint
 from sparring.choices import in_precision
 from sparring.crew import ALONE, Crew, joined
@@ -32,7 +32,8 @@ MORE = [("images", {"penalty": "r1", "penalty_weight": 0.1, "penalty_every": 2})
 def cells():
     """Every recipe on every kind of data that it takes, and with every setting of MORE that it has."""
     for recipe, entry in RECIPES.items():
-        for source, more in [*((source, {}) for source in SOURCES), *MORE]:
+        own = [source for which, source in CELLS if which == recipe]
+        for source, more in [*((source, {}) for source in own), *((source, more) for source, more in MORE if source in own)]:
             if more.keys() <= entry.settings.model_fields.keys():
                 with suppress(InputError, ValidationError):
                     build(recipe, source, more)
@@ -42,7 +43,8 @@ def cells():
 def build(recipe, source, more):
     torch.manual_seed(0)
     entry = RECIPES[recipe]
-    few = {k: v for k, v in {"steps": 40, "batch": 8, "width": 8, "first_steps": 7}.items() if k in entry.settings.model_fields}
+    small = {"steps": 40, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "pool": 0}
+    few = {k: v for k, v in small.items() if k in entry.settings.model_fields}
     settings = entry.settings(**{**entry.defaults(SOURCES[source].space), **few, **more})
     return in_precision(entry.game(settings, SOURCES[source].space, CPU), "fp32", CPU)
 
@@ -54,12 +56,16 @@ def played(recipe, source, more, crew, seen=iter):
         stream = seen(drawn)
         for step in range(ADAPTED if more.get("augment") == "ada" else ROUNDS):
             seed_round(0, CPU, step)
-            doubled = (type(b)(b.x.to(torch.get_default_dtype()), b.labels) for b in stream)
+            doubled = (type(b)(*map(in_default_dtype, b)) for b in stream)
             with crew.part_of(8):
                 play(game, doubled, step, crew.share)
     for part in game.memory.values():
         assert getattr(part, "p", 1) > 0, "adaptive augmentation never began"
     return {name: tensor.clone() for name, tensor in checkpoint.networks(game).items()}
+
+
+def in_default_dtype(part):
+    return part.to(torch.get_default_dtype()) if part is not None and part.is_floating_point() else part
 
 
 def compare(crew: Crew) -> dict[str, list[float]]:

@@ -50,7 +50,9 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     """For every recipe on every kind of data and with every setting that concerns a whole batch, after some rounds.
 
     A parameter whose gradient is zero in exact arithmetic, such as a bias that a relativistic loss cannot see, follows the rounding
-    errors that Adam divides by themselves; it may wander by its learning rate, and nothing else depends on it.
+    errors that Adam divides by themselves; it may wander by its learning rate, and nothing else depends on it.  So it is with the
+    maps that tell StarGAN's generator the domain: they are constant, and the norm behind them leaves only what they do at the border.
+    Every weight before an instance norm, which CycleGAN's mostly are, has no gradient along itself, and in float32 some rounding there.
     """
     done = torchrun(2, TESTS / "crewed.py", tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -58,10 +60,13 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     assert len({name.rsplit(" ", 1)[0] for name in found}) >= 100
     assert {name.split()[1] for name in found} == set(RECIPES)
     unseen = {name for name in found if ("r3gan" in name or "relativistic" in name) and "discriminator" in name and name.endswith("bias")}
+    unseen |= {name for name in found if " stargan " in name and name.endswith("generator/net/first.0.weight")}
     double = {name: off for name, (off, _, _) in found.items() if name.startswith("torch.float64")}
     assert max(off for name, off in double.items() if name not in unseen) <= 1e-12
     assert max(double.values()) <= 1e-10
     single = {name: off for name, off in found.items() if name.startswith("torch.float32") and name not in unseen}
+    assert max(off for name, (off, _, _) in single.items() if " cyclegan " in name) <= 1e-4
+    single = {name: off for name, off in single.items() if " cyclegan " not in name}
     assert max(off for off, _, _ in single.values()) <= 1e-5
     beyond, of = (sum(counts) for counts in list(zip(*single.values(), strict=True))[1:])
     assert beyond <= 1e-4 * of                                  # more than 1e-6 off: weights before a batch norm, after Adam

@@ -9,18 +9,18 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness", "untrusted", "crew", "adam"},
+     "progress", "precision", "exactness", "untrusted", "crew", "adam", "pool"},
     {"game"},
     {"adversaries", "compiled"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
-    {"scores", "best"},
+    {"scores", "best", "translate"},
     {"trainer", "sharing"},
     {"earlier"},
     {"prepare"},
     {"api"},
     {"evaluation"},
     {"experiments", "bench"},
-    {"commands", "demo", "laboratory", "receipts", "inspecting"},
+    {"commands", "demo", "laboratory", "receipts", "inspecting", "translating"},
     {"cli"},
     {"__main__", "__init__"},
 ]

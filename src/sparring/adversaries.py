@@ -330,7 +330,7 @@ def refuse_batch_norm(net: nn.Module, why: str) -> None:
 
 
 @torch.no_grad()
-def evaluate(net: nn.Module, *inputs: Tensor) -> Tensor:
+def evaluate(net: nn.Module, *inputs: Tensor | bool) -> Tensor:
     """The net's output in evaluation mode (BatchNorm by its running statistics), its mode left as it was."""
     training = net.training
     net.eval()

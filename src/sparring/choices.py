@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sparring.compiled import in_one
-from sparring.data.source import Batch
 from sparring.game import Game, play
 from sparring.precision import in_bfloat16
 from sparring.rng import seed_round
@@ -21,7 +21,7 @@ ALIKE = 0.98            # the least cosine between every player's gradient in fp
 WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
 
 Trial = Callable[[], Game]
-Rounds = Callable[[], Iterator[Batch]]
+Rounds = Callable[[], Iterator[Any]]
 
 
 def in_precision(game: Game, precision: str, device: torch.device) -> Game:
@@ -98,7 +98,7 @@ def compiling(trial: Trial, rounds: Rounds, device: torch.device, steps: int) ->
     return "on", f"{eager / fast:.1f} times as fast, after {seconds:.0f} s of compiling"
 
 
-def pace(game: Game, stream: Iterator[Batch]) -> float:
+def pace(game: Game, stream: Iterator[Any]) -> float:
     """Seconds a round, after one to warm up."""
     play(game, stream, 0)
     start, count = time.perf_counter(), 0
@@ -108,7 +108,7 @@ def pace(game: Game, stream: Iterator[Batch]) -> float:
     return (time.perf_counter() - start) / count
 
 
-def first_gradients(game: Game, stream: Iterator[Batch], device: torch.device) -> list[Tensor]:
+def first_gradients(game: Game, stream: Iterator[Any], device: torch.device) -> list[Tensor]:
     """Each player's gradient in the first round, flat."""
     with torch.random.fork_rng(devices=[]):
         seed_round(0, device, 0)

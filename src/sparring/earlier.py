@@ -16,7 +16,8 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     """InputError that shows what differs between the run in the folder and what is asked for now."""
     if old.get("recipe") != asked["recipe"]:
         raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
-    lacking = [name for name, kind in (("run_settings", dict), ("device", str), ("data", str)) if type(old.get(name)) is not kind]
+    kinds = (("run_settings", dict), ("device", str), ("data", str | list))
+    lacking = [name for name, kind in kinds if not isinstance(old.get(name), kind)]
     if lacking:
         raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
                          f"or give another --out.")

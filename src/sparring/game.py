@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring import adam
-from sparring.errors import RunFailed
+from sparring.data.space import Images
+from sparring.errors import InputError, RunFailed
 from sparring.schedules import Schedule
 
 Watched = dict[str, Callable[[], Tensor]]
@@ -111,8 +112,29 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Translation:
+    """What a model that translates images can do: into which domains, from what, and how.
+
+    `run(x, to, live=False, noisy=False)` takes images float[B, C, H, W] in [-1, 1] such as `takes[to]`, of any size with sides of at
+    least `least`, into domain number `to`, as images such as `gives[to]`, by the averaged networks or, when `live`, as they play.
+    The same images give the same translations; `noisy` draws the noise of training, where a system has some, from torch's generator.
+    """
+
+    names: tuple[str, ...]
+    takes: tuple[Images, ...]
+    gives: tuple[Images, ...]
+    run: Callable[..., Tensor]
+    least: int = 2
+
+
+def nothing_to_draw(*args: Any, **more: Any) -> Tensor:
+    raise InputError("this model makes nothing from noise alone: it translates images. Use `sparring translate RUN IMAGES --out DIR`, or "
+                     "model.translate(images).")
+
+
+@dataclass(frozen=True)
 class Game:
-    """Who plays, in what order, and how to show what has been learned.
+    """Who plays, in what order, and how to show what has been learned: by samples drawn from latents, or by a `translation`.
 
     `prior(n, generator)` draws latents; `sample(latents, labels=None, live=False)` turns them into samples in
     network units, from `model` (the averaged networks: what is saved and shipped) or, when `live`, from the
@@ -122,11 +144,12 @@ class Game:
     players: dict[str, Player]                  # the names are for logs and checkpoints
     turns: dict[str, Turn]                      # played in this order, every round
     model: nn.Module
-    prior: Callable[[int, torch.Generator], Tensor]
-    sample: Callable[..., Tensor]
+    prior: Callable[[int, torch.Generator], Tensor] = nothing_to_draw
+    sample: Callable[..., Tensor] = nothing_to_draw
     judge: Callable[..., Tensor] | None = None
     classes: int = 0                            # that samples can be asked for; 0 when they cannot
     memory: dict[str, Any] = field(default_factory=dict)    # other state a checkpoint must hold
+    translation: Translation | None = None
 
     def drawn(self, step: int) -> int:
         """How many batches the rounds before `step` drew: the position in the data, from the step alone."""

@@ -18,13 +18,12 @@ from torch.nn.parameter import is_lazy
 import sparring
 from sparring import choices
 from sparring.crew import ALONE, Crew
-from sparring.data import open_source
 from sparring.data.settings import DataSettings
-from sparring.data.source import Batch, Finite, Source, batches, workers_for
+from sparring.data.source import Arranged, Finite, Source, batches, blank, workers_for
 from sparring.data.space import Space, to_json
 from sparring.earlier import go_on_from, refuse_changes
 from sparring.errors import InputError, did_you_mean
-from sparring.game import Game
+from sparring.game import Game, Translation
 from sparring.recipes import Recipe, find
 from sparring.run import RunFolder
 from sparring.scores import refuse_metric
@@ -67,10 +66,13 @@ class Wish:
 def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
     """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
     recipe = find(wish.recipe)
-    dealt = split(wish.given, {"recipe": recipe.settings, "data": DataSettings, "run": RunSettings})
+    dealt = split(wish.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
     make(recipe.settings, dealt["recipe"])                      # complain before reading a large data set
-    data_settings, run_settings = make(DataSettings, dealt["data"]), make(RunSettings, dealt["run"])
-    source = open_source(wish.data, data_settings)
+    data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])
+    source = recipe.reads.open(wish.data, data_settings)
+    if not isinstance(source.space, recipe.reads.kinds):
+        raise InputError(f"{wish.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, such as "
+                         f"--data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
     settings = make(recipe.settings, {**recipe.defaults(source.space), **dealt["recipe"]})
     if getattr(settings, "conditional", False) and not source.space.labels:
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
@@ -115,7 +117,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
         game = choices.in_precision(game, run_settings.precision, device)
         config: dict[str, Any] = old or asked | {
-            "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
+            "data": named(wish.data),
             "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
             "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
@@ -147,13 +149,20 @@ def asked_for(wish: Wish, settings: Settings, data_settings: DataSettings, looks
             "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()}}
 
 
+def named(data: Any) -> str | list[str]:
+    """Data as it stands in config.json: a name or a path, several of them, or what kind of object it was."""
+    if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
+        return [str(one) for one in data]
+    return data if isinstance(data, str) else type(data).__name__
+
+
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
            wish: Wish, alone: bool) -> tuple[RunSettings, dict[str, str]]:
     """Threads, precision and compilation, as given or by trying them, and why; torch has that many threads from here on."""
     def trial() -> Game:
         return build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
 
-    def rounds() -> Iterator[Batch]:
+    def rounds() -> Iterator[Any]:
         return batches(source, settings.batch, wish.seed)
 
     threads, reasons = run.threads or choices.threads(trial, rounds, device), {}
@@ -172,6 +181,8 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
           own: Mapping[str, nn.Module] | None = None) -> Game:
     """The recipe's game, with first weights that depend on the seed alone."""
     for name, net in (own or {}).items():
+        if not recipe.networks:
+            raise InputError("this recipe takes no networks of your own. Its networks are in sparring/nets; leave yours out.")
         if name not in recipe.networks:
             raise InputError(f"this recipe has no network '{name}'.{did_you_mean(name, recipe.networks)} "
                              f"Your own may be: {', '.join(recipe.networks)}.")
@@ -197,6 +208,8 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
     """
     rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
     try:
+        if game.translation is not None:
+            return check_translation(game.translation, space)
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
             raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "
@@ -219,6 +232,13 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
         raise InputError(f"the networks do not fit: {error}. For n samples the generator takes random numbers float[n, {z[0]}] "
                          f"(latent={z[0]}) and gives float[n, {', '.join(map(str, space.shape))}], which the discriminator "
                          f"takes{classes}.") from None
+
+
+def check_translation(translation: Translation, space: Space) -> None:
+    """A translation into every domain has the shape of its images."""
+    for to, (given, wanted) in enumerate(zip(translation.takes, translation.gives, strict=True)):
+        made = tuple(translation.run(torch.zeros(2, *given.shape), to).shape)
+        assert made == (2, *wanted.shape), f"a translation has shape {made[1:]}, and the data of {type(space).__name__} {wanted.shape}"
 
 
 def refuse_deaf(rehearsal: Game, trial: Callable[[], Game | None], space: Space, batch: int) -> None:
@@ -247,8 +267,7 @@ def rehearse(game: Game, space: Space, batch: int) -> dict[str, bool | None]:
         for player in game.players.values():
             player.thaw(player is turn.player)
         device = turn.player.parameters[0].device
-        y = torch.zeros(batch, dtype=torch.int64, device=device) if game.classes else None
-        terms = turn.loss(Batch(torch.zeros(batch, *space.shape, device=device), y), turn.start).minimize.values()
+        terms = turn.loss(blank(space, batch, device, game.classes > 0), turn.start).minimize.values()
         total = sum(terms)
         if not isinstance(total, Tensor):
             heard[name] = True                                  # it sits this round out
@@ -299,10 +318,11 @@ def versions() -> dict[str, str]:
 def facts(prepared: Prepared) -> list[str]:
     """What to tell the user before training starts: the choices that were made, and why."""
     source, config = prepared.source, prepared.config
-    size = f"{len(source):,} samples" if isinstance(source, Finite) else "drawn afresh, never repeated"
-    lines = [f"data: {config['data']}, {size}, shape {'x'.join(map(str, source.space.shape))}"
+    size = f"{len(source):,} samples" if isinstance(source, Finite | Arranged) else "drawn afresh, never repeated"
+    data = config["data"]
+    lines = [f"data: {' and '.join(data) if isinstance(data, list) else data}, {size}, shape {'x'.join(map(str, source.space.shape))}"
              + (f", {len(source.space.labels)} classes" if source.space.labels else "")]
-    lines += source.notes if isinstance(source, Finite) else ()
+    lines += source.notes if isinstance(source, Finite | Arranged) else ()
     run, why = config["run_settings"], config.get("reasons", {})
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
     if prepared.plan.compile:

@@ -41,6 +41,9 @@ def refuse_uneven(settings: Settings, looks: dict[str, Any], device: Callable[[]
     if getattr(settings, "penalty", "") == "consensus":
         raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
                          "have. Train with one process, or with another penalty.")
+    if pool := getattr(settings, "pool", 0):
+        raise InputError(f"pool={pool} keeps earlier translations, of which every process would have others. Train with one process, or "
+                         f"give pool=0.")
     if ahead := getattr(settings, "unroll", 0):
         raise InputError(f"unroll={ahead} takes steps ahead on the whole batch, which processes that see parts of it do not have. "
                          f"Train with one process, or give unroll=0.")

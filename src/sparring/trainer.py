@@ -14,7 +14,7 @@ from sparring import checkpoint
 from sparring.best import keep_best
 from sparring.compiled import in_one
 from sparring.crew import ALONE, Crew, bits
-from sparring.data.source import Batch, Source, batches
+from sparring.data.source import Source, batches
 from sparring.errors import RunFailed
 from sparring.exactness import broken, conditions, deterministic
 from sparring.game import Game, NotFinite, play
@@ -242,11 +242,11 @@ def last_scores(folder: RunFolder) -> dict[str, float]:
     return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
 
 
-def on_device(rounds: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """The same batches, on the device."""
+def on_device(rounds: Iterator[Any], device: torch.device) -> Iterator[Any]:
+    """The same batches, named tuples of tensors or None, on the device."""
     if device.type == "cpu":
         return rounds
-    return (Batch(batch.x.to(device), None if batch.labels is None else batch.labels.to(device)) for batch in rounds)
+    return (type(batch)(*(part if part is None else part.to(device) for part in batch)) for batch in rounds)
 
 
 @contextmanager

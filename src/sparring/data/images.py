@@ -19,6 +19,7 @@ import torch
 
 from sparring.data.cache import identity, key
 from sparring.data.decode import DECODING, FORMATS, SUFFIXES, Decoded, Header, decode, header, quiet
+from sparring.data.mapped import Room
 from sparring.data.ready import recall, remember
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, open_file, reason, shown
 from sparring.data.source import Finite
@@ -67,25 +68,31 @@ def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | 
             progress(2 * len(files.names), 2 * len(files.names))
             return source
         with quiet():
-            source, effort = _read(files, settings, progress)
+            source, _, effort = _read(files, settings, progress)
         if effort >= LONG and (unkept := remember(of, source)):
             source.notes = (*source.notes, f"they are decoded anew at every start: {unkept}")
         return source
 
 
-def _read(files: Files, settings: DataSettings, progress: Progress) -> tuple[Finite, int]:
-    """The images, and how many nanoseconds that takes about."""
+def read_listed(files: Files, settings: DataSettings, progress: Progress, room: Room | None = None) -> tuple[Finite, list[int]]:
+    """The images of these files, in memory or the `room` given, and which of the files they are: bad ones are left out."""
+    source, kept, _ = _read(files, settings, progress, room)
+    return source, kept
+
+
+def _read(files: Files, settings: DataSettings, progress: Progress, room: Room | None = None) -> tuple[Finite, list[int], int]:
+    """The images, which of the files they are, and how many nanoseconds that takes about."""
     n, bad = len(files.names), dict[int, str]()
     found = [h if isinstance(h, Header) else bad.setdefault(i, h)
-             for i, h in enumerate(each(n, lambda i: _header(files, i), lambda done: progress(done, 2 * n)))]
+             for i, h in enumerate(each(n, lambda i: header_of(files, i), lambda done: progress(done, 2 * n)))]
     _refuse_many(files, bad, n)
     headers = {i: h for i, h in enumerate(found) if isinstance(h, Header)}
     size, why = choose_size([h.size for h in headers.values()], settings)
     grey = sum(h.grey for h in headers.values())
     channels = int(settings.channels) if settings.channels != "auto" else 1 if grey == len(headers) else 3
-    check_image_memory(n, channels, size)
-
-    out = np.empty((n, channels, *size), np.uint8)
+    if room is None:
+        check_image_memory(n, channels, size)
+    out = np.empty((n, channels, *size), np.uint8) if room is None else room((n, channels, *size))
 
     def pixels(i: int) -> tuple[bool, bool] | str:
         if i in bad:
@@ -106,7 +113,8 @@ def _read(files: Files, settings: DataSettings, progress: Progress) -> tuple[Fin
              *_skipped(files, bad), *_oddities(good, settings), *_label_note(labels, classes)]
     index = None if labels is None else torch.tensor(labels, dtype=torch.int64)
     effort = AN_IMAGE * n + A_PIXEL * sum(h.size[0] * h.size[1] for h in headers.values())
-    return Finite(Images(channels, *size, class_names(classes)), torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes)), effort
+    images = Images(channels, *size, class_names(classes))
+    return Finite(images, torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes)), kept, effort
 
 
 def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
@@ -126,7 +134,7 @@ def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
     return [position[name] for name in first], classes
 
 
-def _header(files: Files, i: int) -> Header | str:
+def header_of(files: Files, i: int) -> Header | str:
     """From the first bytes where they suffice, for reading whole files twice would be slow."""
     def look() -> Header:
         head = files.read(i, HEAD)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparring.data.digits import digits
 from sparring.data.settings import AUTO, DataSettings, open_file, reason, refuse_settings, shown
-from sparring.data.source import Endless, Finite, Source
+from sparring.data.source import Arranged, Endless, Finite, Source
 from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.errors import InputError, did_you_mean
 
@@ -41,7 +41,7 @@ def open_source(data: str | Path | np.ndarray | Tensor | tuple[Any, ...] | Sourc
         return _named(data, settings)
     if isinstance(data, (str, Path)):
         return _open_path(data, settings, progress)
-    if isinstance(data, (Finite, Endless)):
+    if isinstance(data, (Finite, Endless, Arranged)):
         refuse_settings(settings, "a source in memory is used as it is")
         return data
     raise InputError(f"the data is a {type(data).__name__}; expected a name ({', '.join(NAMED)}), a path, a numpy "
@@ -76,7 +76,7 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
 
 
 def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int, int], None] | None) -> Finite:
-    path = _existing(data)
+    path = existing(data)
     suffix = path.suffix.lower()
     if path.is_dir() and next(path.glob("*.tar"), None) is not None:
         from sparring.data.shards import read_shards
@@ -144,12 +144,12 @@ def image_files_at(data: Any) -> Path | None:
         return None
     from sparring.data.idx import is_idx
 
-    path = _existing(data)
+    path = existing(data)
     folder = path.is_dir() and next(path.glob("*.tar"), None) is None and not is_idx(path) and not only_parquet(path)
     return path if folder or (path.suffix.lower() == ".zip" and path.is_file()) else None
 
 
-def _existing(data: str | Path) -> Path:
+def existing(data: str | Path) -> Path:
     """The path, if there is anything there; InputError with the nearest name otherwise."""
     text = str(data)
     if not text.strip() or "\0" in text:
