@@ -8,7 +8,9 @@ import torch
 from conftest import small_images
 from sparring import choices
 from sparring.data.source import batches
-from sparring.prepare import Wish, facts, prepare
+from sparring.data.synthetic import Quadratic
+from sparring.errors import RunFailed
+from sparring.prepare import Wish, build, facts, prepare
 from sparring.recipes import RECIPES
 
 CPU = torch.device("cpu")
@@ -123,3 +125,33 @@ def test_measuring_leaves_random_numbers_and_own_networks_alone(tmp_path):
     prepare(Wish("gan", "ring", {"latent": 4, "batch": 16, "steps": 300, "threads": 1}, own={"generator": G}), tmp_path).folder.unlock()
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(p, q) for p, q in zip(before, G.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("slow", "fast", "steps", "chosen"), [(1e-3, 4e-4, 10_000, "off"), (1e-3, 4e-4, 10**6, "on"),
+                                                              (1e-3, 1e-3, 10**6, "off"), (1e-3, 4e-4, 100, "off")])
+def test_turns_are_compiled_where_the_run_repays_it(monkeypatch, slow, fast, steps, chosen):
+    """A thousand seconds of which six hundred can be saved repay it; ten do not, nor does what is not faster."""
+    rates = iter([slow, slow, fast, fast])
+    monkeypatch.setattr(choices, "pace", lambda game, stream: next(rates))
+    monkeypatch.setattr(choices, "in_one", lambda game, tell: game)
+    recipe = RECIPES["gan"]
+    settings = recipe.settings(batch=8, width=4)
+    source = Quadratic()
+
+    def trial():
+        return build(recipe, settings, source.space, CPU, 0)
+
+    found, why = choices.compiling(trial, lambda: batches(source, 8, 0), CPU, steps)
+    assert found == chosen, why
+
+
+def test_a_trial_that_fails_leaves_turns_as_they_are(monkeypatch):
+    def broken(game, stream):
+        raise RunFailed("it became nan")
+
+    monkeypatch.setattr(choices, "pace", broken)
+    recipe, source = RECIPES["gan"], Quadratic()
+    settings = recipe.settings(batch=8, width=4)
+    trial = build(recipe, settings, source.space, CPU, 0)
+    assert choices.compiling(lambda: trial, lambda: batches(source, 8, 0), CPU, 10**6) == \
+        ("off", "a trial round failed: it became nan")

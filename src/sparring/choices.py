@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sparring.compiled import in_one
+from sparring.errors import RunFailed
 from sparring.game import Game, play
 from sparring.precision import in_bfloat16
 from sparring.rng import seed_round
@@ -75,24 +76,32 @@ def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) ->
 
 def compiling(trial: Trial, rounds: Rounds, device: torch.device, steps: int) -> tuple[str, str]:
     """("on" or "off", why): on where the planned rounds repay the compilation, with what the measurement itself took."""
+    if steps < SHORT:
+        return "off", "too short a run to measure"
     game = trial()
-    large = sum(p.numel() for player in game.players.values() for p in player.parameters) >= SMALL
-    if large and device.type == "cpu":
+    if device.type == "cpu" and sum(p.numel() for player in game.players.values() for p in player.parameters) >= SMALL:
         return "off", "on a processor only small networks gain"
-    with torch.random.fork_rng(devices=[]):
-        eager = min(pace(game, rounds()) for _ in range(2))
-        if eager * steps < LONG:
-            return "off", f"at most {eager * steps:.0f} s of training do not repay it"
-        complaints: list[str] = []
-        began = time.perf_counter()
-        game = in_one(trial(), complaints.append)
-        stream = rounds()
-        for step in range(3):
-            play(game, stream, step)
-        seconds = time.perf_counter() - began
-        if complaints:
-            return "off", complaints[0].removeprefix("compile: ")
-        fast = max(pace(game, stream) for _ in range(2))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return repaid(game, trial, rounds, steps)
+    except (RunFailed, RuntimeError) as error:                  # training will meet it too, and say where
+        return "off", f"a trial round failed: {str(error).splitlines()[0][:100]}"
+
+
+def repaid(game: Game, trial: Trial, rounds: Rounds, steps: int) -> tuple[str, str]:
+    """Whether so many rounds of this game repay compiling another one like it."""
+    eager = min(pace(game, rounds()) for _ in range(2))
+    if eager * steps < LONG:
+        return "off", f"about {eager * steps:.0f} s of training do not repay it"
+    complaints: list[str] = []
+    began = time.perf_counter()
+    game, stream = in_one(trial(), complaints.append), rounds()
+    for step in range(3):
+        play(game, stream, step)
+    seconds = time.perf_counter() - began
+    if complaints:
+        return "off", complaints[0].removeprefix("compile: ")
+    fast = max(pace(game, stream) for _ in range(2))
     if (eager - fast) * steps < REPAYS * seconds:
         return "off", f"{eager / fast:.1f} times as fast, which does not repay {seconds:.0f} s of compiling"
     return "on", f"{eager / fast:.1f} times as fast, after {seconds:.0f} s of compiling"
