@@ -21,6 +21,13 @@ versions. `python benchmarks/closure.py` writes this page.
 | package | version | licence |
 | --- | --- | --- |
 """
+EXTRAS = {"parquet": "pyarrow"}
+MORE = """
+And what only an extra brings:
+
+| extra | package | version | licence |
+| --- | --- | --- | --- |
+"""
 
 
 def closure(root: str) -> dict[str, Distribution]:
@@ -48,7 +55,9 @@ def licence(package: Distribution) -> str:
 
 
 def page() -> str:
-    return HEAD + "".join(f"| {name} | {package.version} | {licence(package)} |\n" for name, package in closure("sparring").items())
+    rows = [f"| {name} | {package.version} | {licence(package)} |\n" for name, package in closure("sparring").items()]
+    more = [f"| {extra} | {name} | {distribution(name).version} | {licence(distribution(name))} |\n" for extra, name in EXTRAS.items()]
+    return HEAD + "".join(rows) + MORE + "".join(more)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from statistics import mean
 import numpy as np
 import torch
 
-import by_hand
 from record import record
 from sparring.api import Silent, run
+from sparring.bench import by_hand
 from sparring.data.synthetic import Quadratic
 from sparring.metrics import parabola
 from sparring.prepare import Wish, prepare

@@ -17,14 +17,15 @@ from record import RESULTS, record
 ATTACKS = {
     "kills": 100, "events": 400, "damage": 1000, "disk": 60, "nans": 80, "folders": 10_000, "pickles": 50, "images": 10_000,
     "archives": 2000, "arrays": 5000, "settings": 5000, "endurance": 100_000,
-    "ranks": 100,
+    "ranks": 100, "nodes": 20, "parquet": 5000,
 }
 TARGETS = {
     "kills": "100 kills over at least five recipes, no run lost, all bits identical", "events": "every file event, all PASS",
     "damage": "1,000 of 1,000 detected", "nans": "50 of 50 handled", "folders": "10,000 refused or right, nothing executed",
     "pickles": "50 of 50, nothing executed", "images": "10,000 without traceback or hang", "archives": "2,000 without traceback or hang",
-    "ranks": "100 kills of one of two processes, no hang, no run lost",
-    "arrays": "with settings, 10,000 without traceback or hang", "endurance": "100,000 steps, the slope of memory not to be told from zero",
+    "ranks": "100 kills of one of two processes, no hang, no run lost", "nodes": "20 kills, no hang, no run lost",
+    "arrays": "with settings, 10,000 without traceback or hang", "parquet": "5,000 without traceback or hang",
+    "endurance": "100,000 steps, the slope of memory not to be told from zero",
 }
 PAGE = Path(__file__).with_name("reliability.md")
 PROMISES = Path(__file__).resolve().parents[1] / "docs" / "promises.md"

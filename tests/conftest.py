@@ -1,13 +1,17 @@
 """What several test files use: a game small enough to play in milliseconds, and where the real data may lie."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 
+from sparring.data.pairs import TwoSets
 from sparring.data.source import Finite
-from sparring.data.space import Images, Vectors
+from sparring.data.space import Images, TwoDomains, Vectors
 from sparring.data.synthetic import Quadratic, mixture
+from sparring.recipes import RECIPES
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -26,12 +30,41 @@ def small_images(n: int = 40, labelled: bool = True) -> Finite:
     return Finite(Images(1, 8, 8, ("dark", "bright") if labelled else ()), values, labels if labelled else None)
 
 
+def alike(a: NamedTuple, b: NamedTuple) -> bool:
+    """Whether two batches are the same, part by part."""
+    return all(x is y is None or torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
 def small_table(n: int = 64) -> Finite:
     rng = torch.Generator().manual_seed(1)
     return Finite(Vectors((0.0, 1.0, 2.0), (1.0, 2.0, 3.0)), torch.randn(n, 3, generator=rng))
 
 
-SOURCES = {"curves": Quadratic(), "density": mixture(), "table": small_table(), "images": small_images()}
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that tests decode or index goes to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def small_pairs(n: int = 40, aligned: bool = True) -> TwoSets:
+    """Pairs of a grey square and the same in colour, 16x16 cut out of 18x18; not aligned, two sets of n and n - 4 colour images."""
+    rng = torch.Generator().manual_seed(2)
+    a = 40 * torch.ones(n, 1, 18, 18, dtype=torch.uint8)
+    for image, (top, left) in zip(a, torch.randint(2, 10, (n, 2), generator=rng).tolist(), strict=True):
+        image[:, top:top + 6, left:left + 6] = 220
+    b = torch.cat([a, 255 - a, torch.randint(90, 110, a.shape, generator=rng).to(torch.uint8)], 1)
+    first = a if aligned else torch.cat([255 - a] * 3, 1)[4:]
+    space = TwoDomains(Images(first.shape[1], 16, 16), Images(3, 16, 16), ("grey", "colour"), aligned)
+    return TwoSets(Finite(Images(*first.shape[1:]), first), Finite(Images(3, 18, 18), b), space, flip=True)
+
+
+SOURCES = {"curves": Quadratic(), "density": mixture(), "table": small_table(), "images": small_images(), "pairs": small_pairs(),
+           "unpaired": small_pairs(aligned=False)}
+CELLS = [(recipe, source) for recipe in RECIPES for source in SOURCES
+         if isinstance(SOURCES[source].space, RECIPES[recipe].reads.kinds)
+         and (not isinstance(SOURCES[source], TwoSets) or SOURCES[source].space.aligned == (recipe == "pix2pix"))]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos import archives, arrays, images
+from chaos import archives, arrays, images, parquet
 from chaos import settings as words
 from chaos.guard import guarded
 from chaos.refusal import unhelpful
@@ -28,6 +28,15 @@ def test_hostile_files_and_settings_are_read_or_refused(attack, n, tmp_path):
     assert tally.tried == tally.held == n
     assert tally.facts["accepted"] > 0 and tally.facts["refused"] > 0
     assert tally.facts.get("code executions", 0) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hostile_parquet_is_read_or_refused(tmp_path):
+    pytest.importorskip("pyarrow")
+    tally = parquet.trials(200, tmp_path, seed=200_000)
+    assert tally.failures == []
+    assert tally.tried == tally.held == 200
+    assert tally.facts["accepted"] > 0 and tally.facts["refused"] > 0
     assert list(tmp_path.iterdir()) == []
 
 

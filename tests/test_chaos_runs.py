@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from chaos import disk, endurance, events, kills, nans
+from chaos import disk, endurance, events, kills, nans, nodes, ranks
 
 pytestmark = pytest.mark.chaos
 
@@ -13,6 +13,14 @@ def test_kills(tmp_path):
     found = kills.trials(4, tmp_path)
     assert found.failures == []
     assert found.tried == 4 and found.held == 4
+
+
+@pytest.mark.parametrize("attack", [ranks, nodes], ids=["ranks", "nodes"])
+def test_kills_of_one_of_several_processes(attack, tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "RUNS", ranks.RUNS[:1])
+    found = attack.trials(3, tmp_path)
+    assert found.failures == []
+    assert found.tried == 3 and found.facts["runs"] >= 1
 
 
 def test_numbers_that_are_not_finite(tmp_path):

@@ -34,7 +34,7 @@ def test_settings_named_in_the_readme_exist():
 
     known = set(DataSettings.model_fields) | set(RunSettings.model_fields)
     for recipe in RECIPES.values():
-        known |= set(recipe.settings.model_fields)
+        known |= set(recipe.settings.model_fields) | set(recipe.reads.settings.model_fields)
     shell = "\n".join(line for line in (ROOT / "README.md").read_text().splitlines() if line.strip().startswith("sparring train"))
     assert set(re.findall(r"(\w+)=", shell)) <= known
 

@@ -136,3 +136,16 @@ def test_no_config_makes_more_than_a_message(runs, tmp_path, monkeypatch, capsys
                 assert shell("show", run).code in (0, 2), (place, value)
                 assert value == "x" or shell(*again).code in (0, 2), (place, value)
                 shutil.rmtree(run / "model", ignore_errors=True)
+
+
+def test_a_full_accelerator_is_told_with_a_batch_that_takes_half(tmp_path):
+    says = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.20 GiB is free. More."
+
+    class Full(nn.Linear):
+        def forward(self, x):
+            if len(x) > 8:                                      # the check of the shapes, and the rehearsal of the losses, pass
+                raise torch.OutOfMemoryError(says)
+            return super().forward(x)
+
+    with pytest.raises(RunFailed, match=r"batch=8 does not fit .* Tried to allocate 2.00 GiB.*1.20 GiB is free\. batch=4 takes about half"):
+        sparring.fit("gan", "quadratic", discriminator=Full(15, 1), steps=2, batch=8, out=tmp_path / "run")

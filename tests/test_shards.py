@@ -13,8 +13,9 @@ import sparring
 from made import GOOD, refused, saved
 from sparring.data import open_source
 from sparring.data.settings import DataSettings
-from sparring.data.shards import Index, Shards, indexed, members, read_shards
+from sparring.data.shards import Index, indexed, members, read_shards
 from sparring.data.source import Finite, batches
+from sparring.data.stored import Stored
 from sparring.errors import InputError, RunFailed
 
 
@@ -53,7 +54,7 @@ def packed(folder, values, each=10, labels=None, **more):
 def test_every_image_is_found_whatever_the_tar(tmp_path, form):
     values, labels = pictures(25), [i % 3 for i in range(25)]
     source = open_source(packed(tmp_path / "shards", values, labels=labels, form=form))
-    assert isinstance(source, Finite) and isinstance(source.values, Shards)
+    assert isinstance(source, Finite) and isinstance(source.values, Stored)
     assert (len(source), source.space.shape, source.space.labels) == (25, (3, 8, 8), ("0", "1", "2"))
     batch = source.at(torch.tensor([24, 0, 7, 7]))
     expected = torch.from_numpy(values[[24, 0, 7, 7]]).permute(0, 3, 1, 2)
@@ -118,13 +119,13 @@ def test_the_index_is_kept_and_made_again_when_a_shard_changes(tmp_path, monkeyp
 def test_a_kept_index_that_points_elsewhere_is_not_used(tmp_path):
     folder = packed(tmp_path / "shards", pictures(12))
     files = sorted(folder.iterdir())
-    good = indexed(files, lambda done, total: None)
+    good, _ = indexed(files, lambda done, total: None)
     kept, = (tmp_path / "cache" / "sparring").glob("*.npz")
     for change in ({"offset": good.offset + 10**9}, {"shard": good.shard + 5}, {"length": -good.length}, {"labels": good.labels[:3]},
                    {"names": np.array(["a"]), "labels": good.labels + 5}):
         with kept.open("wb") as file:
             np.savez(file, **{**good._asdict(), **change})
-        again = indexed(files, lambda done, total: None)
+        again, _ = indexed(files, lambda done, total: None)
         assert all(np.array_equal(a, b) for a, b in zip(good, again, strict=True))
         assert isinstance(again, Index)
 
@@ -157,20 +158,33 @@ def test_a_missing_shard_is_named(tmp_path):
     refused(r"lacks shard\(s\) 2, between train-000000.tar and train-000004.tar", open_source, folder)
 
 
-def test_what_goes_wrong_during_training_is_named_with_the_shard(tmp_path):
+def test_what_goes_wrong_during_training_is_named_with_the_shard(tmp_path, monkeypatch):
     folder = packed(tmp_path / "shards", pictures(40))
     source = read_shards(folder)
-    place = int(source.values.index.offset[25])
+    place = int(source.values.pack.index.offset[25])
     damaged_file = folder / "train-000002.tar"
     data = bytearray(damaged_file.read_bytes())
     data[place:place + 100] = b"\0" * 100
     damaged_file.write_bytes(data)
     with pytest.raises(RunFailed, match=r"image 25 of the data, in .*train-000002.tar at byte .* Pack that shard again without it"):
         source.at(torch.arange(40))
-    other = read_shards(packed(tmp_path / "other", pictures(10)))
-    (tmp_path / "other" / "train-000000.tar").unlink()
-    with pytest.raises(RunFailed, match=r"cannot be read: No such file.*Put it back"):
+    monkeypatch.setattr("sparring.data.shards.HANDLES", 0)      # as for more shards than stay open
+    other, shard = read_shards(packed(tmp_path / "other", pictures(10))), tmp_path / "other" / "train-000000.tar"
+    shard.rename(tmp_path / "elsewhere")
+    with pytest.raises(RunFailed, match=r"train-000000.tar cannot be read: No such file.*Put it back"):
         other.at(torch.arange(3))
+    pack(shard, {"0.png": GOOD})
+    with pytest.raises(RunFailed, match=r"train-000000.tar was changed since the run began. Put back what it was and run"):
+        other.at(torch.arange(3))
+    (tmp_path / "elsewhere").rename(shard)
+    assert other.at(torch.arange(3)).x.shape == (3, 3, 8, 8)
+
+
+def test_a_shard_that_is_cut_short_during_training_is_named(tmp_path):
+    source, shard = read_shards(packed(tmp_path / "shards", pictures(10))), tmp_path / "shards" / "train-000000.tar"
+    os.truncate(shard, 2000)
+    with pytest.raises(RunFailed, match=r"train-000000.tar is shorter than its index says: it was changed. Put back"):
+        source.at(torch.arange(10))
 
 
 @pytest.mark.parametrize(("files", "message"), [({"a.txt": b"x"}, "there is no image in"), ({}, "there is no image in")])

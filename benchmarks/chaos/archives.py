@@ -17,7 +17,8 @@ from chaos.tally import Tally
 from sparring.data import open_source
 from sparring.errors import InputError
 
-PROMISE = "Any bytes called .zip are read, or refused by name with a reason and a fix, and nothing is written anywhere."
+PROMISE = ("Any bytes called .zip are read, or refused by name with a reason and a fix, and nothing is written anywhere, but pixels to the "
+           "user's cache.")
 SECONDS, MEGABYTES = 60.0, 1800        # as for images: the worst that a zip can hold is the worst image
 NAMES = ("../up.png", "a/../../up.png", "/etc/up.png", "C:up.png", "a\\..\\..\\up.png", "//host/up.png", "./a.png", "a//b.png", "a/./b.png",
          ".png", "..png", "...", " .png", "CON.png", "~/a.png", "$HOME/a.png", "a\nb.png", "\x1b[31mred.png", "\u202egnp.exe.png",

@@ -62,7 +62,8 @@ class Adversaries:
     rules: Rules = field(default_factory=Rules)
     once: bool = True                   # one discriminator step a round: its samples can serve the generator's turn too
     separately: bool = False            # a user's D may look at the whole batch: real and fake in passes of their own
-    waiting: dict[int, Tensor] = field(default_factory=dict)
+    waiting: Tensor | None = None       # the samples of this round, which the generator's turn is still to learn from
+    drawn: Tensor | None = None         # or the latents that they came from, in a compiled round
 
     # ------------------------------------------------------------------------------------------------ the losses
     def discriminate(self, batch: Batch, step: int) -> Report:
@@ -71,10 +72,7 @@ class Adversaries:
         With one step a round the generator's turn learns from the very samples that are judged here: G does not
         move in between, so one forward pass serves both.  With more steps each turn draws its own.
         """
-        self.generator.thaw(self.once)
-        made = self.fake(batch)
-        self.generator.thaw(False)
-        self.waiting = {step: made} if self.once else {}
+        made = self.shared(batch) if self.once else self.fake(batch)
         real, fake = self.logits(batch.x, made.detach(), self.labels(batch), step)
         if isinstance(self.rules.augment, Adaptive):
             self.rules.augment.observe(real)
@@ -97,7 +95,7 @@ class Adversaries:
     def generate(self, batch: Batch, step: int) -> Report:
         """Algorithm 1, outer loop."""
         self.clip()
-        made = self.waiting.pop(step) if step in self.waiting else self.fake(batch)
+        made = self.left_over(batch)
         labels, critic = self.labels(batch), self.rival(batch, made, step)
         real = self.score(batch.x, labels, step, critic) if self.objective.relativistic else None
         loss = self.objective.generator(real, self.score(made, labels, step, critic))
@@ -111,6 +109,8 @@ class Adversaries:
 
     def penalized(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         """Each penalty by name, weighted; a packed sample has one gradient."""
+        if not self.rules.penalty:                              # and no noise is drawn for none
+            return {}
         labels = tuple(y[::self.rules.pack] for y in self.labels(batch))
         real, made = (penalties.packed(self.seen(x, step), self.rules.pack) for x in (batch.x, fake))
 
@@ -151,8 +151,35 @@ class Adversaries:
         return with_weights(D, adam_ahead(loss, D, adam, self.rules.unroll))
 
     # ----------------------------------------------------------------------------------------------- their parts
-    def fake(self, batch: Batch) -> Tensor:
-        return full(self.generator.net(torch.randn(len(batch.x), self.latent, device=self.device), *self.labels(batch)))
+    def latents(self, batch: Batch) -> Tensor:
+        return torch.randn(len(batch.x), self.latent, device=self.device)
+
+    def fake(self, batch: Batch, z: Tensor | None = None) -> Tensor:
+        return full(self.generator.net(self.latents(batch) if z is None else z, *self.labels(batch)))
+
+    def shared(self, batch: Batch) -> Tensor:
+        """Samples that the generator's turn will learn from too.
+
+        A compiled turn finds its gradients itself, and none come back to samples of another turn: there the latents wait instead.
+        """
+        if torch.compiler.is_compiling():
+            self.drawn = self.latents(batch)
+            return self.fake(batch, self.drawn)
+        self.generator.thaw(True)
+        self.waiting = self.fake(batch)
+        self.generator.thaw(False)
+        return self.waiting
+
+    def left_over(self, batch: Batch) -> Tensor:
+        """The samples that the discriminator judged, or others where it judged several batches of them."""
+        made, z = self.waiting, self.drawn
+        self.waiting = self.drawn = None
+        if made is not None:
+            return made
+        if z is None:
+            return self.fake(batch)
+        again = with_weights(self.generator.net, {})            # which does not count them a second time
+        return full(again(z, *self.labels(batch)))
 
     def labels(self, batch: Batch) -> tuple[Tensor, ...]:
         return (batch.labels,) if self.classes and batch.labels is not None else ()
@@ -303,7 +330,7 @@ def refuse_batch_norm(net: nn.Module, why: str) -> None:
 
 
 @torch.no_grad()
-def evaluate(net: nn.Module, *inputs: Tensor) -> Tensor:
+def evaluate(net: nn.Module, *inputs: Tensor | bool) -> Tensor:
     """The net's output in evaluation mode (BatchNorm by its running statistics), its mode left as it was."""
     training = net.training
     net.eval()

@@ -26,6 +26,7 @@ from sparring.rng import generator
 from sparring.run import RunFolder, parse_json, remade
 from sparring.settings import Settings, make
 from sparring.trainer import Outcome, Progress, train
+from sparring.translate import Fit, target, translate
 from sparring.untrusted import JSON_BYTES, number, told
 
 CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
@@ -99,6 +100,17 @@ class Model:
             raise InputError("the samples of this model are not finite, though its weights are: they are too large to compute with. "
                              "Get it again from where it came, or train with a smaller learning rate.")
         return samples
+
+    def translate(self, images: Tensor, *, to: int | str | None = None, fit: Fit = "resize", seed: int | None = None) -> Tensor:
+        """Images float[B, C, H, W] in [-1, 1] in the domain `to`, a name or a number, in the size they came in, on the CPU.
+
+        `fit` says how other sizes than that of training are treated: see `sparring.translate`.  With a `seed`, the noise of
+        training is drawn from it, where the system has some.  InputError for a model that draws samples instead.
+        """
+        if self.game.translation is None:
+            raise InputError(f"a model of {self.recipe} draws samples and translates nothing. Use model.sample(n).")
+        return translate(self.game.translation, torch.as_tensor(images), target(self.game.translation, to), fit,
+                         None if seed is None else whole_seed(seed))
 
     def save(self, path: str | Path) -> Path:
         """Write config.json and model.safetensors into a folder that `sparring.load` opens without the data."""

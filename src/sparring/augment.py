@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparring.crew import total
+
 TARGET = 0.6        # of r_t, the share of real samples that D is sure of, less the share that it is wrong about
 
 
@@ -160,7 +162,8 @@ class Adaptive:
 
     def observe(self, real: Tensor) -> None:
         """Take the logits of a batch of real samples into account."""
-        self.batches, self.seen, self.signs = self.batches + 1, self.seen + len(real), self.signs + real.detach().sign().sum().item()
+        signs, seen = total(torch.stack([real.detach().sign().sum(), torch.tensor(float(len(real)), device=real.device)])).tolist()
+        self.batches, self.seen, self.signs = self.batches + 1, self.seen + int(seen), self.signs + signs
         if self.batches == 4:
             step = math.copysign(self.seen / self.images, self.signs / self.seen - TARGET)
             self.p = min(1.0, max(0.0, self.p + step))

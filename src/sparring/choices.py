@@ -3,22 +3,25 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sparring.data.source import Batch
+from sparring.compiled import in_one
 from sparring.game import Game, play
 from sparring.precision import in_bfloat16
 from sparring.rng import seed_round
 
 SMALL = 100_000         # parameters of all players: below, a round is overhead, which bf16 adds to
 SHORT = 200             # rounds: a shorter run does not repay the measurement
+LONG = 60.0             # seconds that a run must be expected to take before compiling is tried, which takes some itself
+REPAYS = 2.0            # times the seconds of compiling that it must save
 ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16
 WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
 
 Trial = Callable[[], Game]
-Rounds = Callable[[], Iterator[Batch]]
+Rounds = Callable[[], Iterator[Any]]
 
 
 def in_precision(game: Game, precision: str, device: torch.device) -> Game:
@@ -70,7 +73,32 @@ def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) ->
     return "bf16", f"{gain:.1f} times as fast as fp32 here, cosine of the first gradients {alike:.4f}"
 
 
-def pace(game: Game, stream: Iterator[Batch]) -> float:
+def compiling(trial: Trial, rounds: Rounds, device: torch.device, steps: int) -> tuple[str, str]:
+    """("on" or "off", why): on where the planned rounds repay the compilation, with what the measurement itself took."""
+    game = trial()
+    large = sum(p.numel() for player in game.players.values() for p in player.parameters) >= SMALL
+    if large and device.type == "cpu":
+        return "off", "on a processor only small networks gain"
+    with torch.random.fork_rng(devices=[]):
+        eager = min(pace(game, rounds()) for _ in range(2))
+        if eager * steps < LONG:
+            return "off", f"at most {eager * steps:.0f} s of training do not repay it"
+        complaints: list[str] = []
+        began = time.perf_counter()
+        game = in_one(trial(), complaints.append)
+        stream = rounds()
+        for step in range(3):
+            play(game, stream, step)
+        seconds = time.perf_counter() - began
+        if complaints:
+            return "off", complaints[0].removeprefix("compile: ")
+        fast = max(pace(game, stream) for _ in range(2))
+    if (eager - fast) * steps < REPAYS * seconds:
+        return "off", f"{eager / fast:.1f} times as fast, which does not repay {seconds:.0f} s of compiling"
+    return "on", f"{eager / fast:.1f} times as fast, after {seconds:.0f} s of compiling"
+
+
+def pace(game: Game, stream: Iterator[Any]) -> float:
     """Seconds a round, after one to warm up."""
     play(game, stream, 0)
     start, count = time.perf_counter(), 0
@@ -80,7 +108,7 @@ def pace(game: Game, stream: Iterator[Batch]) -> float:
     return (time.perf_counter() - start) / count
 
 
-def first_gradients(game: Game, stream: Iterator[Batch], device: torch.device) -> list[Tensor]:
+def first_gradients(game: Game, stream: Iterator[Any], device: torch.device) -> list[Tensor]:
     """Each player's gradient in the first round, flat."""
     with torch.random.fork_rng(devices=[]):
         seed_round(0, device, 0)

@@ -27,8 +27,10 @@ def train(
     recipe: Annotated[str, typer.Argument(help="What to train; `sparring recipes` lists them.")],
     settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
-    data: Annotated[str, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a folder "
-                                      "or .zip of images, .tar shards, IDX files, .npy, .npz.")] = "quadratic",
+    data: Annotated[list[str] | None, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a "
+                                                   "folder or .zip of images, .tar shards, IDX files, .npy, .npz; quadratic when left "
+                                                   "out. Translators: pairs, two sets (give --data twice), a folder a domain, shapes "
+                                                   "or tints.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
     seed: Seed = 0,
@@ -45,7 +47,7 @@ def train(
         from sparring.commands import train as command
 
         words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
-        return command(recipe, words, data, out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
+        return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
 
     finish(action, as_json, "train")
 
@@ -132,9 +134,32 @@ def data(
 
 
 @commands.command()
+def translate(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder, of a translator.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, folders of images, or .zip files of them.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the translations, one PNG each.")],
+    to: Annotated[str | None, typer.Option("--to", help="The domain to translate into, where there are several.")] = None,
+    fit: Annotated[str, typer.Option("--fit", help="Images of another size than training's: resize (there and back), tile (overlapping "
+                                     "tiles), or whole (as they are).")] = "resize",
+    seed: Annotated[int | None, typer.Option("--seed", help="Draw the noise of training, where the system has some; without, the same "
+                                             "image gives the same translation.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Translate images with a trained translator."""
+
+    def action() -> dict[str, Any]:
+        from sparring.translating import translate as command
+
+        return command(run, inputs, out, to, fit, seed)  # type: ignore[arg-type]
+
+    finish(action, as_json, "translate")
+
+
+@commands.command()
 def show(
     what: Annotated[str, typer.Argument(help="A recipe, or a run folder.")],
-    data: Annotated[str, typer.Option("--data", help="The data whose networks and defaults to show.")] = "quadratic",
+    data: Annotated[str | None, typer.Option("--data", help="The data whose networks and defaults to show; the recipe's example when "
+                                             "left out.")] = None,
     as_json: Json = False,
 ) -> None:
     """Players, turns, terms and every setting of a recipe or a run."""
@@ -198,6 +223,24 @@ def experiment(
     finish(action, as_json, "experiment")
 
 
+@commands.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all when left out.")] = None,
+    pairs: Annotated[int, typer.Option("--pairs", help="How often the contenders alternate.")] = 3,
+    threads: Annotated[int | None, typer.Option("--threads", help="Processor threads; one for curves and all for images when left "
+                                                "out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the speed here, against the loops that a person would write."""
+
+    def action() -> dict[str, Any]:
+        from sparring.bench.table import bench as command
+
+        return command(names or [], pairs, threads)
+
+    finish(action, as_json, "bench")
+
+
 @commands.callback(invoke_without_command=True)
 def main(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
          as_json: Json = False) -> None:
@@ -205,7 +248,8 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, rerun, sample, evaluate, data, show, recipes, demo, experiment.")
+        context.fail("there is no command. Commands: train, rerun, sample, translate, evaluate, data, show, recipes, demo, experiment, "
+                     "bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 

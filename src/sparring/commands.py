@@ -14,9 +14,7 @@ from rich.table import Table
 
 from sparring import api
 from sparring.crew import Crew, joined
-from sparring.data import open_source
-from sparring.data.settings import DataSettings
-from sparring.data.source import Batch
+from sparring.data.source import blank
 from sparring.data.space import Images, Space, to_uint8
 from sparring.errors import InputError
 from sparring.game import Game
@@ -30,7 +28,7 @@ from sparring.settings import RunSettings, describe, make, parse
 
 
 # -------------------------------------------------------------------------------------------------------- train
-def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int | None, seed: int, device: str,
+def train(recipe: str, words: list[str], paths: list[str], out: Path | None, steps: int | None, seed: int, device: str,
           fork: Path | None, command: str) -> dict[str, Any]:
     """Train, resume, or say that there is nothing left to do."""
     given: dict[str, Any] = dict(parse(words))
@@ -38,7 +36,7 @@ def train(recipe: str, words: list[str], data: str, out: Path | None, steps: int
         if "steps" in given:
             raise InputError(f"steps is given twice: --steps {steps} and steps={given['steps']}. Give it once.")
         given["steps"] = steps
-    find(recipe)
+    data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
     with joined() as crew:
         wish = Wish(recipe, data, given, seed, device, command=command)
         if not crew.first:
@@ -61,11 +59,13 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
             album(model.game, model.space, folder, seed)
         return {"run": str(folder.path), "state": "finished", "step": prepared.plan.steps,
                 "text": f"{folder.path} is finished ({prepared.plan.steps:,} steps); nothing to do. "
-                        f"Draw from it: sparring sample {shlex.quote(str(folder.path))}"}
+                        f"{next_command(prepared.game, folder.path)}"}
     for fact in facts(prepared):
         line.say(fact)
     if crew.size > 1:
         line.say(f"processes: {crew.size}, each with {prepared.plan.batch // crew.size} of a batch of {prepared.plan.batch}")
+        if prepared.plan.device.type == "cuda":
+            line.say("several GPUs: nobody has tried this yet; what is certain is that nothing is saved before all have the same weights")
     if prepared.resumed:
         line.say(f"resuming the run in {folder.path}")
     try:
@@ -74,23 +74,34 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
         line.leave()
     scores = {name: round(value, 5) for name, value in outcome.scores.items()}
     common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores,
-              "rollbacks": list(outcome.rollbacks)}
+              "rollbacks": list(outcome.rollbacks), **({"averaging": round(outcome.averaging, 3)} if crew.size > 1 else {})}
+    averaging = f"\n{outcome.averaging:.0%} of the time was spent on averaging gradients, and waiting for that." if crew.size > 1 else ""
     back = f"\nIt went back {len(outcome.rollbacks)} time(s), and learned with {0.5 ** len(outcome.rollbacks):g} of its learning rate " \
            f"at the end: see rollbacks in {folder.model}/config.json." if outcome.rollbacks else ""
     if not outcome.finished(prepared.plan):
         return {"state": "stopped", **common, "resume": command,
-                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{averaging}\nTo go on:\n  "
+                        f"{'torchrun ... -m ' if crew.size > 1 else ''}{command}"}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     best = f"best:     {folder.best}\n" if folder.best.exists() else ""
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
-            "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{back}{table}\n"
+            "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
                     f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n{best}"
-                    f"Draw from it: sparring sample {shlex.quote(str(folder.path))}"}
+                    f"{next_command(model.game, folder.path)}"}
 
 
-def default_out(recipe: str, data: str) -> Path:
-    return Path("runs") / f"{recipe}-{(Path(data).resolve().stem if os.path.exists(data) else Path(data).stem)[:100]}"
+def default_out(recipe: str, data: str | list[str]) -> Path:
+    stems = [(Path(one).resolve() if os.path.exists(one) else Path(one)).stem for one in ([data] if isinstance(data, str) else data)]
+    return Path("runs") / f"{recipe}-{'-'.join(stems)[:100]}"
+
+
+def next_command(game: Game, run: Path) -> str:
+    """What to do with a finished run."""
+    if game.translation is None:
+        return f"Draw from it: sparring sample {shlex.quote(str(run))}"
+    to = f" --to {shlex.quote(game.translation.names[-1])}" if len(game.translation.names) > 1 else ""
+    return f"Translate with it: sparring translate {shlex.quote(str(run))} IMAGES --out DIR{to}"
 
 
 # ------------------------------------------------------------------------------------------------------- sample
@@ -149,10 +160,12 @@ def folder_name(labels: tuple[str, ...], y: int) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------- show
-def show(what: str, data: str) -> dict[str, Any]:
+def show(what: str, data: str | None) -> dict[str, Any]:
     """The parts of a recipe, as it would be on this data, or of a run."""
     if what in RECIPES:
-        recipe, source = RECIPES[what], open_source(data)
+        recipe = RECIPES[what]
+        data = data or recipe.reads.example
+        source = recipe.reads.open(data, recipe.reads.settings())
         settings, space = make(recipe.settings, recipe.defaults(source.space)), source.space
         run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
@@ -171,15 +184,14 @@ def show(what: str, data: str) -> dict[str, Any]:
     game = build(recipe, settings, space, torch.device("cpu"), 0)
     result = {"recipe": name, "summary": recipe.summary, "shape": list(space.shape), **parts(game, space, settings.batch),
               "settings": describe(type(settings), settings), "run_settings": describe(RunSettings, run_settings),
-              "data_settings": describe(DataSettings)}
+              "data_settings": describe(recipe.reads.settings)}
     return {**result, "text": render(result, title)}
 
 
 def parts(game: Game, space: Space, batch: int) -> dict[str, Any]:
     """Players with parameter counts; turns in order with the terms of their losses, found by evaluating each once."""
     names = {id(player): name for name, player in game.players.items()}
-    labels = torch.zeros(batch, dtype=torch.int64) if game.classes else None
-    trial = Batch(torch.zeros(batch, *space.shape), labels)
+    trial = blank(space, batch, torch.device("cpu"), game.classes > 0 or game.translation is not None)
     turns = []
     for name, turn in game.turns.items():
         report = turn.loss(trial, turn.start)

@@ -12,24 +12,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_unary
 
 from sparring.errors import InputError, RunFailed
 
-LEFT = ("gloo", "Connection", "closed", "timed out", "Broken pipe")      # what is said when another process is gone
-WAIT = timedelta(minutes=30)            # on any other process, which may be drawing or scoring
+SOON = timedelta(minutes=5)     # for an answer within a round, which all play at the same time
+LATE = timedelta(hours=2)       # for the first process, which alone opens the data, draws, scores and saves; one that dies is seen at once
 
 
 class Crew:
-    """This process among those that train together; `seconds` is what it spent on averaging gradients."""
+    """This process among those that train together; `seconds` is what it spent on exchanging gradients and statistics.
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
-        self.rank, self.size, self.seconds = rank, size, 0.0
+    `local` is its number on its machine; `patient` are the same processes, who wait for each other longer.  RunFailed from whatever
+    needs a process that has left.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, local: int = 0) -> None:
+        self.rank, self.size, self.local, self.seconds = rank, size, local, 0.0
+        self.patient: dist.ProcessGroup | None = None
 
     @property
     def first(self) -> bool:
@@ -46,46 +53,67 @@ class Crew:
         began = time.perf_counter()
         slopes = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([*(g.flatten() for g in slopes), total.detach().reshape(1).to(slopes[0].dtype)])
-        dist.all_reduce(flat)
+        with self.company():
+            dist.all_reduce(flat)
         flat /= self.size
         for slope, mean in zip(slopes, flat[:-1].split([g.numel() for g in slopes]), strict=True):
             slope.copy_(mean.view_as(slope))
         self.seconds += time.perf_counter() - began
         return flat[-1].item()
 
+    def add_up(self, x: Tensor) -> Tensor:
+        """The sum of these tensors over all processes."""
+        began, out = time.perf_counter(), x.detach().clone(memory_format=torch.contiguous_format)
+        with self.company():
+            dist.all_reduce(out)
+        self.seconds += time.perf_counter() - began
+        return out
+
     def rows(self, batch: int) -> slice:
         """Which part of a batch is this process's."""
         each = batch // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 
-    def means(self, values: Mapping[str, float]) -> dict[str, float]:
+    def means(self, values: Mapping[str, float], *, patiently: bool = False) -> dict[str, float]:
         """The mean of each value over all processes."""
         if self.size == 1:
             return dict(values)
         flat = torch.tensor(list(values.values()), dtype=torch.float64)
-        dist.all_reduce(flat)
+        with self.company():
+            dist.all_reduce(flat, group=self.patient if patiently else None)
         return dict(zip(values, (flat / self.size).tolist(), strict=True))
 
-    def any(self, flag: bool) -> bool:
+    def any(self, flag: bool, *, patiently: bool = False) -> bool:
         """Whether it is so in some process."""
-        return self.means({"": float(flag)})[""] > 0
+        return self.means({"": float(flag)}, patiently=patiently)[""] > 0
 
     def wait(self) -> None:
-        """Until everybody is here."""
-        if self.size > 1:
-            dist.all_reduce(torch.zeros(1))
+        """Until everybody is here, which may be long."""
+        self.any(False, patiently=True)
 
-    def agree(self, what: str, *parts: bytes) -> None:
-        """RunFailed unless every process has the same bytes."""
+    def agree(self, what: str, advice: str, *parts: bytes) -> None:
+        """RunFailed, with advice, unless every process has the same bytes."""
         if self.size == 1:
             return
         mine = torch.frombuffer(bytearray(hashlib.sha256(b"\0".join(parts)).digest()), dtype=torch.uint8)
         everyones = [torch.empty_like(mine) for _ in range(self.size)]
-        dist.all_gather(everyones, mine)
+        with self.company():
+            dist.all_gather(everyones, mine, group=self.patient)
         others = [rank for rank, theirs in enumerate(everyones) if not torch.equal(theirs, everyones[0])]
         if others:
-            raise RunFailed(f"the processes do not agree on {what}: {', '.join(map(str, others))} differ from process 0. Start all of them "
-                            f"with the same command, on the same files.")
+            raise RunFailed(f"the processes do not agree on {what}: {', '.join(map(str, others))} differ from process 0. {advice}")
+
+    def told(self, text: str) -> str:
+        """What the first process says."""
+        if self.size == 1:
+            return text
+        said = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+        length = torch.tensor(len(said) if self.first else 0)
+        with self.company():
+            dist.broadcast(length, 0, group=self.patient)
+            said = said if self.first else torch.empty(int(length), dtype=torch.uint8)
+            dist.broadcast(said, 0, group=self.patient)
+        return said.numpy().tobytes().decode()
 
     @contextmanager
     def part_of(self, batch: int) -> Iterator[None]:
@@ -96,29 +124,85 @@ class Crew:
         with Rows(self, batch // self.size):
             yield
 
+    @contextmanager
+    def company(self) -> Iterator[None]:
+        """RunFailed, in a sentence, when what is entered finds that another process is gone, or waits too long for it."""
+        try:
+            yield
+        except RunFailed:
+            raise
+        except RuntimeError as error:
+            raise RunFailed(f"process {self.rank} stopped, since another one left or did not answer in time; what that says is the reason "
+                            f"({str(error).splitlines()[0][:150]}).") from None
+
 
 ALONE = Crew()
 
 
 @contextmanager
-def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Crew]:
-    """The crew that torchrun started this process in, or ALONE.  InputError when its variables make no sense."""
+def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, late: timedelta = LATE) -> Iterator[Crew]:
+    """The crew that torchrun started this process in, or ALONE.  InputError when its variables make no sense.
+
+    Where there are GPUs, the n-th process of a machine takes the n-th.
+    """
     try:
-        size, rank = int(environment.get("WORLD_SIZE", 1)), int(environment.get("RANK", 0))
+        size, rank, local = (int(environment.get(name, other)) for name, other in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0)))
     except ValueError:
         raise InputError("WORLD_SIZE and RANK, which torchrun sets, should be whole numbers. Start with torchrun, or unset them.") from None
     if size <= 1:
         yield ALONE
         return
-    dist.init_process_group("gloo", timeout=WAIT)
+    from torch.distributed.rendezvous import rendezvous  # not every build of torch has it
+
+    crew = Crew(rank, size, local)
+    gpus = torch.cuda.device_count() if dist.is_nccl_available() else 0
+    if local < gpus:
+        torch.cuda.set_device(local)
+    with crew.company():
+        try:
+            store, _, _ = next(rendezvous("env://", rank, size, timeout=soon))
+        except ValueError as error:
+            raise InputError(f"{error}. Start with torchrun, which says where the others are, or unset WORLD_SIZE.") from None
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", store=met(store, rank, size, soon), rank=rank, world_size=size,
+                                timeout=soon)
     try:
-        yield Crew(rank, size)
-    except RuntimeError as error:
-        if rank == 0 or not any(word in str(error) for word in LEFT):
-            raise
-        raise RunFailed(f"process {rank} stopped, since another one left; what that says is the reason.") from None
+        with crew.company():
+            crew.patient = dist.new_group(backend="gloo", timeout=late)
+        yield crew
     finally:
         dist.destroy_process_group()
+
+
+def met(store: Any, rank: int, size: int, soon: timedelta) -> Any:
+    """A part of the store that only these processes use, once all of them are there.  RunFailed when one does not come.
+
+    torchrun lends every restart the store of the one before, which still holds the addresses of processes that are gone, and says
+    nothing by which all could know one start from another.  So the first process names a part, and takes in who answers to that name.
+    """
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+
+    name, began = uuid4().hex, time.monotonic()
+
+    def pause() -> None:
+        waited = time.monotonic() - began
+        if waited > soon.total_seconds():
+            raise RunFailed(f"process {rank} waited {soon.total_seconds():.0f} s for the others, and not all came. Start as many as "
+                            f"WORLD_SIZE says.")
+        time.sleep(min(0.5, 0.01 + waited / 10))                # a thousand processes should not keep the store busy
+
+    if rank == 0:
+        store.set("sparring", name)
+        for other in range(1, size):
+            while not store.check([f"{name}/{other}"]):
+                pause()
+            store.set(f"{name}/{other}/taken in", store.get(f"{name}/{other}"))
+        return PrefixStore(name, store)
+    while True:
+        part = store.get("sparring").decode() if store.check(["sparring"]) else ""
+        store.set(f"{part}/{rank}", name)
+        if store.check([answer := f"{part}/{rank}/taken in"]) and store.get(answer).decode() == name:
+            return PrefixStore(part, store)
+        pause()
 
 
 def bits(tensors: Iterable[Tensor]) -> bytes:
@@ -129,27 +213,30 @@ def bits(tensors: Iterable[Tensor]) -> bytes:
     return digest.digest()
 
 
-class Mean(torch.autograd.Function):
-    """The mean of a tensor over all processes, whose gradient is the mean of theirs."""
+def total(x: Tensor) -> Tensor:
+    """The sum of x over the processes that share a batch; x itself where one has all of it.  For statistics of a whole batch."""
+    return handle_torch_function(total, (x,), x) if has_torch_function_unary(x) else x
+
+
+class Sum(torch.autograd.Function):
+    """The sum of a tensor over all processes, whose gradient is the sum of theirs."""
 
     @staticmethod
-    def forward(context: Any, x: Tensor, size: int) -> Tensor:
-        context.size, mean = size, x.detach().clone().contiguous()
-        dist.all_reduce(mean)
-        return mean / size
+    def forward(context: Any, x: Tensor, crew: Crew) -> Tensor:
+        context.crew = crew
+        return crew.add_up(x)
 
     @staticmethod
     def backward(context: Any, *slopes: Tensor) -> tuple[Tensor, None]:
-        mean = slopes[0].clone().contiguous()
-        dist.all_reduce(mean)
-        return mean / context.size, None
+        return context.crew.add_up(slopes[0]), None
 
 
 class Rows(TorchFunctionMode):
-    """Draws noise for the whole batch and hands out this process's rows of it; batch norm over all processes.
+    """Draws noise for the whole batch and hands out this process's rows of it; batch norm and `total` over all processes.
 
     A draw whose first length is a multiple of this process's part of the batch is one block of the batch, or several joined, such as
-    real and generated samples; one whose length divides it is about packs of samples.  Anything else is drawn alike by all.
+    real and generated samples; one whose length divides it is about packs of samples.  Anything else is drawn alike by all, and so is
+    a single number, which has no length, torch.rand(()), and what has a generator of its own, such as data.
     """
 
     def __init__(self, crew: Crew, part: int) -> None:
@@ -157,43 +244,103 @@ class Rows(TorchFunctionMode):
         self.crew, self.part = crew, part
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
-        kwargs = kwargs or {}
-        if func in (torch.randn, torch.rand) and kwargs.get("generator") is None:
-            return self.drawn(sizes(args), lambda shape: func(shape, **kwargs))
-        if func is torch.randint and kwargs.get("generator") is None:
-            draw: Any = func
-            return self.drawn(tuple(args[-1]), lambda shape: draw(*args[:-1], shape, **kwargs))
-        if func in (torch.randn_like, torch.rand_like):
-            return self.drawn(tuple(args[0].shape), lambda shape: func(stretched(args[0], shape), *args[1:], **kwargs))
-        if func is F.batch_norm and kwargs.get("training", args[5] if len(args) > 5 else False):
-            return self.normalized(*args, **kwargs)
-        return func(*args, **kwargs)
+        how, more = HOW.get(func), kwargs or {}
+        if how is None or more.get("generator") is not None:
+            return func(*args, **more)
+        return how(self, func, *args, **more)
+
+    def summed(self, func: Any, x: Tensor) -> Tensor:
+        return Sum.apply(x, self.crew)
+
+    def shaped(self, func: Any, *args: Any, size: Any = (), **more: Any) -> Tensor:
+        """torch.randn and torch.rand, whose shape comes as numbers or as one sequence."""
+        return self.drawn(sizes(args or (size,)), lambda shape: func(shape, **more))
+
+    def whole_numbers(self, func: Any, *args: Any, size: Any = None, **more: Any) -> Tensor:
+        bounds, shape = (args[:-1], args[-1]) if size is None else (args, size)
+        return self.drawn(tuple(shape), lambda shape: func(*bounds, shape, **more))
+
+    def like(self, func: Any, x: Tensor, *args: Any, **more: Any) -> Tensor:
+        return self.drawn(tuple(x.shape), lambda shape: func(stretched(x, shape), *args, **more))
+
+    def filled(self, func: Any, x: Tensor, *args: Any, **more: Any) -> Tensor:
+        return x.copy_(self.like(func, x, *args, **more))
+
+    def masked(self, func: Any, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        """Dropout, whose mask is what it makes of ones."""
+        return x * self.drawn(tuple(x.shape), lambda shape: func(stretched(x, shape).fill_(1), p, True)) if training else x
+
+    def about(self, func: Any, x: Tensor, *args: Any, **more: Any) -> Tensor:
+        """Each row of what is drawn is about the same row of what is given, of which only this process's are known, and wanted."""
+        def draw(shape: tuple[int, ...]) -> Tensor:
+            every = x if len(x) == shape[0] else x.unflatten(0, self.split(len(x))).repeat_interleave(self.crew.size, 0).reshape(shape)
+            return func(every, *args, **more)
+
+        return self.drawn(tuple(x.shape), draw)
+
+    def split(self, n: int) -> tuple[int, int]:
+        """How many blocks of the batch n rows are, and how many rows of each are this process's."""
+        return (n // self.part, self.part) if n % self.part == 0 else (1, n)
 
     def drawn(self, shape: tuple[int, ...], draw: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
-        n, part = shape[0] if shape else 0, self.part
-        if n <= 1 or not (n % part == 0 or part % n == 0):
+        n = shape[0] if shape else 0
+        if n == 0 or not (n % self.part == 0 or self.part % n == 0):
             return draw(shape)
-        blocks, each = (n // part, part) if n % part == 0 else (1, n)
+        blocks, each = self.split(n)
         whole = draw((n * self.crew.size, *shape[1:])).unflatten(0, (blocks, self.crew.size * each))
         return whole[:, self.crew.rank * each:(self.crew.rank + 1) * each].flatten(0, 1)
 
-    def normalized(self, x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    def normalized(self, func: Any, x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
                    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
-        """What F.batch_norm computes in training, over the samples of all processes (Ioffe and Szegedy, 2015, Algorithm 1)."""
-        size, dims = self.crew.size, [d for d in range(x.ndim) if d != 1]
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        high = x if x.dtype == torch.float64 else x.float()
-        mean = Mean.apply(high.mean(dims), size)
-        centred = high - mean.view(shape)
-        variance = Mean.apply(centred.square().mean(dims), size)
+        """What F.batch_norm computes in training, over the samples of all processes."""
+        if not training:
+            return func(x, running_mean, running_var, weight, bias, training, momentum, eps)
+        plain = torch.empty(x.shape[1], dtype=x.dtype if x.dtype == torch.float64 else torch.float32, device=x.device)
+        weight, bias = plain.fill_(1) if weight is None else weight, torch.zeros_like(plain) if bias is None else bias
+        out, mean, variance = Norm.apply(x, weight, bias, self.crew, eps)
         if running_mean is not None and running_var is not None:
-            count = x.numel() // x.shape[1] * size
-            with torch.no_grad():
-                running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-                running_var.lerp_((variance * count / max(1, count - 1)).to(running_var.dtype), momentum)
-        out = centred * (variance + eps).rsqrt().view(shape)
-        out = out if weight is None else out * weight.view(shape)
-        return (out if bias is None else out + bias.view(shape)).to(x.dtype)
+            count = x.numel() // x.shape[1] * self.crew.size
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            running_var.lerp_((variance * count / max(1, count - 1)).to(running_var.dtype), momentum)
+        return out
+
+
+class Norm(torch.autograd.Function):
+    """Batch norm by the statistics of all processes, in the kernels that torch has for it (Ioffe and Szegedy, 2015, Algorithm 1); the
+    means and variances too.  It can be differentiated once."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor, crew: Crew, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        mine, spread = torch.batch_norm_update_stats(x if x.dtype == torch.float64 else x.float(), None, None, 0.0)
+        mean = crew.add_up(mine) / crew.size
+        variance = crew.add_up(spread + (mine - mean).square()) / crew.size
+        context.save_for_backward(x, weight, mean, variance)
+        context.crew, context.eps = crew, eps
+        context.mark_non_differentiable(mean, variance)
+        return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps), mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        """As if the statistics were constants, and then what they add, which is affine in x."""
+        x, weight, mean, variance = context.saved_tensors
+        slope, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+            slopes[0], x, weight, mean, variance, None, None, False, context.eps, [True, True, True])
+        every, count = context.crew.add_up(torch.stack([by_weight, by_bias])), x.numel() // x.shape[1] * context.crew.size
+        scale = (variance + context.eps).rsqrt()
+        tilt = -weight * scale.square() * every[0] / count
+        shift = -weight * scale * every[1] / count - tilt * mean
+        slope += F.batch_norm(x, torch.zeros_like(mean), torch.ones_like(mean), tilt, shift, False, 0.0, 0.0)
+        return slope, by_weight, by_bias, None, None
+
+
+HOW: dict[Any, Callable[..., Tensor]] = {
+    total: Rows.summed, F.batch_norm: Rows.normalized, torch.randn: Rows.shaped, torch.rand: Rows.shaped,
+    torch.randint: Rows.whole_numbers, torch.randn_like: Rows.like, torch.rand_like: Rows.like,
+    Tensor.normal_: Rows.filled, Tensor.uniform_: Rows.filled, Tensor.bernoulli_: Rows.filled, Tensor.exponential_: Rows.filled,
+    F.dropout: Rows.masked, F.dropout1d: Rows.masked, F.dropout2d: Rows.masked, F.dropout3d: Rows.masked,
+    torch.bernoulli: Rows.about, torch.multinomial: Rows.about,
+}
 
 
 def sizes(args: tuple[Any, ...]) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ and the losses, which are ordinary functions.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import reduce
@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring.errors import RunFailed
+from sparring import adam
+from sparring.data.space import Images
+from sparring.errors import InputError, RunFailed
 from sparring.schedules import Schedule
 
 Watched = dict[str, Callable[[], Tensor]]
@@ -25,10 +27,12 @@ class Report(NamedTuple):
     """What a loss found: named terms whose sum is minimized, and values that are only looked at.
 
     Watched values are functions, called only in rounds that are logged.  A report without terms sits the turn out.
+    A compiled loss brings the gradient of the sum by each of the player's parameters, None for one that it does not reach.
     """
 
     minimize: dict[str, Tensor] = {}  # noqa: RUF012 - a NamedTuple default, never changed
     watch: Watched = {}  # noqa: RUF012
+    slopes: Sequence[Tensor | None] | None = None
 
 
 Loss = Callable[[Any, int], Report]     # (batch, round) -> report
@@ -57,6 +61,7 @@ class Player:
         self._fast: list[Tensor] = list(net.parameters())
         self._slow: list[Tensor] = list(self.average.parameters())
         self._buffers = list(zip(self.average.buffers(), net.buffers(), strict=True))
+        self._adam = adam.plain(optimizer)
 
     def thaw(self, learning: bool) -> None:
         """Let the parameters gather gradients, or not."""
@@ -67,6 +72,13 @@ class Player:
         """Give the optimizer the learning rate of this round."""
         for group, own in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = self.pace * (own if self.learning_rate is None else self.learning_rate(step))
+
+    def move(self) -> None:
+        """Take the optimizer's step."""
+        if self._adam is not None and all(p in self._adam.state for p in self.parameters):
+            adam.step(self._adam)
+        else:
+            self.optimizer.step()
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
@@ -100,8 +112,29 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Translation:
+    """What a model that translates images can do: into which domains, from what, and how.
+
+    `run(x, to, live=False, noisy=False)` takes images float[B, C, H, W] in [-1, 1] such as `takes[to]`, of any size with sides of at
+    least `least`, into domain number `to`, as images such as `gives[to]`, by the averaged networks or, when `live`, as they play.
+    The same images give the same translations; `noisy` draws the noise of training, where a system has some, from torch's generator.
+    """
+
+    names: tuple[str, ...]
+    takes: tuple[Images, ...]
+    gives: tuple[Images, ...]
+    run: Callable[..., Tensor]
+    least: int = 2
+
+
+def nothing_to_draw(*args: Any, **more: Any) -> Tensor:
+    raise InputError("this model makes nothing from noise alone: it translates images. Use `sparring translate RUN IMAGES --out DIR`, or "
+                     "model.translate(images).")
+
+
+@dataclass(frozen=True)
 class Game:
-    """Who plays, in what order, and how to show what has been learned.
+    """Who plays, in what order, and how to show what has been learned: by samples drawn from latents, or by a `translation`.
 
     `prior(n, generator)` draws latents; `sample(latents, labels=None, live=False)` turns them into samples in
     network units, from `model` (the averaged networks: what is saved and shipped) or, when `live`, from the
@@ -111,11 +144,12 @@ class Game:
     players: dict[str, Player]                  # the names are for logs and checkpoints
     turns: dict[str, Turn]                      # played in this order, every round
     model: nn.Module
-    prior: Callable[[int, torch.Generator], Tensor]
-    sample: Callable[..., Tensor]
+    prior: Callable[[int, torch.Generator], Tensor] = nothing_to_draw
+    sample: Callable[..., Tensor] = nothing_to_draw
     judge: Callable[..., Tensor] | None = None
     classes: int = 0                            # that samples can be asked for; 0 when they cannot
     memory: dict[str, Any] = field(default_factory=dict)    # other state a checkpoint must hold
+    translation: Translation | None = None
 
     def drawn(self, step: int) -> int:
         """How many batches the rounds before `step` drew: the position in the data, from the step alone."""
@@ -145,8 +179,8 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
             report = turn.loss(shared if repeat == 0 else next(batches), step)
             if report.minimize:
                 _clear(turn.player)
-                _gather(game, turn.player, name, report.minimize, step, share)
-                turn.player.optimizer.step()
+                _gather(game, turn.player, name, report, step, share)
+                turn.player.move()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
     for player in game.players.values():
@@ -174,12 +208,12 @@ def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[st
         _let_learn(game, turn.player, step)
         report = turn.loss(shared, step)
         if report.minimize:
-            _gather(game, turn.player, name, report.minimize, step)
+            _gather(game, turn.player, name, report, step)
             movers[id(turn.player)] = turn.player
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
         watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
     for player in movers.values():
-        player.optimizer.step()
+        player.move()
     for player in game.players.values():
         player.follow(step)
     return scores, watched
@@ -197,15 +231,20 @@ def _clear(player: Player) -> None:
         p.grad = None
 
 
-def _gather(game: Game, player: Player, name: str, terms: dict[str, Tensor], step: int, share: Share | None = None) -> None:
+def _gather(game: Game, player: Player, name: str, report: Report, step: int, share: Share | None = None) -> None:
     """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite.
 
     Processes that share find that out together, after their gradients were averaged: one that left alone would be waited for.
     """
+    terms = report.minimize
     total = reduce(torch.add, terms.values())
     if share is None and not math.isfinite(total.item()):
         raise NotFinite(_blame(game, name, terms, step))
-    total.backward()        # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
+    if report.slopes is None:
+        total.backward()    # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
+    else:
+        for p, slope in zip(player.parameters, report.slopes, strict=True):
+            p.grad = slope if slope is None or slope.stride() == p.stride() else torch.empty_like(p).copy_(slope)
     for p in player.parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)

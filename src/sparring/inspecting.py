@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from sparring import evaluation
-from sparring.data import image_files_at, open_source
+from sparring.data import open_source
 from sparring.data.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.decode import decode, quiet, reformat
 from sparring.data.findings import report
 from sparring.data.images import image_files
+from sparring.data.opening import image_files_at
 from sparring.data.settings import AUTO, choose_size
 from sparring.data.source import Finite, Source
 from sparring.data.space import Images

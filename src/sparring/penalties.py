@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
+from sparring.crew import total
+
 Critic = Callable[[Tensor], Tensor]     # float[B, ...] -> logits float[B] (or float[B, 1])
 
 
@@ -53,7 +55,10 @@ def dragan(critic: Critic, real: Tensor) -> Tensor:
 
     The perturbed points themselves; the authors' code then mixes each with its x by one more random share.
     """
-    around = real + 0.5 * real.std() * torch.rand_like(real)
+    n = total(torch.tensor(float(real.numel())))
+    mean = total(real.sum()) / n
+    deviation = (total((real - mean).square().sum()) / (n - 1)).sqrt()          # of the whole batch, whoever has it
+    around = real + 0.5 * deviation * torch.rand_like(real)
     return (_slopes(critic, around) - 1).square().mean()
 
 

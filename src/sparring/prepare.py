@@ -1,8 +1,8 @@
 """From what a user asked for to a game that is ready to play: settings, data, folder, device, networks."""
 
+import json
 import os
 import platform
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
@@ -16,23 +16,22 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 import sparring
-from sparring import checkpoint, choices
+from sparring import choices
 from sparring.crew import ALONE, Crew
-from sparring.data import open_source
 from sparring.data.settings import DataSettings
-from sparring.data.source import Batch, Finite, Source, batches
+from sparring.data.source import Arranged, Finite, Source, batches, blank, workers_for
 from sparring.data.space import Space, to_json
-from sparring.errors import InputError, RunFailed, did_you_mean
-from sparring.game import Game
+from sparring.earlier import go_on_from, refuse_changes
+from sparring.errors import InputError, did_you_mean
+from sparring.game import Game, Translation
 from sparring.recipes import Recipe, find
-from sparring.run import RunFolder, differences
+from sparring.run import RunFolder
 from sparring.scores import refuse_metric
 from sparring.settings import RunSettings, Settings, make, split
+from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.trainer import Plan
 
-COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
 CHANGEABLE = ("workers", "on_nan")                  # run settings that do not change what comes out
-NETWORKS_FROM = ("settings", "data_settings", "own_networks")
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,13 @@ class Wish:
 def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
     """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
     recipe = find(wish.recipe)
-    dealt = split(wish.given, {"recipe": recipe.settings, "data": DataSettings, "run": RunSettings})
+    dealt = split(wish.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
     make(recipe.settings, dealt["recipe"])                      # complain before reading a large data set
-    data_settings, run_settings = make(DataSettings, dealt["data"]), make(RunSettings, dealt["run"])
-    source = open_source(wish.data, data_settings)
+    data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])
+    source = recipe.reads.open(wish.data, data_settings)
+    if not isinstance(source.space, recipe.reads.kinds):
+        raise InputError(f"{wish.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, such as "
+                         f"--data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
     settings = make(recipe.settings, {**recipe.defaults(source.space), **dealt["recipe"]})
     if getattr(settings, "conditional", False) and not source.space.labels:
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
@@ -85,21 +87,20 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     """Make or reopen the run folder and build the game; the folder stays locked until `folder.unlock()`.
 
     InputError when the folder holds a run that was asked for differently, with the differences.  Of a crew, the first process
-    makes the folder, and the others find the run in it; whoever was started differently is told so like that.
+    makes the folder, and the others find the run in it, once they are found to have been asked for the same.
     """
     if not crew.first:
         crew.wait()
     recipe, settings, data_settings, run_settings, source = resolve(wish)
     looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
-    asked = {
-        "recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
-        "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
-        "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()},
-    }
-    refuse_uneven(settings, wish, crew)
+    asked = asked_for(wish, settings, data_settings, looks, source)
+    refuse_uneven(settings, looks, lambda: choose_device(wish.device), crew)
     folder = RunFolder(fork or out)
-    if crew.first:
+    if not crew.first:
+        refuse_strangers(asked | now, crew)
+        refuse_own_folder(folder, crew)
+    else:
         folder.create()
         folder.lock()
     try:
@@ -107,16 +108,16 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         if old is not None:
             refuse_changes(old, asked, folder)
             # a run that began before there was a choice was in fp32, and stays so
-            run_settings = make(RunSettings, {"precision": "fp32"} | old["run_settings"] | now)
+            run_settings = make(RunSettings, {"precision": "fp32", "compile": "off"} | old["run_settings"] | now)
             if crew.first and now and run_settings.model_dump() != old["run_settings"]:
                 old = old | {"run_settings": run_settings.model_dump()}         # the receipt says what is done from here on
                 folder.write_config(old)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
-        run_settings, reasons = choose(run_settings, recipe, settings, source, device, wish)
+        run_settings, reasons = choose(run_settings, recipe, settings, source, device, wish, crew.size == 1)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
         game = choices.in_precision(game, run_settings.precision, device)
         config: dict[str, Any] = old or asked | {
-            "data": wish.data if isinstance(wish.data, str) else type(wish.data).__name__,
+            "data": named(wish.data),
             "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
             "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
@@ -127,39 +128,41 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
                 go_on_from(RunFolder(out), folder, game, config)
             else:
                 folder.write_config(config)
+        if crew.first:
+            crew.wait()
+            refuse_strangers(asked | now, crew)
     except BaseException:
         folder.unlock()
         raise
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers, run.precision, run.exact, run.on_nan, run.keep_best, inherited if type(inherited) is int else 0)
-    if crew.first:
-        crew.wait()
+                run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
+                run.keep_best, inherited if type(inherited) is int else 0)
+    crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
 
 
-def refuse_uneven(settings: Settings, wish: Wish, crew: Crew) -> None:
-    """InputError for what several processes cannot share."""
-    if crew.size > 1 and choose_device(wish.device) != "cpu":
-        raise InputError("several processes train on processors so far, not on a GPU each. Give --device cpu, or start without torchrun.")
-    if settings.batch % crew.size:
-        raise InputError(f"batch={settings.batch} cannot be shared evenly by {crew.size} processes. "
-                         f"Try batch={max(1, settings.batch // crew.size) * crew.size}.")
-    if crew.size > 1 and getattr(settings, "penalty", "") == "consensus":
-        raise InputError("penalty=consensus is the square of a gradient over the whole batch, which processes that see parts of it do not "
-                         "have. Train with one process, or with another penalty.")
-    if crew.size > 1 and (ahead := getattr(settings, "unroll", 0)):
-        raise InputError(f"unroll={ahead} takes steps ahead on the whole batch, which processes that see parts of it do not have. "
-                         f"Train with one process, or give unroll=0.")
+def asked_for(wish: Wish, settings: Settings, data_settings: DataSettings, looks: dict[str, Any], source: Source) -> dict[str, Any]:
+    """What makes a run this run and no other, as it stands in config.json."""
+    return {"recipe": wish.recipe, "settings": settings.model_dump(), "data_settings": data_settings.model_dump(),
+            "seed": wish.seed, "fingerprint": source.fingerprint, "device": wish.device, "run_settings": looks,
+            "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()}}
+
+
+def named(data: Any) -> str | list[str]:
+    """Data as it stands in config.json: a name or a path, several of them, or what kind of object it was."""
+    if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
+        return [str(one) for one in data]
+    return data if isinstance(data, str) else type(data).__name__
 
 
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
-           wish: Wish) -> tuple[RunSettings, dict[str, str]]:
-    """Threads and precision, as given or by trying them, and why; torch has that many threads from here on."""
+           wish: Wish, alone: bool) -> tuple[RunSettings, dict[str, str]]:
+    """Threads, precision and compilation, as given or by trying them, and why; torch has that many threads from here on."""
     def trial() -> Game:
         return build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
 
-    def rounds() -> Iterator[Batch]:
+    def rounds() -> Iterator[Any]:
         return batches(source, settings.batch, wish.seed)
 
     threads, reasons = run.threads or choices.threads(trial, rounds, device), {}
@@ -167,77 +170,19 @@ def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source,
     precision: str = run.precision
     if precision == "auto":
         precision, reasons["precision"] = choices.precision(trial, rounds, device, settings.steps)
-    return run.model_copy(update={"threads": threads, "precision": precision}), reasons
-
-
-def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder) -> None:
-    """InputError that shows what differs between the run in the folder and what is asked for now."""
-    if old.get("recipe") != asked["recipe"]:
-        raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
-    lacking = [name for name, kind in (("run_settings", dict), ("device", str), ("data", str)) if type(old.get(name)) is not kind]
-    if lacking:
-        raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
-                         f"or give another --out.")
-    now = asked | {"run_settings": old["run_settings"] | asked["run_settings"]}
-    if now["device"] == "auto":
-        now["device"] = old.get("device")                       # the choice was made when the run began
-    changed = differences({k: old.get(k) for k in COMPARED}, {k: now[k] for k in COMPARED})
-    if changed:
-        raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
-                         "\nGive the same settings to resume it, --out NEWDIR to start afresh, or --fork NEWDIR to go on "
-                         "from where it is with the new settings.")
-
-
-def in_words(changed: list[str]) -> list[str]:
-    """Differences as a person names them."""
-    return ["the data changed since the run began" if line.startswith("fingerprint:") else
-            line.removeprefix("run_").removeprefix("data_").removeprefix("settings.") for line in changed]
-
-
-def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
-    """Make a new folder with this config and the checkpoints and logs of an old run, for a game that they fit.
-
-    InputError when there is nothing to go on from, or when it cannot go on like that; then nothing is copied.
-    """
-    was, (files, _) = old.read_config(), checkpoint.newest(old.checkpoints, game)
-    if was is None or files is None:
-        raise InputError(f"--fork needs a run with a whole checkpoint to go on from, and {old.path} has none. "
-                         f"Give that run with --out.")
-    if was.get("recipe") != config["recipe"]:
-        raise InputError(f"{old.path} holds a run of '{was.get('recipe')}', and '{config['recipe']}' cannot go on from that.")
-    try:
-        step, facts = checkpoint.restore(files, game, advice="")
-        config["inherited_rollbacks"] = len(facts.get("rollbacks", ()))
-    except checkpoint.Damaged as error:
-        changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
-        raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +
-                         "\nRepeat the settings of that run that shape its networks, or start afresh without --fork.") from None
-    if step >= config["settings"]["steps"]:
-        raise InputError(f"the run in {old.path} is at step {step:,} already; to go on from there, give more than that: "
-                         f"steps={2 * step}.")
-    half = new.path / ".copying"
-    try:
-        shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(old.checkpoints, half)
-        for before, after in ((old.log, new.log), (old.scores, new.scores)):
-            if before.exists():
-                shutil.copy(before, after)
-        half.rename(new.checkpoints)
-        new.write_config(config)                    # last: a folder with a config is a whole run
-    except (OSError, RunFailed) as error:
-        for left in (half, new.checkpoints):
-            shutil.rmtree(left, ignore_errors=True)
-        for file in (new.log, new.scores):
-            file.unlink(missing_ok=True)
-        if isinstance(error, RunFailed):
-            raise
-        raise RunFailed(f"{old.path} could not be copied to {new.path}: {error}. Make room and try again.") from error
+    compiling: str = run.compile
+    if compiling == "auto":
+        compiling, reasons["compile"] = choices.compiling(lambda: choices.in_precision(trial(), precision, device), rounds, device,
+                                                          settings.steps) if alone else ("off", "several processes")
+    return run.model_copy(update={"threads": threads, "precision": precision, "compile": compiling}), reasons
 
 
 def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device, seed: int,
           own: Mapping[str, nn.Module] | None = None) -> Game:
     """The recipe's game, with first weights that depend on the seed alone."""
     for name, net in (own or {}).items():
+        if not recipe.networks:
+            raise InputError("this recipe takes no networks of your own. Its networks are in sparring/nets; leave yours out.")
         if name not in recipe.networks:
             raise InputError(f"this recipe has no network '{name}'.{did_you_mean(name, recipe.networks)} "
                              f"Your own may be: {', '.join(recipe.networks)}.")
@@ -263,6 +208,8 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
     """
     rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
     try:
+        if game.translation is not None:
+            return check_translation(game.translation, space)
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
             raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "
@@ -285,6 +232,13 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
         raise InputError(f"the networks do not fit: {error}. For n samples the generator takes random numbers float[n, {z[0]}] "
                          f"(latent={z[0]}) and gives float[n, {', '.join(map(str, space.shape))}], which the discriminator "
                          f"takes{classes}.") from None
+
+
+def check_translation(translation: Translation, space: Space) -> None:
+    """A translation into every domain has the shape of its images."""
+    for to, (given, wanted) in enumerate(zip(translation.takes, translation.gives, strict=True)):
+        made = tuple(translation.run(torch.zeros(2, *given.shape), to).shape)
+        assert made == (2, *wanted.shape), f"a translation has shape {made[1:]}, and the data of {type(space).__name__} {wanted.shape}"
 
 
 def refuse_deaf(rehearsal: Game, trial: Callable[[], Game | None], space: Space, batch: int) -> None:
@@ -313,8 +267,7 @@ def rehearse(game: Game, space: Space, batch: int) -> dict[str, bool | None]:
         for player in game.players.values():
             player.thaw(player is turn.player)
         device = turn.player.parameters[0].device
-        y = torch.zeros(batch, dtype=torch.int64, device=device) if game.classes else None
-        terms = turn.loss(Batch(torch.zeros(batch, *space.shape, device=device), y), turn.start).minimize.values()
+        terms = turn.loss(blank(space, batch, device, game.classes > 0), turn.start).minimize.values()
         total = sum(terms)
         if not isinstance(total, Tensor):
             heard[name] = True                                  # it sits this round out
@@ -365,10 +318,17 @@ def versions() -> dict[str, str]:
 def facts(prepared: Prepared) -> list[str]:
     """What to tell the user before training starts: the choices that were made, and why."""
     source, config = prepared.source, prepared.config
-    size = f"{len(source):,} samples" if isinstance(source, Finite) else "drawn afresh, never repeated"
-    lines = [f"data: {config['data']}, {size}, shape {'x'.join(map(str, source.space.shape))}"
+    size = f"{len(source):,} samples" if isinstance(source, Finite | Arranged) else "drawn afresh, never repeated"
+    data = config["data"]
+    lines = [f"data: {' and '.join(data) if isinstance(data, list) else data}, {size}, shape {'x'.join(map(str, source.space.shape))}"
              + (f", {len(source.space.labels)} classes" if source.space.labels else "")]
-    lines += source.notes if isinstance(source, Finite) else ()
-    run, why = config["run_settings"], config.get("reasons", {}).get("precision")
-    lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + (f" ({why})" if why else ""))
+    lines += source.notes if isinstance(source, Finite | Arranged) else ()
+    run, why = config["run_settings"], config.get("reasons", {})
+    lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
+    if prepared.plan.compile:
+        lines.append("turns: compiled" + because(why.get("compile")))
     return lines
+
+
+def because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""

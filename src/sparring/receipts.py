@@ -11,6 +11,7 @@ from sparring.data import NAMED
 from sparring.errors import InputError
 from sparring.prepare import Wish, facts, prepare, resolve, versions
 from sparring.progress import Line, duration
+from sparring.recipes import find
 from sparring.run import RunFolder, differences, read_lines
 
 WEIGHTS = "model.safetensors"
@@ -68,12 +69,9 @@ def refuse_what_cannot_be_repeated(config: dict[str, Any], run: RunFolder) -> No
 
 def wish_of(config: dict[str, Any], data: str | None, command: str) -> Wish:
     """What the user asked for then, with every choice that was made for them."""
-    given = data or str(config["data"])
-    if data is None and given not in NAMED and not Path(given).exists():
-        there = Path(str(config.get("directory", "."))) / given
-        if not there.exists():
-            raise InputError(f"the run's data, '{given}', is not here. Give it with --data.")
-        given = str(there)
+    then = config["data"] if isinstance(config["data"], list) else [config["data"]]
+    every = [found_again(str(one), config) for one in then] if data is None else [data]
+    given: Any = every[0] if len(every) == 1 else every
     parts = (config[name] for name in ("settings", "data_settings", "run_settings"))
     if not all(isinstance(part, dict) for part in (config["settings"], config["data_settings"], config["run_settings"])):
         raise InputError("the receipt's settings are not what was written there. Put config.json back from a copy.")
@@ -81,6 +79,16 @@ def wish_of(config: dict[str, Any], data: str | None, command: str) -> Wish:
         raise InputError(f"the receipt's seed is {config['seed']!r}; expected a whole number. Put config.json back from a copy.")
     return Wish(str(config["recipe"]), given, {k: v for part in parts for k, v in part.items()}, config["seed"], str(config["device"]),
                 command=command)
+
+
+def found_again(name: str, config: dict[str, Any]) -> str:
+    """The data of that name, here or where the run was started; InputError when it is not there."""
+    if name in NAMED or name == find(str(config["recipe"])).reads.example or Path(name).exists():
+        return name
+    there = Path(str(config.get("directory", "."))) / name
+    if not there.exists():
+        raise InputError(f"the run's data, '{name}', is not here. Give it with --data.")
+    return str(there)
 
 
 def verdict(old: RunFolder, new: RunFolder, changed: list[str]) -> dict[str, Any]:

@@ -176,3 +176,9 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         if len(lines) > MOST_DIFFERENCES:
             return [*lines[:MOST_DIFFERENCES], "and more"]
     return lines
+
+
+def in_words(changed: list[str], data: str = "the data changed since the run began") -> list[str]:
+    """Differences as a person names them."""
+    return [data if line.startswith("fingerprint:") else
+            line.removeprefix("run_").removeprefix("data_").removeprefix("settings.") for line in changed]

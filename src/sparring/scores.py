@@ -5,12 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from sparring.data.source import Finite, Source
+from sparring.data.source import Arranged, Finite, Source
 from sparring.data.space import Images
 from sparring.data.synthetic import Mixture, Quadratic
 from sparring.errors import InputError
 from sparring.game import Game
-from sparring.metrics import classes, density, modes, parabola, plane
+from sparring.metrics import classes, density, modes, parabola, plane, translated
 from sparring.metrics.features import choose, extract
 from sparring.metrics.measures import lacking, measure
 from sparring.metrics.sets import judged_on, seen, some, stored
@@ -23,10 +23,13 @@ SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbe
 def score(game: Game, source: Source, seed: int, metric: str = "none") -> dict[str, float]:
     """Scores of the averaged generator, by name; the draws depend on the seed alone, so scores can be compared over steps.
     `metric` is one of METRICS that is scored too, against data that is held out where there is such."""
+    if game.translation is not None:
+        return translated.score(game.translation, source, seed) if isinstance(source, Arranged) else {}
     return usual(game, source, seed) | ({} if metric == "none" else scored(game, source, seed, metric))
 
 
 def usual(game: Game, source: Source, seed: int) -> dict[str, float]:
+    """What is scored whether it is asked for or not."""
     match source:
         case Quadratic():
             return parabola.score(draw(game, source, SAMPLES, seed)[0], source)

@@ -31,9 +31,12 @@ class RunSettings(BaseModel):
     score_every: int = Field(0, ge=0, le=LONGEST, description="rounds between scores; 0: a fifth of the run")
     save_every: int = Field(0, ge=0, le=LONGEST, description="rounds between checkpoints; 0: a twentieth of the run")
     threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
-    workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same batches")
+    workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same "
+                         "batches; 0: none for data in memory, two to four for shards and Parquet")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the networks' passes; weights, losses and penalties stay "
                                                        "fp32; auto: bf16 where a short measurement finds it faster and as good")
+    compile: Literal["auto", "on", "off"] = Field("auto", description="of each turn's loss with its gradient as one function; auto: where "
+                                                  "a short measurement finds that the run is long enough to repay it")
     exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
     keep_best: Literal["none", "fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage", "swd"] = Field(
         "none", description="score this metric too, and keep the state with the best so far in the folder best/ of the run")

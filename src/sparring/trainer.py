@@ -1,17 +1,20 @@
 """The training loop: once in a while show, score, save; then play a round."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from sparring import checkpoint
 from sparring.best import keep_best
+from sparring.compiled import in_one
 from sparring.crew import ALONE, Crew, bits
-from sparring.data.source import Batch, Source, batches
+from sparring.data.source import Source, batches
 from sparring.errors import RunFailed
 from sparring.exactness import broken, conditions, deterministic
 from sparring.game import Game, NotFinite, play
@@ -39,6 +42,7 @@ class Plan:
     save_every: int = 0
     workers: int = 0
     precision: str = "fp32"
+    compile: bool = False
     exact: bool = False
     on_nan: str = "stop"
     keep_best: str = "none"     # a metric: the state with the best so far is kept
@@ -47,12 +51,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where training stopped, after how many seconds of it, the last scores, and the times it had to go back."""
+    """Where training stopped, after how many seconds of it, the last scores, the times it had to go back, and which share of the
+    time since it was last started several processes spent on averaging gradients."""
 
     step: int
     seconds: float
     scores: dict[str, float]
     rollbacks: tuple[dict[str, Any], ...] = ()
+    averaging: float = 0.0
 
     def finished(self, plan: Plan) -> bool:
         return self.step >= plan.steps
@@ -76,7 +82,7 @@ class Position:
 
     def facts(self, plan: Plan, crew: Crew) -> dict[str, Any]:
         return {"seconds": self.seconds, "rollbacks": self.rollbacks,
-                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size)}
+                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile)}
 
 
 def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew = ALONE) -> Outcome:
@@ -85,11 +91,15 @@ def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: P
     RunFailed when a term is not finite (with `on_nan` rollback, after three times back with half the learning rate), or when
     the disk does not take what must be written.  Of a crew, the first process draws, scores, logs, saves and speaks.
     """
-    with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), deterministic(plan.exact):
+    game = in_one(game, progress.say) if plan.compile else game
+    with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), memory_trouble_told(plan, folder), \
+            deterministic(plan.exact):
         at = resume(game, plan, folder, progress, crew)
+        before = at.seconds
         while True:
             try:
-                return play_on(game, source, plan, folder, progress, crew, interrupt, at)
+                outcome = play_on(game, source, plan, folder, progress, crew, interrupt, at)
+                return replace(outcome, averaging=crew.seconds / max(outcome.seconds - before, crew.seconds, 1e-9))
             except NotFinite as error:
                 at = roll_back(error, game, plan, folder, progress, crew, at)
 
@@ -105,12 +115,16 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
         while True:
             done = at.step >= plan.steps
             asked = interrupt.asked if crew.size == 1 else at.step % TOGETHER == 0 and crew.any(interrupt.asked)
-            if crew.first and plan.show_every and (done or at.step % plan.show_every == 0):
+            shown = plan.show_every and (done or at.step % plan.show_every == 0)
+            scored = plan.score_every and at.step and (done or at.step % plan.score_every == 0)
+            if crew.first and shown:
                 snapshot(game, source, folder.samples, at.step, plan.seed)
-            if crew.first and plan.score_every and at.step and (done or at.step % plan.score_every == 0):
+            if crew.first and scored:
                 scores = score(game, source, plan.seed, plan.keep_best)
                 append(folder.scores, {"step": at.step, **scores})
                 keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, crew))
+            if shown or scored:
+                crew.wait()                                     # patiently; within a round nobody is waited for that long
             if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):
                 save(game, plan, folder, crew, at)
                 saved = at.step
@@ -134,14 +148,15 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
 
 def save(game: Game, plan: Plan, folder: RunFolder, crew: Crew, at: Position) -> None:
     """Write a checkpoint, once all processes are found to have the same weights; what stops the first one stops all."""
-    crew.agree(f"the weights after {at.step} rounds", bits(checkpoint.networks(game).values()) if crew.size > 1 else b"")
+    crew.agree(f"the weights after {at.step} rounds", "Nothing was saved of these: start them again, to go on from the last checkpoint. "
+               "If that does not help, give exact=true, or train with one process.", held(game, crew))
     poisoned: NotFinite | None = None
     if crew.first:
         try:
             checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan, crew))
         except NotFinite as error:
             poisoned = error
-    if crew.any(poisoned is not None):
+    if crew.any(poisoned is not None, patiently=True):
         raise poisoned or NotFinite(f"a number is not finite after {at.step} rounds.")
 
 
@@ -156,8 +171,18 @@ def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: 
         if at.step and not folder.log.exists():
             progress.say(f"{folder.log.name} is gone, and with it what was logged before step {at.step:,}")
         folder.rewind(at.step)
-    crew.agree("where to go on from", str(at.step).encode(), bits(checkpoint.networks(game).values()) if crew.size > 1 else b"")
+    crew.agree("where to go on from", "Give --out a folder on a disk that all of them share, and start them on the same kind of machine.",
+               str(at.step).encode(), held(game, crew))
     return at
+
+
+def held(game: Game, crew: Crew) -> bytes:
+    """A digest of the networks and the memory, by which processes see that they have the same; nothing where there is one."""
+    if crew.size == 1:
+        return b""
+    tensors: dict[str, Tensor] = {}
+    plain = checkpoint.flatten({name: part.state_dict() for name, part in game.memory.items()}, tensors, "memory")
+    return bits([*checkpoint.networks(game).values(), *tensors.values()]) + json.dumps(plain).encode()
 
 
 def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew) -> Position:
@@ -176,7 +201,7 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew:
     at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())))
     keep_pace(game, at, plan)
     progress.say(f"resumed from step {step}")
-    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact, crew.size)):
+    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile)):
         progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
     return at
 
@@ -217,11 +242,11 @@ def last_scores(folder: RunFolder) -> dict[str, float]:
     return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
 
 
-def on_device(rounds: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """The same batches, on the device."""
+def on_device(rounds: Iterator[Any], device: torch.device) -> Iterator[Any]:
+    """The same batches, named tuples of tensors or None, on the device."""
     if device.type == "cpu":
         return rounds
-    return (Batch(batch.x.to(device), None if batch.labels is None else batch.labels.to(device)) for batch in rounds)
+    return (type(batch)(*(part if part is None else part.to(device) for part in batch)) for batch in rounds)
 
 
 @contextmanager
@@ -243,3 +268,16 @@ def disk_trouble_told(folder: RunFolder) -> Iterator[None]:
             "The last checkpoint is whole: run the same command again to go on."
         raise RunFailed(f"{error.filename or folder.path} could not be written: {error.strerror or error}. "
                         f"Make room or mend the permissions. {kept}") from error
+
+
+@contextmanager
+def memory_trouble_told(plan: Plan, folder: RunFolder) -> Iterator[None]:
+    """Turn an accelerator that is out of memory into a message that says by how much, and which batch may fit."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        short = ". ".join(str(error).splitlines()[0].split(". ")[:3]).rstrip(".")
+        less = max(1, plan.batch // 2)
+        advice = f"batch={less} takes about half" if less < plan.batch else "A smaller width or size takes less"
+        raise RunFailed(f"batch={plan.batch} does not fit into the memory of {plan.device}: {short}. {advice}; give it with "
+                        f"--out NEWDIR, or with --fork NEWDIR to go on from the last checkpoint in {folder.path}.") from error

@@ -19,6 +19,7 @@ from sparring.data.screen import screen
 from sparring.data.settings import reason
 from sparring.errors import InputError
 
+DECODING = 1                  # to be raised when the same file comes out with other pixels: what was decoded before is forgotten then
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff",
                       ".ppm", ".pgm", ".pbm", ".pnm"})

@@ -14,9 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+import PIL
 import torch
 
-from sparring.data.decode import FORMATS, SUFFIXES, Decoded, Header, decode, header, quiet
+from sparring.data.cache import identity, key
+from sparring.data.decode import DECODING, FORMATS, SUFFIXES, Decoded, Header, decode, header, quiet
+from sparring.data.mapped import Room
+from sparring.data.ready import recall, remember
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, open_file, reason, shown
 from sparring.data.source import Finite
 from sparring.data.space import Images
@@ -31,6 +35,8 @@ HEAD = 1 << 16                # bytes that nearly always hold an image's header
 FILE_LIMIT = 256 << 20        # bytes of one image file
 RATIO_LIMIT, RATIO_FREE = 200, 16 << 20     # a zip entry beyond both is a bomb
 ENTRY_LIMIT = 2_000_000       # entries of one zip
+AN_IMAGE, A_PIXEL = 150_000, 10 # nanoseconds, about, that it takes to decode one
+LONG = 500_000_000            # nanoseconds of decoding that are worth a file in the cache
 BLOCK = 32                    # images that a thread takes at a time
 WORKERS = min(8, os.cpu_count() or 1)
 HIDDEN = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
@@ -44,33 +50,49 @@ class Files(NamedTuple):
     names: list[str]                                  # with / between folders, relative to the folder or zip
     read: Callable[[int, int | None], bytes]          # (position, at most so many bytes or None for all)
     others: Counter[str]                              # how many files of which extension were passed over
+    identity: Callable[[], object]                    # what changes when any of them does
 
 
 def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | None = None) -> Finite:
-    """Every image under a folder or in a .zip, as uint8[N, C, H, W] in order of name.
+    """Every image under a folder or in a .zip, as uint8[N, C, H, W] in order of name; what took long to decode is kept for next time.
 
     `progress(done, total)` counts two steps an image: its header, then its pixels.
     InputError when nothing can be read, or more than one image in twenty is bad.
     """
+    progress = progress or (lambda done, total: None)
     with image_files(path) as files:
         if not files.names:
             raise InputError(_nothing_found(files))
+        of = key(files.names, files.identity(), sorted(files.others.items()), settings.model_dump(), DECODING, PIL.__version__)
+        if (source := recall(of)) is not None:
+            progress(2 * len(files.names), 2 * len(files.names))
+            return source
         with quiet():
-            return _read(files, settings, progress or (lambda done, total: None))
+            source, _, effort = _read(files, settings, progress)
+        if effort >= LONG and (unkept := remember(of, source)):
+            source.notes = (*source.notes, f"they are decoded anew at every start: {unkept}")
+        return source
 
 
-def _read(files: Files, settings: DataSettings, progress: Progress) -> Finite:
+def read_listed(files: Files, settings: DataSettings, progress: Progress, room: Room | None = None) -> tuple[Finite, list[int]]:
+    """The images of these files, in memory or the `room` given, and which of the files they are: bad ones are left out."""
+    source, kept, _ = _read(files, settings, progress, room)
+    return source, kept
+
+
+def _read(files: Files, settings: DataSettings, progress: Progress, room: Room | None = None) -> tuple[Finite, list[int], int]:
+    """The images, which of the files they are, and how many nanoseconds that takes about."""
     n, bad = len(files.names), dict[int, str]()
     found = [h if isinstance(h, Header) else bad.setdefault(i, h)
-             for i, h in enumerate(each(n, lambda i: _header(files, i), lambda done: progress(done, 2 * n)))]
+             for i, h in enumerate(each(n, lambda i: header_of(files, i), lambda done: progress(done, 2 * n)))]
     _refuse_many(files, bad, n)
     headers = {i: h for i, h in enumerate(found) if isinstance(h, Header)}
     size, why = choose_size([h.size for h in headers.values()], settings)
     grey = sum(h.grey for h in headers.values())
     channels = int(settings.channels) if settings.channels != "auto" else 1 if grey == len(headers) else 3
-    check_image_memory(n, channels, size)
-
-    out = np.empty((n, channels, *size), np.uint8)
+    if room is None:
+        check_image_memory(n, channels, size)
+    out = np.empty((n, channels, *size), np.uint8) if room is None else room((n, channels, *size))
 
     def pixels(i: int) -> tuple[bool, bool] | str:
         if i in bad:
@@ -90,8 +112,9 @@ def _read(files: Files, settings: DataSettings, progress: Progress) -> Finite:
     notes = [_summary(len(kept), size, why, channels, grey, settings),
              *_skipped(files, bad), *_oddities(good, settings), *_label_note(labels, classes)]
     index = None if labels is None else torch.tensor(labels, dtype=torch.int64)
-    return Finite(Images(channels, *size, class_names(classes)), torch.from_numpy(out[:len(kept)]), index,
-                  notes=tuple(notes))
+    effort = AN_IMAGE * n + A_PIXEL * sum(h.size[0] * h.size[1] for h in headers.values())
+    images = Images(channels, *size, class_names(classes))
+    return Finite(images, torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes)), kept, effort
 
 
 def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
@@ -111,7 +134,7 @@ def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
     return [position[name] for name in first], classes
 
 
-def _header(files: Files, i: int) -> Header | str:
+def header_of(files: Files, i: int) -> Header | str:
     """From the first bytes where they suffice, for reading whole files twice would be slow."""
     def look() -> Header:
         head = files.read(i, HEAD)
@@ -176,7 +199,10 @@ def _folder_files(root: Path) -> Iterator[Files]:
         except OSError as error:
             raise InputError(f"it cannot be opened ({error.strerror})") from None
 
-    yield Files(shown(root), images, read, others)
+    def identities() -> list[object]:
+        return [_identity(root / name) for name in images]
+
+    yield Files(shown(root), images, read, others, identities)
 
 
 def _walk(root: Path) -> Iterator[str]:
@@ -204,6 +230,13 @@ def _walk(root: Path) -> Iterator[str]:
                              f"Check that you may open it, or move it elsewhere.") from None
 
 
+def _identity(path: Path) -> object:
+    try:
+        return identity(path)
+    except OSError as error:                                  # it is told and skipped when it is to be read
+        return error.errno
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
@@ -227,7 +260,8 @@ def _zip_files(path: Path) -> Iterator[Files]:
                 if infos[name].flag_bits & 1:
                     raise InputError(f"{shown(path)} is encrypted ({shown(name)}). Unpack it with its password and "
                                      f"give the folder.")
-            yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), others)
+            yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), others,
+                        lambda: (identity(path), [(infos[name].CRC, infos[name].file_size) for name in images]))
 
 
 def _checked_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -293,7 +327,7 @@ def _counted(others: Counter[str]) -> str:
 def _nothing_found(files: Files) -> str:
     found = f"only other files: {_counted(files.others)}" if files.others else "no files at all"
     packed = " To read one of the archives or arrays in it, give that file." \
-        if {".zip", ".npy", ".npz"} & files.others.keys() else ""
+        if {".zip", ".npy", ".npz", ".parquet"} & files.others.keys() else ""
     return f"there is no image in {files.where}; it holds {found}. Images are read from {', '.join(FORMATS)}: give a folder or .zip " \
            f"of those.{packed}"
 

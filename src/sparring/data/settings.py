@@ -40,6 +40,19 @@ class DataSettings(BaseModel):
         return "auto" if size is None else f"{size[0]}x{size[1]}"
 
 
+class DomainSettings(DataSettings):
+    """The same, and whether training images are mirrored."""
+
+    flip: bool = Field(default=True, description="Mirror half of the training images, keyed by the batch.")
+
+
+class TranslationSettings(DomainSettings):
+    """The same, and how training images are varied: both halves of a pair alike."""
+
+    jitter: int = Field(default=12, ge=0, le=100, description="Percent by which training images are enlarged before a random crop "
+                                                              "brings them to size; the papers' 286 to 256 are 12.")
+
+
 AUTO = DataSettings()
 
 

@@ -8,25 +8,28 @@ resumes from the step alone.
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from sparring.data.decode import SUFFIXES, Decoded, decode, header, quiet
-from sparring.data.settings import AUTO, DataSettings, choose_size, class_names, shown
+from sparring.data.cache import INDEX, identity, keep, key, place
+from sparring.data.decode import SUFFIXES
+from sparring.data.settings import AUTO, DataSettings, class_names, shown
 from sparring.data.source import Finite
 from sparring.data.space import Images
+from sparring.data.stored import LOOKED_AT, Stored, looked_at
 from sparring.errors import InputError, RunFailed
 
 FILE_LIMIT = 256 << 20                  # bytes of one image
-LOOKED_AT = 500                         # images, evenly over the shards, whose headers decide size and channels
 ENDS = 1 << 16                          # bytes at both ends of a shard that its fingerprint is made of
+HANDLES = 256                           # shards that stay open; what lies in further ones is opened to be read
+SAME = 3                                # of what identifies a file: not when it was last linked or renamed, as backups do in mid-run
+CHANGED = "Put back what it was and run the same command again, or start afresh with --out NEWDIR."
 LONG_NAME, EXTENDED = b"L", b"x"      # kinds of tar entries: a name for the next one, and more about it
 Progress = Callable[[int, int], None]
 
@@ -50,50 +53,53 @@ class Index(NamedTuple):
 
 
 class Shards:
-    """Images by position, decoded when they are asked for: what a `Finite` holds in place of a tensor."""
+    """The images of some archives, by position."""
 
-    dtype = torch.uint8
-
-    def __init__(self, files: list[Path], index: Index, channels: int, size: tuple[int, int], alpha: str) -> None:
-        self.files, self.index, self.alpha = files, index, alpha
-        self.shape: tuple[int, ...] = (len(index.offset), channels, *size)
+    def __init__(self, files: list[Path], index: Index) -> None:
+        self.files, self.index = files, index
+        self._known = [identity(path)[:SAME] for path in files]
         self._handles: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return len(self.index.offset)
 
-    def __getitem__(self, rows: Tensor) -> Tensor:
-        """uint8[n, C, H, W].  RunFailed, with the shard and what to do, for an image that cannot be read."""
-        at = rows.reshape(-1).tolist()
-        out = np.empty((len(at), *self.shape[1:]), np.uint8)
-        with quiet():
-            for place, row in enumerate(at):
-                out[place] = self.image(row).values
-        return torch.from_numpy(out)
+    def read(self, rows: Sequence[int]) -> list[bytes]:
+        """RunFailed, with the shard and what to do, when one is gone, or is not what it was when it was opened."""
+        at = np.asarray(rows, np.int64)
+        return [self._read(*where) for where in zip(self.index.shard[at].tolist(), self.index.offset[at].tolist(),
+                                                    self.index.length[at].tolist(), strict=True)]
 
-    def image(self, row: int) -> Decoded:
-        shard = int(self.index.shard[row])
+    def _read(self, shard: int, offset: int, length: int) -> bytes:
+        handle = -1
         try:
-            return decode(self.read(row), (self.shape[2], self.shape[3]), self.shape[1], self.alpha)
-        except InputError as error:
-            raise RunFailed(f"image {row} of the data, in {shown(self.files[shard])} at byte {int(self.index.offset[row]):,}, cannot be "
-                            f"used: {error}. Pack that shard again without it.") from None
+            handle = self._handles[shard] if shard in self._handles else self._open(shard)
+            data = os.pread(handle, length, offset)             # by threads at once: no position is shared
         except OSError as error:
             raise RunFailed(f"{shown(self.files[shard])} cannot be read: {error.strerror or error}. Put it back, and run the same "
                             f"command again.") from None
-
-    def read(self, row: int) -> bytes:
-        shard, length = int(self.index.shard[row]), int(self.index.length[row])
-        if shard not in self._handles:
-            self._handles[shard] = os.open(self.files[shard], os.O_RDONLY)
-        data = os.pread(self._handles[shard], length, int(self.index.offset[row]))       # by threads at once: no position is shared
+        finally:
+            if handle >= 0 and self._handles.get(shard) != handle:
+                os.close(handle)
         if len(data) != length:
-            raise InputError("the shard is shorter than its index says")
+            raise RunFailed(f"{shown(self.files[shard])} is shorter than its index says: it was changed. {CHANGED}")
         return data
 
-    def digest(self) -> bytes:
-        """Of where everything lies and of both ends of every shard: enough to tell data sets apart without reading them whole."""
-        digest = hashlib.sha256(repr(self.shape).encode())
+    def _open(self, shard: int) -> int:
+        """A handle that is kept if it is among the first, which many threads may use at once."""
+        handle = os.open(self.files[shard], os.O_RDONLY | os.O_CLOEXEC)
+        if identity(self.files[shard])[:SAME] != self._known[shard]:
+            os.close(handle)
+            raise RunFailed(f"{shown(self.files[shard])} was changed since the run began. {CHANGED}")
+        if len(self._handles) < HANDLES:
+            self._handles.setdefault(shard, handle)             # another thread may have been first
+        return handle
+
+    def unusable(self, row: int, why: str) -> str:
+        return f"image {row} of the data, in {shown(self.files[int(self.index.shard[row])])} at byte {int(self.index.offset[row]):,}, " \
+               f"cannot be used: {why}. Pack that shard again without it."
+
+    def identify(self, digest: "hashlib._Hash") -> None:
+        """By where everything lies and both ends of every shard: enough to tell data sets apart without reading them whole."""
         for part in self.index:
             digest.update(np.ascontiguousarray(part).tobytes())
         for path in self.files:
@@ -102,15 +108,10 @@ class Shards:
                 digest.update(file.read(ENDS))
                 file.seek(max(0, size - ENDS))
                 digest.update(file.read(ENDS))
-        return digest.digest()
-
-    def close(self) -> None:
-        for handle in self._handles.values():
-            os.close(handle)
-        self._handles = {}
 
     def __del__(self) -> None:
-        self.close()
+        for handle in self._handles.values():
+            os.close(handle)
 
 
 def shards_in(path: Path) -> list[Path]:
@@ -127,20 +128,22 @@ def read_shards(path: Path, settings: DataSettings = AUTO, progress: Progress | 
     """
     files = shards_in(path)
     refuse_gaps(path, files)
-    index = indexed(files, progress or (lambda done, total: None))
+    index, unkept = indexed(files, progress or (lambda done, total: None))
     if not len(index.offset):
         raise InputError(f"there is no image in {shown(path)}. Shards hold images (.png, .jpg, ...), and for classes a .cls of the same "
                          f"name: pack it again.")
-    size, why, channels = looked_at(files, index, settings)
+    pack = Shards(files, index)
+    shape, why = looked_at(pack, np.unique(np.linspace(0, len(pack) - 1, LOOKED_AT).astype(int)).tolist(), settings)
     labelled = bool((index.labels >= 0).all()) and len(index.names) > 1
     some = int((index.labels >= 0).sum())
-    notes = [f"{len(index.offset):,} images in {len(files)} shard(s), read when they are needed, at {size[0]}x{size[1]} (height x width): "
-             f"{why}. Channels: {channels}"]
+    notes = [f"{len(pack):,} images in {len(files)} shard(s), read when they are needed, at {shape[1]}x{shape[2]} (height x width): "
+             f"{why}. Channels: {shape[0]}"]
     if some and not labelled:
         notes.append(f"{some:,} of the images have a .cls; classes are used only when all have one, of at least two")
-    space = Images(channels, *size, class_names(map(str, index.names)) if labelled else ())
-    return Finite(space, Shards(files, index, channels, size, settings.alpha), torch.from_numpy(index.labels) if labelled else None,
-                  notes=tuple(notes))
+    if unkept:
+        notes.append(f"the index of the shards is made anew at every start: {unkept}")
+    space = Images(*shape, class_names(map(str, index.names)) if labelled else ())
+    return Finite(space, Stored(pack, shape, settings.alpha), torch.from_numpy(index.labels) if labelled else None, notes=tuple(notes))
 
 
 def refuse_gaps(path: Path, files: list[Path]) -> None:
@@ -155,45 +158,14 @@ def refuse_gaps(path: Path, files: list[Path]) -> None:
                              f"between {files[0].name} and {files[-1].name}. Put them back, or number the others anew.")
 
 
-def looked_at(files: list[Path], index: Index, settings: DataSettings) -> tuple[tuple[int, int], str, int]:
-    """Size, why, and channels, from some of the images."""
-    rows = np.unique(np.linspace(0, len(index.offset) - 1, LOOKED_AT).astype(int))
-    probe = Shards(files, index, 1, (4, 4), settings.alpha)
-    found = []
-    with quiet():
-        for row in rows.tolist():
-            try:
-                found.append(header(probe.read(row)))
-            except (InputError, OSError) as error:
-                where = f"{shown(files[int(index.shard[row])])}, image {row}"
-                raise InputError(f"{where}: {error}. Pack that shard again without it.") from None
-    size, why = choose_size([h.size for h in found], settings)
-    if len(rows) < len(index.offset):
-        why += f", as {len(rows)} of them tell"
-    grey = all(h.grey for h in found)
-    return size, why, int(settings.channels) if settings.channels != "auto" else 1 if grey else 3
-
-
 # --------------------------------------------------------------------------------------------------------- the index
-def indexed(files: list[Path], progress: Progress) -> Index:
-    """The index of these files as they are now: from the cache, or made and put there."""
-    key = hashlib.sha256()
-    for path in files:
-        about = path.stat()
-        key.update(f"{path.resolve()}/{about.st_size}/{about.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sparring" / f"shards-{key.hexdigest()[:32]}.npz"
-    if (index := recalled(kept, files)) is not None:
-        return index
+def indexed(files: list[Path], progress: Progress) -> tuple[Index, str | None]:
+    """The index of these files as they are now, from the cache, or made and put there; and why it could not be."""
+    of = key(*((str(path.resolve()), *identity(path)) for path in files))
+    if (index := recalled(place(INDEX, of), files)) is not None:
+        return index, None
     index = made(files, progress)
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        writing = kept.with_name(f".writing-{os.getpid()}-{kept.name}")
-        with writing.open("wb") as file:
-            np.savez(file, **index._asdict())
-        writing.replace(kept)
-    except OSError:
-        pass                                                    # it is made again next time
-    return index
+    return index, keep(INDEX, of, sum(part.nbytes for part in index), lambda file: np.savez(file, **index._asdict()))
 
 
 def recalled(kept: Path, files: list[Path]) -> Index | None:
@@ -215,25 +187,30 @@ def made(files: list[Path], progress: Progress) -> Index:
     shard, offset, length, words = list[int](), list[int](), list[int](), list[str]()
     for number, path in enumerate(files):
         classes: dict[str, str] = {}
-        images: dict[str, Member] = {}
+        images: dict[str, tuple[int, int, str]] = {}
         for member, data in members(path):
-            name = PurePosixPath(member.name)
-            key, kind = str(name.parent / name.name.split(".", 1)[0]), name.suffix.lower()
-            if kind in SUFFIXES and member.length <= FILE_LIMIT:
-                images[member.name] = member
-            elif kind == ".cls" and member.length <= 200:
-                classes[key] = data().decode(errors="replace").strip()
-        for member in images.values():
-            name = PurePosixPath(member.name)
+            sample, suffix = parted(member.name)
+            if suffix in SUFFIXES and member.length <= FILE_LIMIT:
+                images[member.name] = (member.offset, member.length, sample)
+            elif suffix == ".cls" and member.length <= 200:
+                classes[sample] = data().decode(errors="replace").strip()
+        for at, size, sample in images.values():
             shard.append(number)
-            offset.append(member.offset)
-            length.append(member.length)
-            words.append(classes.get(str(name.parent / name.name.split(".", 1)[0]), ""))
+            offset.append(at)
+            length.append(size)
+            words.append(classes.get(sample, ""))
         progress(number + 1, len(files))
     names = sorted({word for word in words if word}, key=lambda word: (not word.isdigit(), int(word) if word.isdigit() else 0, word))
     place = {word: k for k, word in enumerate(names)} | {"": -1}
     return Index(np.array(shard, np.int32), np.array(offset, np.int64), np.array(length, np.int32),
                  np.array([place[word] for word in words], np.int64), np.array(names, np.str_))
+
+
+def parted(name: str) -> tuple[str, str]:
+    """The sample that a file of this name belongs to, and what is in it by its last extension: ("a/b", ".png") for a/b.left.png."""
+    folder, _, file = name.rpartition("/")
+    dot = file.rfind(".")
+    return f"{folder}/{file.split('.', 1)[0]}", file[dot:].lower() if dot > 0 else ""
 
 
 def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
@@ -248,8 +225,8 @@ def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
             head = whole[at:at + 512]
             if not head.strip(b"\0"):
                 return
-            length = number_in(head[124:136], path, at)
-            if number_in(head[148:156], path, at) != sum(head) - sum(head[148:156]) + 8 * 32:
+            length, signed = number_in(head[124:136], path, at), head[148:156]
+            if number_in(signed, path, at) != sum(head) - sum(signed) + 8 * 32:
                 raise InputError(f"{shown(path)} is damaged: the header at byte {at:,} does not add up. Pack it again.")
             kind, body = head[156:157], at + 512
             if extended_size is not None and kind not in (LONG_NAME, EXTENDED):

@@ -1,25 +1,29 @@
 """Where samples come from, and endless, seekable batches of them.
 
-A source is `Finite` (values in memory) or knows how to `draw` fresh samples.  Batch number i is a function of
+A source is `Finite` (values in memory), knows how to `draw` fresh samples, or arranges its batches itself.  Batch number i is a function of
 (seed, i) alone: whoever knows the step knows the data.
 """
 
 import hashlib
+import os
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from sparring.data.space import Space
+from sparring.data.space import Space, TwoDomains
 from sparring.errors import InputError
 from sparring.rng import generator
 
 EVERY = slice(None)
+READERS = min(4, max(2, (os.cpu_count() or 1) // 4))   # threads that read batches ahead from where they are stored
 BLOCK = 64   # batches of an endless source that are drawn together: one generator and one draw for all of them
 
 
@@ -28,6 +32,13 @@ class Batch(NamedTuple):
 
     x: Tensor                       # float[B, *space.shape]
     labels: Tensor | None = None    # int64[B]
+
+
+class Pair(NamedTuple):
+    """Images of two domains in network units; of aligned ones, a[i] and b[i] show the same thing."""
+
+    a: Tensor                       # float[B, C, H, W]
+    b: Tensor
 
 
 @runtime_checkable
@@ -53,6 +64,10 @@ class Rows(Protocol):
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         """The values at these positions; on any thread."""
+        ...
+
+    def ahead(self, workers: int) -> AbstractContextManager[Callable[[Tensor], Tensor]]:
+        """The same for several threads at once, as long as the context lasts."""
         ...
 
     def digest(self) -> bytes:
@@ -88,35 +103,73 @@ class Finite:
             digest.update(self.labels.numpy().data.cast("B"))
         return digest.hexdigest()
 
-    def at(self, index: Tensor) -> Batch:
-        """The samples at these positions, in network units."""
-        values = self.values[index]
+    def at(self, index: Tensor, read: Callable[[Tensor], Tensor] | None = None) -> Batch:
+        """The samples at these positions, in network units; `read` is another way to get at the values."""
+        values = self.values[index] if read is None else read(index)
         x = self.space.encode(values) if values.dtype == torch.uint8 else values
         return Batch(x, None if self.labels is None else self.labels[index])
 
 
-Source = Finite | Endless
+Piece = Callable[[], list[Any]]         # makes the next few batches, whenever it is called and on whatever thread
+
+
+class Arranged(ABC):
+    """A data set that arranges its batches itself: several sets at once, or images that vary from epoch to epoch."""
+
+    space: Space
+    notes: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What tells this data from other data, and from the same arranged otherwise."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def pieces(self, size: int, seed: int, start: int, rows: slice) -> Iterator[Piece]:
+        """What makes batches start, start + 1, ...; batch number i is a function of (seed, i) alone."""
+
+    @abstractmethod
+    def examples(self, n: int, seed: int) -> Any:
+        """At most n samples as they are, of those that training never sees where there are any: the same for the same seed."""
+
+
+Source = Finite | Endless | Arranged
 
 
 def batches(source: Source, size: int, seed: int, start: int = 0, workers: int = 0,
-            rows: slice = EVERY) -> Generator[Batch]:
+            rows: slice = EVERY) -> Generator[Any]:
     """Batches start, start + 1, ... of the source, for ever; `workers` threads make them ahead, in the same order.
 
     `rows` are those of each batch that are wanted, for one of several processes that share it.
     A finite source is shuffled anew in every epoch and every sample is seen once an epoch.
     InputError when it holds fewer samples than one batch.
     """
-    if isinstance(source, Finite):
+    if isinstance(source, Finite | Arranged):
         if len(source) < size:
             raise InputError(f"the data has {len(source)} samples, fewer than one batch of {size}. "
                              f"Give more data, or a smaller batch: batch={max(1, len(source) // 2)}.")
-        pieces = _shuffled(source, size, seed, start, rows)
+        if isinstance(source, Arranged):
+            pieces = source.pieces(size, seed, start, rows)
+        elif workers and not isinstance(source.values, Tensor):
+            return _read_ahead(source, source.values, size, seed, start, workers, rows)
+        else:
+            pieces = _shuffled(source, size, seed, start, rows)
     else:
         pieces = _fresh(source, size, seed, start, rows)
     return _ahead(pieces, workers) if workers else (batch for piece in pieces for batch in piece())
 
 
-Piece = Callable[[], list[Batch]]       # makes the next few batches, whenever it is called and on whatever thread
+def workers_for(source: Source) -> int:
+    """How many threads should make batches ahead, when nobody says: none for what costs nothing."""
+    return READERS if isinstance(source, Finite) and not isinstance(source.values, Tensor) else 0
+
+
+def _read_ahead(source: Finite, values: Rows, size: int, seed: int, start: int, workers: int, rows: slice) -> Generator[Batch]:
+    with values.ahead(workers) as read, closing(_ahead(_shuffled(source, size, seed, start, rows, read), workers)) as stream:
+        yield from stream
 
 
 def _ahead(pieces: Iterator[Piece], workers: int) -> Generator[Batch]:
@@ -142,15 +195,28 @@ def _fresh(source: Endless, size: int, seed: int, start: int, rows: slice) -> It
         block, offset = block + 1, 0
 
 
-def _shuffled(source: Finite, size: int, seed: int, start: int, rows: slice) -> Iterator[Piece]:
-    n = len(source)
+def _shuffled(source: Finite, size: int, seed: int, start: int, rows: slice,
+              read: Callable[[Tensor], Tensor] | None = None) -> Iterator[Piece]:
+    for index in orders(len(source), size, seed, start):
+        yield partial(lambda chosen: [source.at(chosen, read)], index[rows])
+
+
+def orders(n: int, size: int, seed: int, start: int, stream: str = "epoch") -> Iterator[Tensor]:
+    """Which of n samples batches start, start + 1, ... hold, int64[size] each: shuffled anew in every epoch."""
     epoch, offset = divmod(start * size, n)
-    order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
+    order = torch.randperm(n, generator=generator(seed, stream, epoch))
     while True:
         index = order[offset:offset + size]
         offset += size
         if offset >= n:                                  # the rest of this batch opens the next epoch
             epoch, offset = epoch + 1, offset - n
-            order = torch.randperm(n, generator=generator(seed, "epoch", epoch))
+            order = torch.randperm(n, generator=generator(seed, stream, epoch))
             index = torch.cat([index, order[:offset]])
-        yield partial(lambda chosen: [source.at(chosen)], index[rows])
+        yield index
+
+
+def blank(space: Space, n: int, device: torch.device, labelled: bool) -> Any:
+    """A batch of zeros such as a source of this space gives, to try a loss on."""
+    if isinstance(space, TwoDomains):
+        return Pair(*(torch.zeros(n, *half.shape, device=device) for half in (space.a, space.b)))
+    return Batch(torch.zeros(n, *space.shape, device=device), torch.zeros(n, dtype=torch.int64, device=device) if labelled else None)

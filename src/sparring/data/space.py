@@ -72,9 +72,34 @@ class Images:
         return x.clamp(-1.0, 1.0)
 
 
-Space = Curves | Vectors | Images
-KINDS: dict[str, type[Curves] | type[Vectors] | type[Images]] = {
-    "curves": Curves, "vectors": Vectors, "images": Images,
+@dataclass(frozen=True)
+class TwoDomains:
+    """Images of two domains, of one size: when `aligned`, pairs that show the same thing, and otherwise two sets."""
+
+    a: Images
+    b: Images
+    names: tuple[str, ...] = ("A", "B")
+    aligned: bool = True
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """That of a pair laid upon each other."""
+        return (self.a.channels + self.b.channels, self.a.height, self.a.width)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return ()
+
+    def encode(self, values: Tensor) -> Tensor:
+        return self.a.encode(values)
+
+    def decode(self, x: Tensor) -> Tensor:
+        return self.a.decode(x)
+
+
+Space = Curves | Vectors | Images | TwoDomains
+KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains]] = {
+    "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains,
 }
 
 
@@ -108,6 +133,10 @@ def check(space: Space) -> None:
             possible = len(x) > 0 and all(map(_held, x))
         case Vectors(shift, scale):
             possible = len(shift) == len(scale) > 0 and all(map(_held, shift)) and all(_held(s) and s != 0 for s in scale)
+        case TwoDomains(a, b, names):
+            check(a)
+            check(b)
+            possible = a.shape[1:] == b.shape[1:] and len(set(names)) == 2 and not a.labels and not b.labels
     if not possible:
         raise InputError(f"the data have an impossible shape, shift or scale ({type(space).__name__}, shape {shown(space.shape)}): images "
                          f"have 1, 3 or 4 channels and sides of 2 to {LARGEST}, and everything else at least one number, all finite.")
@@ -121,11 +150,19 @@ def _held(number: float) -> bool:
 
 def _value(name: str, plain: Any) -> Any:
     """One field of a space from JSON: a tuple of names, a tuple of numbers, or a whole number."""
-    if name in ("x", "shift", "scale", "labels"):
-        kinds: Any = (str,) if name == "labels" else (float, int)
+    if name in ("x", "shift", "scale", "labels", "names"):
+        kinds: Any = (str,) if name in ("labels", "names") else (float, int)
         if not isinstance(plain, list | tuple) or not all(type(item) in kinds for item in plain):
-            raise TypeError(f"{name} should be a list of {'names' if name == 'labels' else 'numbers'}")
-        return tuple(plain) if name == "labels" else tuple(map(float, plain))
+            raise TypeError(f"{name} should be a list of {'numbers' if kinds == (float, int) else 'names'}")
+        return tuple(plain) if kinds == (str,) else tuple(map(float, plain))
+    if name in ("a", "b"):
+        space = from_json({**plain, "kind": "images"} if isinstance(plain, dict) else plain)
+        assert isinstance(space, Images)
+        return space
+    if name == "aligned":
+        if type(plain) is not bool:
+            raise TypeError("aligned should be true or false")
+        return plain
     if type(plain) is not int:
         raise TypeError(f"{name} should be a whole number")
     return plain

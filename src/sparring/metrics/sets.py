@@ -3,14 +3,17 @@
 import torch
 from torch import Tensor
 
-from sparring.data.source import Finite, Source
-from sparring.data.space import Curves, Images, Space, Vectors, to_uint8
+from sparring.data.source import Arranged, Finite, Source
+from sparring.data.space import Curves, Images, Space, TwoDomains, Vectors, to_uint8
 from sparring.errors import InputError
 from sparring.rng import generator
 
 
 def judged_on(source: Source) -> tuple[Source, str]:
     """The part of a source that samples are held against, and which that is: what was held out from training, where something was."""
+    if isinstance(source, Arranged):
+        raise InputError("this data is several sets that are translated into each other, and a metric compares two sets. Give --real the "
+                         "images of one domain and --generated a folder of translations into it.")
     if not isinstance(source, Finite):
         return source, "drawn afresh"
     return (source, "the training data: nothing is held out") if source.held_out is None else (source.held_out, "held out from training")
@@ -19,6 +22,7 @@ def judged_on(source: Source) -> tuple[Source, str]:
 def some(source: Source, n: int, seed: int, stream: str) -> Finite:
     """At most n samples, at random and each once, in random order; the same for the same seed and stream."""
     if not isinstance(source, Finite):
+        assert not isinstance(source, Arranged), "judged_on refuses what arranges its batches itself"
         return stored(source.space, source.draw(n, generator(seed, stream)), None)
     index = chosen_rows(source, n, seed, stream)
     return Finite(source.space, source.values[index], None if source.labels is None else source.labels[index])
@@ -55,6 +59,8 @@ def kind(space: Space) -> str:
             return f"images of {height}x{width} with {channels} channel(s)"
         case Curves() | Vectors():
             return f"vectors of {space.shape[0]} numbers"
+        case TwoDomains():
+            return "images of two domains"
 
 
 def seen(source: Finite) -> Tensor:

@@ -19,8 +19,9 @@ def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[
     if shots:
         pictures += [(shots[-1], f"After {int(shots[-1].stem):,} rounds."),
                      (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from the first round to the last.")]
-    pictures.append((interpolation(game, space, folder.path / "interpolation.png", seed),
-                     "On the way from one random vector to another: what lies between two samples."))
+    if game.translation is None:
+        pictures.append((interpolation(game, space, folder.path / "interpolation.png", seed),
+                         "On the way from one random vector to another: what lies between two samples."))
     if rows:
         pictures.append((loss_curves(rows, folder.path / "losses.png"),
                          "The game: losses, and what the discriminator says of real and generated samples."))

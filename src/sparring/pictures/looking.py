@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sparring.data.source import Batch, Finite, Source
+from sparring.data.source import Batch, Endless, Finite, Source
 from sparring.data.space import Space
 from sparring.game import Game
 from sparring.losses import cross_entropy
@@ -51,6 +51,7 @@ def real(source: Source, n: int, seed: int) -> Batch:
     if isinstance(source, Finite):
         data = source.held_out or source
         return data.at(torch.randperm(len(data), generator=rng)[:n])
+    assert isinstance(source, Endless), "translations are looked at in pictures/translations.py"
     return Batch(source.space.encode(source.draw(n, rng)))
 
 

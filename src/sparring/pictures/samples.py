@@ -24,3 +24,4 @@ def draw_samples(space: Space, samples: Tensor, path: Path) -> Path:
             return save_figure(plots.scatter(samples, title), path)
         case Vectors():
             return save_figure(plots.histograms(samples, title), path)
+    raise AssertionError(space)

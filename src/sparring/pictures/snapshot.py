@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from sparring.data.source import Source
+from sparring.data.source import Arranged, Source
 from sparring.data.space import Curves, Images, Vectors
 from sparring.data.synthetic import Mixture, Quadratic
 from sparring.game import Game
@@ -15,6 +15,7 @@ from sparring.pictures.figure1 import density_figure
 from sparring.pictures.grids import by_class, columns_for, image_grid
 from sparring.pictures.looking import generated, judged, opinion, real, undisturbed
 from sparring.pictures.style import save_figure, save_image
+from sparring.pictures.translations import translations
 from sparring.rng import generator
 from sparring.theory import LOG4
 
@@ -29,6 +30,8 @@ def snapshot(game: Game, source: Source, folder: Path, step: int, seed: int) -> 
     """Draw the game after `step` rounds into `folder`/000000.png and the like; the run does not feel it."""
     path = folder / f"{step:06d}.png"
     with undisturbed(game, seed):
+        if game.translation is not None and isinstance(source, Arranged):
+            return save_image(translations(game.translation, source, seed), path)
         match source.space:
             case Images() as space:
                 return save_image(_images(game, space, seed), path)
@@ -38,6 +41,7 @@ def snapshot(game: Game, source: Source, folder: Path, step: int, seed: int) -> 
                 return save_figure(density_figure(game, source, _title(game, source, step, seed), seed), path)
             case Vectors() as space:
                 return save_figure(_vectors(game, source, space, step, seed), path)
+    raise AssertionError(source.space)
 
 
 def _title(game: Game, source: Source, step: int, seed: int) -> str:

@@ -86,6 +86,7 @@ def interpolation(game: Game, space: Space, path: Path, seed: int, columns: int 
             return save_image(image_grid(samples, columns), path)
         case Curves() | Vectors():
             return save_figure(_families(space, samples.view(rows, columns, -1), shares), path)
+    raise AssertionError(space)
 
 
 def slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:

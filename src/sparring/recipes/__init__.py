@@ -3,11 +3,24 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sparring.data.space import Space
+from sparring.data import open_source
+from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
+from sparring.data.source import Source
+from sparring.data.space import Curves, Images, Space, TwoDomains, Vectors
+from sparring.data.two import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
-from sparring.recipes import gan, r3gan, vae, wgan
+from sparring.recipes import cyclegan, gan, pix2pix, r3gan, stargan, vae, wgan
 from sparring.settings import Settings
+
+
+class Reader(NamedTuple):
+    """What a system learns from: how it is opened, what may be set about that, and a built-in example."""
+
+    open: Callable[[Any, Any], Source] = open_source
+    settings: type[DataSettings] = DataSettings
+    example: str = "quadratic"
+    kinds: tuple[type, ...] = (Curves, Vectors, Images)     # of space
 
 
 class Recipe(NamedTuple):
@@ -17,7 +30,8 @@ class Recipe(NamedTuple):
     settings: type[Settings]
     defaults: Callable[[Space], dict[str, Any]]     # what suits this kind of data
     game: Callable[..., Game]                       # (settings, space, device, own networks) -> game
-    networks: tuple[str, ...]                       # names under which users may give their own
+    networks: tuple[str, ...] = ()                  # names under which users may give their own
+    reads: Reader = Reader()
 
 
 RECIPES: dict[str, Recipe] = {
@@ -26,6 +40,12 @@ RECIPES: dict[str, Recipe] = {
     "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, wgan.NETWORKS),
     "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, r3gan.NETWORKS),
     "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.NETWORKS),
+    "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game,
+                      reads=Reader(open_pairs, TranslationSettings, "shapes", (TwoDomains,))),
+    "cyclegan": Recipe(cyclegan.SUMMARY, cyclegan.CycleganSettings, cyclegan.defaults, cyclegan.game,
+                       reads=Reader(open_unpaired, TranslationSettings, "shapes", (TwoDomains,))),
+    "stargan": Recipe(stargan.SUMMARY, stargan.StarganSettings, stargan.defaults, stargan.game,
+                      reads=Reader(open_domains, DomainSettings, "tints", (Images,))),
 }
 
 

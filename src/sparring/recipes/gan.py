@@ -21,7 +21,7 @@ from sparring.adversaries import (
     refuse_batch_norm,
     refuse_nonsense,
 )
-from sparring.data.space import Curves, Images, Space, Vectors
+from sparring.data.space import Images, Space
 from sparring.game import Game, Player
 from sparring.losses import OBJECTIVES
 from sparring.schedules import constant, linear_decay
@@ -66,7 +66,7 @@ def defaults(space: Space) -> dict[str, Any]:
     match space:
         case Images():
             return conditional | {"latent": 32, "width": 32, "lr": 5e-4, "beta1": 0.5, "decay": 0.5}
-        case Curves() | Vectors():
+        case _:
             return conditional | {"batch": 256}
 
 

@@ -1,0 +1,66 @@
+"""The runs that the translation benchmarks measure, each in a folder of its own, where it goes on when it was stopped."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparring.api import Model, load, run
+from sparring.data.pairs import Domains
+from sparring.data.settings import DataSettings
+from sparring.data.source import Finite
+from sparring.data.space import Images
+from sparring.prepare import Wish, prepare
+from sparring.progress import Line
+from sparring.rng import generator
+
+DATA = Path(os.environ.get("SPARRING_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+RUNS = Path(os.environ.get("SPARRING_RUNS", "runs/translation"))
+FACADES, HORSES = str(DATA / "facades/facades_256_ab_jpg.zip"), str(DATA / "horse2zebra/horse2zebra_jpg.zip")
+HELD_OUT = 93           # emoji of each style that no network is trained on
+
+RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
+    "shapes-pix2pix": ("pix2pix", "shapes", {"steps": 2500, "width": 16}),
+    "shapes-cyclegan": ("cyclegan", "shapes", {"steps": 3000, "width": 16, "blocks": 3}),
+    "tints-stargan": ("stargan", "tints", {"steps": 2000, "size": 16, "width": 16, "blocks": 2, "batch": 8, "lr": 5e-4}),
+    "facades64-pix2pix": ("pix2pix", FACADES, {"steps": 2000, "size": 64, "direction": "BtoA"}),
+    "facades64-l1": ("pix2pix", FACADES, {"steps": 2000, "size": 64, "direction": "BtoA", "adversarial": 0}),
+    "facades64-cyclegan": ("cyclegan", FACADES, {"steps": 2000, "size": 64, "width": 16}),
+    "horse2zebra": ("cyclegan", HORSES, {"steps": 3000, "size": 64, "width": 24}),
+    "emoji32": ("stargan", "emoji", {"steps": 3000, "size": 32, "width": 24, "blocks": 4, "batch": 8, "lr": 2e-4}),
+}
+
+
+def emoji(size: int = 64) -> Domains:
+    """Four styles, of which the same HELD_OUT emoji of each are held out."""
+    from sparring.data.images import image_files, read_listed
+    with image_files(DATA / "emoji/emoji4_64_png.zip") as files:
+        images, _ = read_listed(files, DataSettings(size=str(size)), lambda done, total: None)
+    assert isinstance(images.space, Images) and images.labels is not None and isinstance(images.values, torch.Tensor)
+    count = len(images) // len(images.space.labels)                    # in order of style, then of emoji
+    rest = torch.zeros(count, dtype=torch.bool)
+    rest[torch.randperm(count, generator=generator(0, "held out emoji"))[:HELD_OUT]] = True
+    rest = rest.repeat(len(images.space.labels))
+    parts = [Finite(images.space, images.values[chosen], images.labels[chosen]) for chosen in (~rest, rest)]
+    return Domains(parts[0], images.space, held_out=parts[1])
+
+
+def trained(name: str, seed: int) -> Model:
+    """The model of this run, trained as far as it is not."""
+    recipe, data, given = RUN[name]
+    folder = RUNS / f"{name}-{seed}"
+    if not (folder / "model").exists():
+        every = given["steps"] // 4
+        own = {key: value for key, value in given.items() if key != "size" or data != "emoji"}
+        own |= {"threads": 1, "show_every": every, "score_every": every}
+        wish = Wish(recipe, emoji(given["size"]) if data == "emoji" else data, own, seed)
+        run(prepare(wish, folder), Line(f"{name} {seed}"))
+    return load(folder)
+
+
+if __name__ == "__main__":
+    for one in sys.argv[1:]:
+        what, _, number = one.rpartition("-")
+        trained(what, int(number))

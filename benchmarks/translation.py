@@ -1,0 +1,166 @@
+"""Image translation by numbers: made scenes with known labels, facades, horses and zebras, and emoji in four styles.
+
+What is trained, and how, stands in benchmarks/translating.py.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import translating
+from record import record
+from sparring.api import Model
+from sparring.data.images import image_files, read_listed
+from sparring.data.pairs import Domains
+from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
+from sparring.data.shapes import TINTS, read_flat, read_rendered
+from sparring.data.source import Finite
+from sparring.data.space import Images
+from sparring.data.two import open_domains, open_pairs, open_unpaired
+from sparring.metrics.domains import Classifier, error, features, kid_of, train_classifier
+from sparring.metrics.translated import l1, label_accuracy, outline, psnr, run, ssim
+
+CIFAR = translating.DATA / "cifar10/cifar10_test_10k_png.zip"
+ROUNDS = 1500           # of the classifiers
+
+
+def settings(size: int) -> TranslationSettings:
+    return TranslationSettings(size=str(size), flip=False, jitter=0)
+
+
+def made(model: Model, x: Tensor, to: str) -> Tensor:
+    assert model.game.translation is not None
+    return run(model.game.translation, x, model.game.translation.names.index(to))
+
+
+@cache
+def eyes() -> Classifier:
+    """What KID is measured by: a classifier of 10,000 small photographs in ten classes, which has seen none of these data."""
+    with image_files(CIFAR) as files:
+        images, _ = read_listed(files, DataSettings(size="32"), lambda done, total: None)
+    assert isinstance(images.space, Images)
+    return train_classifier(Domains(images, images.space, flip=True), ROUNDS, 0)
+
+
+# ---------------------------------------------------------------------------------------------------- known labels
+def shapes(recipe: str, seed: int) -> dict[str, Any]:
+    pairs = open_pairs("shapes", TranslationSettings()).examples(100, 0)
+    truth, model = read_flat(pairs.a), translating.trained(f"shapes-{recipe}", seed)
+    result: dict[str, Any] = {"accuracy labels to rendered": label_accuracy(read_rendered(made(model, pairs.a, "rendered")), truth),
+                              "l1": l1(made(model, pairs.a, "rendered"), pairs.b)}
+    if recipe == "cyclegan":
+        result["accuracy rendered to labels"] = label_accuracy(read_flat(made(model, pairs.b, "labels")), truth)
+        result["cycle_l1"] = l1(made(model, made(model, pairs.a, "rendered"), "labels"), pairs.a)
+    return result | {"accuracy of truth": label_accuracy(read_rendered(pairs.b), truth)}
+
+
+def tinted(seed: int) -> dict[str, Any]:
+    """Held-out scenes of three tints into each of the other two: the labels read back when the colours are put in their places."""
+    source = open_domains("tints", DomainSettings(size="16"))
+    model, rest = translating.trained("tints-stargan", seed), source.held_out
+    assert rest is not None and rest.labels is not None
+    real, orders = rest.at(torch.arange(len(rest))).x, [torch.tensor(order) for order in TINTS.values()]
+    truth = read_rendered(real[rest.labels == 0])               # the same scenes in every tint
+    found, cycle = [], []
+    for to, name in enumerate(TINTS):
+        for home, at_home in enumerate(TINTS):
+            if home != to:
+                x = made(model, real[rest.labels == home], name)
+                found.append(label_accuracy(read_rendered(x[:, orders[to].argsort()]), truth))
+                cycle.append(l1(made(model, x, at_home), real[rest.labels == home]))
+    return {"accuracy": sum(found) / len(found), "cycle_l1": sum(cycle) / len(cycle)}
+
+
+# --------------------------------------------------------------------------------------------------------- facades
+def facades(name: str, seed: int, size: int = 64) -> dict[str, Any]:
+    """Labels (B) to photographs (A) of the 106 test pairs."""
+    source = open_pairs(translating.FACADES, settings(size))
+    test, train = source.examples(10_000, 0), source.a.at(torch.arange(len(source.a))).x
+    photos = made(translating.trained(f"facades{size}-{name}", seed), test.b, "A")
+    return {"kid": kid_of(eyes(), photos, test.a), "l1": l1(photos, test.a), "psnr": psnr(photos, test.a), "ssim": ssim(photos, test.a),
+            "kid of training photographs": kid_of(eyes(), train, test.a)}
+
+
+# ----------------------------------------------------------------------------------------------- horses and zebras
+@cache
+def stripes() -> Classifier:
+    """A classifier of the real training horses and zebras."""
+    source = open_unpaired(translating.HORSES, settings(64))
+    halves = [half.values[torch.arange(len(half))] for half in (source.a, source.b)]
+    labels = torch.cat([torch.full((len(half),), i) for i, half in enumerate(halves)])
+    both = Finite(Images(3, 64, 64, ("horse", "zebra")), torch.cat(halves), labels)
+    assert isinstance(both.space, Images)
+    return train_classifier(Domains(both, both.space, flip=True), ROUNDS, 0)
+
+
+def horses(seed: int) -> dict[str, Any]:
+    """The 120 test horses as zebras, against the 140 test zebras."""
+    source = open_unpaired(translating.HORSES, settings(64))
+    test, model = source.examples(10_000, 0), translating.trained("horse2zebra", seed)
+    zebras = made(model, test.a, "B")
+    same = outline(zebras) @ outline(test.a).T
+    return {"kid": kid_of(eyes(), zebras, test.b), "kid of untouched horses": kid_of(eyes(), test.a, test.b),
+            "cycle_l1": l1(made(model, zebras, "A"), test.a), "cycle_l1 of zebras": l1(made(model, made(model, test.b, "A"), "B"), test.b),
+            "taken for zebras": 1 - error(stripes(), zebras, torch.ones(len(zebras), dtype=torch.int64)),
+            "untouched horses taken for zebras": 1 - error(stripes(), test.a, torch.ones(len(test.a), dtype=torch.int64)),
+            "real zebras taken for zebras": 1 - error(stripes(), test.b, torch.ones(len(test.b), dtype=torch.int64)),
+            "content kept: own horse nearest in outline": float((same.argmax(1) == torch.arange(len(same))).double().mean())}
+
+
+# ----------------------------------------------------------------------------------------------------------- emoji
+@cache
+def styles(size: int) -> Classifier:
+    """A classifier of the real emoji's styles, trained on those that the translator is trained on."""
+    return train_classifier(translating.emoji(size), ROUNDS, 0)
+
+
+def emoji(seed: int, size: int) -> dict[str, Any]:
+    """Every held-out emoji into each of the other three styles."""
+    source, model, net = translating.emoji(size), translating.trained(f"emoji{size}", seed), styles(size)
+    rest, count = source.held_out, len(source.space.labels)
+    assert rest is not None and rest.labels is not None
+    real = rest.at(torch.arange(len(rest)))
+    n = len(rest) // count
+    everyone = [torch.cat([part.at((labels == style).nonzero().flatten()).x for part, labels in
+                           ((rest, rest.labels), (source.images, source.labels))]) for style in range(count)]
+    wrong, right, cycle = [], dict[str, list[float]](), []
+    for style in range(count):
+        others = (rest.labels != style).nonzero().flatten()
+        x = made(model, real.x[others], source.space.labels[style])
+        wrong.append(error(net, x, torch.full((len(x),), style)))
+        for name, seen in (("features", partial(features, net)), ("outline", outline)):
+            a, b = (torch.nn.functional.normalize(seen(images)) for images in (x, everyone[style]))
+            right.setdefault(name, []).append(float(((a @ b.T).argmax(1) == others % n).double().mean()))
+        for home in range(count):
+            if home != style:
+                from_home = rest.labels[others] == home
+                cycle.append(l1(made(model, x[from_home], source.space.labels[home]), real.x[others][from_home]))
+    return {"error on translations": sum(wrong) / count, "error on real ones": error(net, real.x, rest.labels),
+            "same emoji by outline": sum(right["outline"]) / count,
+            "same emoji by the classifier's features": sum(right["features"]) / count, "cycle_l1": sum(cycle) / len(cycle)}
+
+
+CASES: dict[str, Callable[[], dict[str, Any]]] = {
+    **{f"shapes {recipe}, seed {seed}": partial(shapes, recipe, seed) for recipe in ("pix2pix", "cyclegan") for seed in (0, 1, 2)},
+    "tints stargan, seed 0": partial(tinted, 0),
+    **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
+    "horse2zebra at 64 px, seed 0": partial(horses, 0),
+    "emoji at 32 px, seed 0": partial(emoji, 0, 32),
+}
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    asked = [word for word in sys.argv[1:] if not word.startswith("-")]
+    record("translation", "What is trained stands in benchmarks/translating.py. shapes: 400 scenes (cyclegan: labels of 200, renderings of "
+           "the other 200), 100 held out; accuracy: share of pixels whose label is read back from the translation by nearest colour. "
+           "kid: in features of a classifier of 10,000 CIFAR-10 photographs, scaled to mean square 1 on the real images, against the "
+           "test split; l1 in [-1, 1]. emoji: 93 of 1,093 held out, each into the other three styles; same emoji: nearest of all 1,093 "
+           "real ones of that style.",
+           {"shapes": "accuracy: pix2pix >= 0.97, cyclegan >= 0.85", "facades": "kid of pix2pix below that of l1, l1 within 15 % of it and "
+            "below that of cyclegan", "horse2zebra": "kid <= half of untouched horses', cycle_l1 <= 0.10",
+            "emoji": "at 64 px: error <= 0.15 with <= 0.03 on real ones, same emoji >= 0.50"},
+           [(name, case) for name, case in CASES.items() if not asked or any(word in name for word in asked)])

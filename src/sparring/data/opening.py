@@ -1,0 +1,170 @@
+"""From a name, a path or an array to a source of samples."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from sparring.data.digits import digits
+from sparring.data.settings import AUTO, DataSettings, open_file, reason, refuse_settings, shown
+from sparring.data.source import Arranged, Endless, Finite, Source
+from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
+from sparring.errors import InputError, did_you_mean
+
+NAMED: dict[str, Callable[[], Source]] = {
+    "quadratic": Quadratic,
+    "gaussian": gaussian,
+    "mixture": mixture,
+    "ring": ring,
+    "grid": grid,
+    "digits": digits,
+}
+READ = "a folder or .zip of images, .tar shards of them, .parquet, an IDX folder or file, .npy or .npz"
+NOT_YET = {".csv": "tables", ".tsv": "tables", ".txt": "text", ".json": "text", ".jsonl": "text"}
+PACKED = (".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+
+
+def open_source(data: str | Path | np.ndarray | Tensor | tuple[Any, ...] | Source, settings: DataSettings = AUTO,
+                progress: Callable[[int, int], None] | None = None) -> Source:
+    """A source from one of the NAMED, a path, an array, (array, labels), or a source, which is returned as it is.
+
+    A name wins over a file of that name; write ./ring for the file.  `progress(done, total)` is told how far the
+    reading of image files has come.  InputError when the data cannot be used, or the settings do not apply to it.
+    """
+    if isinstance(data, (np.ndarray, Tensor, tuple)):
+        from sparring.data.arrays import read_arrays
+        return read_arrays(data, settings)
+    if isinstance(data, str) and data in NAMED:
+        return _named(data, settings)
+    if isinstance(data, (str, Path)):
+        return _open_path(data, settings, progress)
+    if isinstance(data, (Finite, Endless, Arranged)):
+        refuse_settings(settings, "a source in memory is used as it is")
+        return data
+    raise InputError(f"the data is a {type(data).__name__}; expected a name ({', '.join(NAMED)}), a path, a numpy "
+                     f"array, a torch tensor or (array, labels). Convert it, for example with np.asarray(data).")
+
+
+def _named(name: str, settings: DataSettings) -> Source:
+    source = NAMED[name]()
+    if settings == AUTO:
+        return source
+    if name != "digits":
+        refuse_settings(settings, f"'{name}' has none")
+    assert isinstance(source, Finite)
+    return _resized(source, settings)
+
+
+def _resized(source: Finite, settings: DataSettings) -> Finite:
+    """A source of images at another size or with other channels."""
+    import torch
+
+    from sparring.data.decode import reformat
+    from sparring.data.settings import choose_size
+    from sparring.data.space import Images
+
+    space = source.space
+    assert isinstance(space, Images) and isinstance(source.values, Tensor)
+    size, _ = choose_size([(space.height, space.width)], settings)
+    channels = space.channels if settings.channels == "auto" else int(settings.channels)
+    values = torch.from_numpy(reformat(source.values.numpy(), size, channels, settings.alpha))
+    rest = None if source.held_out is None else _resized(source.held_out, settings)
+    return Finite(Images(channels, *size, space.labels), values, source.labels, held_out=rest, notes=source.notes)
+
+
+def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int, int], None] | None) -> Finite:
+    path = existing(data)
+    suffix = path.suffix.lower()
+    if path.is_dir() and next(path.glob("*.tar"), None) is not None:
+        from sparring.data.shards import read_shards
+        return read_shards(path, settings, progress)
+    if suffix == ".parquet" or (path.is_dir() and only_parquet(path)):
+        from sparring.data.parquet import read_parquet
+        return read_parquet(path, settings, progress)
+    if path.is_dir():
+        from sparring.data.idx import is_idx, read_idx
+        try:
+            in_idx = is_idx(path)
+        except OSError as error:
+            raise InputError(f"the folder {shown(path)} cannot be read: {error.strerror}. "
+                             f"Check that you may open it.") from None
+        if in_idx:
+            return read_idx(path, settings)
+    elif suffix in (".npy", ".npz"):
+        from sparring.data.arrays import read_arrays
+        return read_arrays(path, settings)
+    elif suffix == ".tar":
+        open_file(path).close()
+        from sparring.data.shards import read_shards
+        return read_shards(path, settings, progress)
+    elif suffix != ".zip":
+        return _open_other_file(path, settings)
+    from sparring.data.images import read_images
+    return read_images(path, settings, progress)
+
+
+def only_parquet(folder: Path) -> bool:
+    """Whether there are .parquet files in a folder and no images, which such a file may also describe."""
+    from sparring.data.decode import SUFFIXES
+
+    try:
+        found = {entry.suffix.lower() for entry in islice(folder.iterdir(), 10_000)}
+    except OSError:
+        return False                                  # told by whoever reads it
+    return ".parquet" in found and not found & SUFFIXES
+
+
+def _open_other_file(path: Path, settings: DataSettings) -> Finite:
+    """An IDX file, or InputError with what to do about it."""
+    from sparring.data.decode import SUFFIXES
+    from sparring.data.idx import is_idx, read_idx
+
+    open_file(path).close()
+    suffix = path.suffix.lower()
+    if is_idx(path):
+        return read_idx(path, settings)
+    if suffix in SUFFIXES:
+        raise InputError(f"{shown(path)} is one image, and one image is not a data set: give its folder, "
+                         f"{shown(path.parent)}.")
+    if suffix in NOT_YET:
+        raise InputError(f"{shown(path)}: {NOT_YET[suffix]} ({suffix}) are not read yet. If it holds only numbers, "
+                         f"convert it to .npy: np.save('data.npy', np.loadtxt(path, delimiter=',', skiprows=1)).")
+    if suffix in PACKED:
+        raise InputError(f"{shown(path)}: {suffix} files are not read. Unpack it and give the folder, or use .zip.")
+    raise InputError(f"{shown(path)} is not of a kind that is read: {READ}.")
+
+
+def image_files_at(data: Any) -> Path | None:
+    """Where image files lie when this is the path of a folder or .zip of them, not of shards or IDX files; None for all else.
+    InputError when there is nothing there."""
+    if not isinstance(data, (str, Path)) or (isinstance(data, str) and data in NAMED):
+        return None
+    from sparring.data.idx import is_idx
+
+    path = existing(data)
+    folder = path.is_dir() and next(path.glob("*.tar"), None) is None and not is_idx(path) and not only_parquet(path)
+    return path if folder or (path.suffix.lower() == ".zip" and path.is_file()) else None
+
+
+def existing(data: str | Path) -> Path:
+    """The path, if there is anything there; InputError with the nearest name otherwise."""
+    text = str(data)
+    if not text.strip() or "\0" in text:
+        raise InputError(f"the data is {shown(repr(text))}; expected a name ({', '.join(NAMED)}) or a path. Give a name, or {READ}.")
+    if "://" in text:
+        raise InputError(f"{shown(text)} is an address; nothing is downloaded. Download it and give the file.")
+    try:
+        path = Path(data).expanduser()
+        if path.exists():
+            return path
+        parent = path.parent
+        near = [entry.name for entry in islice(parent.iterdir(), 10_000)] if parent.is_dir() else []
+    except (OSError, RuntimeError) as error:          # a name too long, a folder we may not list, ~ without a home
+        raise InputError(f"{shown(text)} cannot be opened ({reason(error)}). Check the path.") from None
+    place = f"in {shown(parent.absolute())}" if parent.is_dir() else f"since there is no folder {shown(parent)}"
+    hint = did_you_mean(text, NAMED) or did_you_mean(path.name, map(shown, near))
+    raise InputError(f"{shown(text)!r} is not the name of a data set ({', '.join(NAMED)}), and there is no such file "
+                     f"or folder {place}.{hint} Give a name, or {READ}.")

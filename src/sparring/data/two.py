@@ -1,0 +1,309 @@
+"""Folders and zips of pairs, of two sets, or of several domains, as what translators learn from.
+
+Pairs are halves of one picture, side by side, or files of the same name in two folders.  Parts called train, test or the like, also as
+trainA and testB, are kept apart: test images, or else validation images, are held out.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+from numpy.typing import NDArray
+
+from sparring.data.decode import DECODING, decode, header, quiet, reformat
+from sparring.data.images import Files, each, header_of, image_files, read_listed
+from sparring.data.mapped import Mapped, Room, remembered
+from sparring.data.opening import existing
+from sparring.data.pairs import Domains, TwoSets, side
+from sparring.data.settings import (
+    DataSettings,
+    DomainSettings,
+    TranslationSettings,
+    choose_size,
+    class_names,
+    parse_size,
+    shown,
+)
+from sparring.data.shapes import shapes, tints
+from sparring.data.source import Arranged, Finite
+from sparring.data.space import Images, TwoDomains
+from sparring.errors import InputError
+
+PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val"}
+JOINED = re.compile(r"(train|test|val)[_-]?([AB])", re.IGNORECASE)
+Sets = dict[tuple[str, str], Files]     # by (part, domain); the domain of pictures that hold both is ""
+LAYOUTS = "pictures that hold a pair side by side, or two folders (inside one folder or .zip, or as --data A --data B)"
+
+
+def open_pairs(data: Any, settings: TranslationSettings) -> TwoSets:
+    """Aligned images of two domains: "shapes", one path or two, two arrays, or a source; InputError for anything else."""
+    source = open_two(data, settings, aligned=True)
+    if not source.space.aligned:
+        raise InputError("these images are two sets that do not belong together in pairs. Train cyclegan on them.")
+    return source
+
+
+def open_unpaired(data: Any, settings: TranslationSettings) -> TwoSets:
+    """Two sets of images; of pairs, it is forgotten what belongs together."""
+    source = open_two(data, settings, aligned=False)
+    return source.parted() if source.space.aligned else source
+
+
+def open_two(data: Any, settings: TranslationSettings, aligned: bool) -> TwoSets:
+    if isinstance(data, TwoSets):
+        return data
+    if data == "shapes" and isinstance(data, str):
+        return shapes(settings, aligned)
+    paths = [data] if isinstance(data, str | Path) else list(data) if isinstance(data, list | tuple) else []
+    if len(paths) == 2 and all(isinstance(one, np.ndarray | torch.Tensor) for one in paths):
+        from sparring.data.arrays import read_arrays
+        arrays: Any = paths
+        both = {("train", name): read_arrays(one, settings) for name, one in zip("AB", arrays, strict=True)}
+        return joined(both, None, settings, aligned)
+    if len(paths) not in (1, 2) or not all(isinstance(path, str | Path) for path in paths):
+        raise InputError(f"two domains of images are needed: {LAYOUTS}; or the name `shapes`.")
+    with ExitStack() as stack, quiet():
+        sets = sorted_out([stack.enter_context(stamped(path)) for path in paths])
+        whole = ("train", "") in sets
+        size = target_size(sets, settings, whole)
+        large = enlarged(size, settings.jitter)
+        found: dict[tuple[str, str], Finite] = {}
+        if not whole and aligned:
+            for part in {part for part, _ in sets}:
+                refuse_mismatch({name: files for (at, name), files in sets.items() if at == part}, part)
+        for (part, name), files in sets.items():
+            wanted = large if part == "train" else size
+            if whole:
+                for half, images in zip("AB", read_halves(files, wanted, settings), strict=True):
+                    found[part, half] = images
+            else:
+                images = read_set(files, wanted, settings, strict=aligned)
+                found[part, name] = Finite(Images(images.space.shape[0], *wanted), images.values, notes=images.notes)
+        return joined(found, size, settings, aligned or whole)
+
+
+@contextmanager
+def stamped(path: str | Path) -> Iterator[Files]:
+    """The images of a folder or .zip."""
+    with image_files(container(path)) as files:
+        about = files.identity()                                # asked for once: it looks at every file
+        yield files._replace(identity=lambda: about)
+
+
+def container(path: str | Path) -> Path:
+    """A folder or a .zip; InputError for another thing."""
+    there = existing(path)
+    if not there.is_dir() and there.suffix.lower() != ".zip":
+        raise InputError(f"{shown(there)} is neither a folder nor a .zip of images. Give {LAYOUTS}.")
+    return there
+
+
+def sorted_out(containers: Sequence[Files]) -> Sets:
+    """The files by part and domain; InputError when they do not make two domains, with what was found."""
+    sets: Sets = {}
+    for files in containers:
+        places: dict[tuple[str, str], list[int]] = {}
+        for i, (part, domain) in enumerate(map(placed, without_common(files.names))):
+            places.setdefault((part, domain if len(containers) == 1 else PurePosixPath(files.where.replace("\\", "/")).stem), []).append(i)
+        for key, chosen in sorted(places.items()):
+            sets[key] = part_of(files, chosen)
+    parts = {part for part, _ in sets}
+    if "test" in parts and "val" in parts:
+        sets = {key: files for key, files in sets.items() if key[0] != "val"}       # one part is held out: the test images
+    sets = {("test" if part == "val" else part, name): files for (part, name), files in sets.items()}
+    names = sorted({name for _, name in sets})
+    there = sorted({name for part, name in sets if part == "train"})
+    if there != names or not (names == [""] or (len(names) == 2 and "" not in names)):
+        what = ", ".join(map(shown, filter(None, names))) or "no images"
+        raise InputError(f"{' and '.join(files.where for files in containers)} should hold two domains of images to train on, and holds: "
+                         f"{what}. Give {LAYOUTS}.")
+    return sets
+
+
+def without_common(names: list[str]) -> list[list[str]]:
+    """The folders of each name, less those that all share unless they say which part it is."""
+    folders = [name.split("/")[:-1] for name in names]
+    while folders and all(folder and folder[0] == folders[0][0] for folder in folders) and folders[0][0].lower() not in PARTS:
+        folders = [folder[1:] for folder in folders]
+    return folders
+
+
+def placed(folders: list[str]) -> tuple[str, str]:
+    """The part and the domain that folders speak of: train/A, A/train, trainA, or B alone."""
+    part, domain = "train", ""
+    for folder in folders:
+        if match := JOINED.fullmatch(folder):
+            part, domain = PARTS[match[1].lower()], match[2].upper()
+        elif folder.lower() in PARTS:
+            part = PARTS[folder.lower()]
+        elif not domain:
+            domain = folder
+    return part, domain
+
+
+def part_of(files: Files, chosen: list[int]) -> Files:
+    return Files(files.where, [files.names[i] for i in chosen], lambda i, limit: files.read(chosen[i], limit), Counter(), files.identity)
+
+
+def target_size(sets: Sets, settings: DataSettings, whole: bool) -> tuple[int, int]:
+    """The size asked for, or what suits the first training images; of pairs in one picture, of a half."""
+    if asked := parse_size(settings.size):
+        return asked
+    files = next(files for (part, _), files in sets.items() if part == "train")
+    sizes = [found.size for i in range(min(200, len(files.names))) if not isinstance(found := header_of(files, i), str)]
+    if not sizes:
+        raise InputError(f"no image in {files.where} can be read: {files.names[0]}: {header_of(files, 0)}.")
+    return choose_size([(h, w // 2 if whole else w) for h, w in sizes], settings)[0]
+
+
+def enlarged(size: tuple[int, int], jitter: int) -> tuple[int, int]:
+    height, width = (round(one * (100 + jitter) / 100) for one in size)
+    return height, width
+
+
+def refuse_mismatch(sets: dict[str, Files], part: str) -> None:
+    """InputError, with the first file that has no partner, unless two folders hold the same names."""
+    (first, a), (second, b) = sorted(sets.items()) if len(sets) == 2 else [(next(iter(sets)), next(iter(sets.values())))] * 2
+    keys = [{PurePosixPath(name).stem: name for name in files.names} for files in (a, b)]
+    if len(sets) != 2 or keys[0].keys() != keys[1].keys() or any(len(k) != len(f.names) for k, f in zip(keys, (a, b), strict=True)):
+        alone = sorted(keys[0].keys() ^ keys[1].keys())
+        lonely = alone[0] if alone else ""
+        example = keys[0].get(lonely) or keys[1].get(lonely) or "names that differ only in their endings or folders"
+        raise InputError(f"the aligned folders {shown(first)} and {shown(second)} ({part}) hold {len(a.names)} and {len(b.names)} images, "
+                         f"and the first without a partner of the same name is {shown(example)}. Give both folders the same names.")
+
+
+def key_of(how: str, files: Files, size: tuple[int, int], settings: DataSettings) -> str:
+    """What decoded images of these files are found again by."""
+    return repr([how, files.identity(), files.names, size, settings.channels, settings.alpha, DECODING, PIL.__version__])
+
+
+def numbers(files: Files, size: tuple[int, int]) -> int:
+    """The most bytes that these files can be at this size."""
+    return 4 * len(files.names) * size[0] * size[1]
+
+
+def read_set(files: Files, size: tuple[int, int], settings: DataSettings, strict: bool = False) -> Finite:
+    """The images of one domain at this size, in order of name; with `strict`, InputError for one that cannot be read.
+
+    Labels are the folders that the files are in, where there are several."""
+    exact = settings.model_copy(update={"size": f"{size[0]}x{size[1]}"})
+
+    def make(room: Room) -> tuple[int, dict[str, Any]]:
+        images, kept = read_listed(files, exact, lambda done, total: None, room)
+        labels = None if images.labels is None else images.labels.tolist()
+        return len(kept), {"kept": kept, "notes": images.notes, "labels": labels, "names": images.space.labels}
+
+    values, facts = remembered(key_of("set", files, size, settings), numbers(files, size), make)
+    kept, labels = facts["kept"], facts["labels"]
+    if strict and len(kept) < len(files.names):
+        bad = next(i for i in range(len(files.names)) if i not in set(kept))
+        raise InputError(f"{shown(files.names[bad])} in {files.where} cannot be used, so a pair is not whole. Repair it, or remove it with "
+                         f"its partner.")
+    space = Images(values.shape[1], *size, tuple(facts["names"]))
+    return Finite(space, values, None if labels is None else torch.tensor(labels), notes=tuple(facts["notes"]))
+
+
+def read_halves(files: Files, size: tuple[int, int], settings: DataSettings) -> tuple[Finite, Finite]:
+    """The left and the right halves of pictures that hold a pair, each at this size; InputError for a picture of an odd width."""
+    channels = int(settings.channels) if settings.channels != "auto" else 3
+
+    def make(room: Room) -> tuple[int, dict[str, Any]]:
+        out = room((2 * len(files.names), channels, *size))
+        for _ in each(len(files.names), lambda i: halve(files, i, size, settings, out), lambda done: None):
+            pass
+        return len(out), {}
+
+    values, _ = remembered(key_of("halves", files, size, settings), 2 * numbers(files, size), make)
+    space, n = Images(channels, *size), len(files.names)
+    note = f"{n:,} pairs side by side, each half at {size[0]}x{size[1]}"
+    left, right = (values.part(rows) if isinstance(values, Mapped) else values[rows] for rows in (slice(n), slice(n, None)))
+    return Finite(space, left, notes=(note,)), Finite(space, right)
+
+
+def halve(files: Files, i: int, size: tuple[int, int], settings: DataSettings, out: NDArray[np.uint8]) -> None:
+    """Write the left half of picture i into place i, and the right half as far behind it as there are pictures."""
+    try:
+        data = files.read(i, None)
+        height, width = header(data).size
+        if width % 2:
+            raise InputError(f"it is {height}x{width} pixels, so its halves differ in size")
+        pixels = decode(data, None, out.shape[1], settings.alpha).values
+    except InputError as error:
+        raise InputError(f"{shown(files.names[i])} in {files.where} is not a pair side by side: {error}. Repair or remove it.") from None
+    for place, at in ((i, slice(None, width // 2)), (i + len(files.names), slice(width // 2, None))):
+        out[place] = reformat(pixels[None, :, :, at], size, out.shape[1], settings.alpha)[0]
+
+
+def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, settings: TranslationSettings, aligned: bool) -> TwoSets:
+    """Both domains' training images, and the held-out ones where both have some."""
+    names = tuple(sorted({name for _, name in found}))
+    a, b = (found["train", name] for name in names)
+    if aligned and (len(a) != len(b) or side(a) != side(b)):
+        raise InputError(f"aligned images must be as many and as large: there are {len(a)} of {side(a)} and {len(b)} of {side(b)}.")
+    size = size or side(a)
+    halves = [Images(images.space.shape[0], *size) for images in (a, b)]
+    rest = [found.get(("test", name)) for name in names]
+    for images, half in zip(rest, halves, strict=True):
+        if images is not None and images.space.shape != half.shape:
+            raise InputError(f"held-out images have {images.space.shape[0]} channels and training images {half.channels}. Give channels=3.")
+    return TwoSets(a, b, TwoDomains(halves[0], halves[1], class_names(names), aligned), flip=settings.flip,
+                   held_out=(rest[0], rest[1]) if rest[0] is not None and rest[1] is not None else None, notes=(*a.notes, *b.notes))
+
+
+def open_domains(data: Any, settings: DomainSettings) -> Domains:
+    """One folder a domain: "tints", a folder or .zip, (images, labels), or a source; InputError with fewer than two domains."""
+    if isinstance(data, Domains):
+        return data
+    if data == "tints" and isinstance(data, str):
+        return tints(settings)
+    if isinstance(data, str | Path):
+        refuse_empty(container(data))
+        images, rest = read_domains(data, settings)
+    else:
+        images, rest = source_of(data, settings), None
+    if images.labels is None or not isinstance(images.space, Images) or len(images.space.labels) < 2:
+        raise InputError("at least two domains of images are needed, and this data has no labels. Give a folder or .zip with one "
+                         "subfolder a domain, or (images, labels).")
+    empty = set(range(len(images.space.labels))) - set(images.labels.tolist())
+    if empty:
+        raise InputError(f"the domain {images.space.labels[min(empty)]} holds no images. Remove it, or put images into it.")
+    return Domains(images, images.space, flip=settings.flip, notes=images.notes,
+                   held_out=rest if rest is not None and rest.space == images.space else None)
+
+
+def read_domains(path: str | Path, settings: DataSettings) -> tuple[Finite, Finite | None]:
+    """Labelled training images, and those of a part called test, or else val, if there is one."""
+    with stamped(path) as files, quiet():
+        parts = [placed(folders)[0] for folders in without_common(files.names)]
+        chosen = {part: part_of(files, [i for i, one in enumerate(parts) if one == part]) for part in ("train", "test", "val")}
+        if not chosen["train"].names:
+            raise InputError(f"there is no image to train on in {files.where}. Give a folder or .zip with one subfolder a domain.")
+        size = target_size({("train", ""): chosen["train"]}, settings, whole=False)
+        rest = next((chosen[part] for part in ("test", "val") if chosen[part].names), None)
+        return read_set(chosen["train"], size, settings), None if rest is None else read_set(rest, size, settings)
+
+
+def source_of(data: Any, settings: DataSettings) -> Finite:
+    from sparring.data import open_source
+    if isinstance(data, Arranged):
+        raise InputError("these images are two sets, not labelled domains. Train cyclegan on them.")
+    source = open_source(data, DataSettings(**{name: getattr(settings, name) for name in DataSettings.model_fields}))
+    if not isinstance(source, Finite):
+        raise InputError("labelled images are needed, and this data is drawn afresh for ever. Give a folder with one subfolder a domain.")
+    return source
+
+
+def refuse_empty(path: Path) -> None:
+    """InputError for a subfolder without anything in it, which would be a domain without images."""
+    empty = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")
+             and not any(file.is_file() for file in folder.rglob("*"))] if path.is_dir() else []
+    if empty:
+        raise InputError(f"the domain {shown(empty[0].name)} in {shown(path)} holds no images. Remove its folder, or put images into it.")
+

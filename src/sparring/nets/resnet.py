@@ -1,0 +1,51 @@
+"""The translator of residual blocks: a picture is halved twice, reworked at a quarter of its size, and brought back."""
+
+import torch
+from torch import Tensor, nn
+
+from sparring.nets.patch import start_small
+
+SMALLEST = 8            # pixels a side
+
+
+class Block(nn.Module):
+    """x + f(x), where f is two 3x3 convolutions with reflected borders (Zhu et al., 2017, section 7.2)."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(maps, maps, 3, bias=False), nn.InstanceNorm2d(maps), nn.ReLU(),
+                                  nn.ReflectionPad2d(1), nn.Conv2d(maps, maps, 3, bias=False), nn.InstanceNorm2d(maps))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class ResNetTranslator(nn.Module):
+    """float[B, channels, H, W] to float[B, out, H, W] in [-1, 1], for any H and W of at least 8 (Zhu et al., 2017, section 7.2).
+
+    c7s1-64, d128, d256, R256 as often as `blocks` says, u128, u64, c7s1-3 are the paper's, with width 64.
+    """
+
+    def __init__(self, channels: int, out: int, width: int, blocks: int) -> None:
+        super().__init__()
+
+        def halve(maps: int) -> nn.Module:
+            return nn.Sequential(nn.Conv2d(maps, 2 * maps, 3, 2, 1, bias=False), nn.InstanceNorm2d(2 * maps), nn.ReLU())
+
+        self.first = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7, bias=False), nn.InstanceNorm2d(width), nn.ReLU())
+        self.down = nn.ModuleList([halve(width), halve(2 * width)])
+        self.blocks = nn.Sequential(*(Block(4 * width) for _ in range(blocks)))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * maps, maps, 3, 2, 1, bias=False) for maps in (2 * width, width))
+        self.norms = nn.ModuleList(nn.InstanceNorm2d(maps) for maps in (2 * width, width))
+        self.last = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(width, out, 7))
+        start_small(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        sizes, y = [], self.first(x)
+        for layer in self.down:
+            sizes.append(y.shape[-2:])
+            y = layer(y)
+        y = self.blocks(y)
+        for layer, norm in zip(self.up, self.norms, strict=True):
+            y = torch.relu(norm(layer(y, output_size=sizes.pop())))
+        return torch.tanh(self.last(y))

@@ -1,0 +1,107 @@
+"""Unpaired image-to-image translation using cycle-consistent adversarial networks (Zhu et al., 2017)."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+from torch.optim import Adam
+
+from sparring.adversaries import can_fuse, evaluate
+from sparring.data.source import Pair
+from sparring.data.space import Space, TwoDomains
+from sparring.errors import InputError
+from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.losses import least_squares
+from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
+from sparring.nets.resnet import SMALLEST, ResNetTranslator
+from sparring.pool import Pool
+from sparring.precision import full
+from sparring.schedules import linear_decay
+from sparring.settings import Settings
+
+SUMMARY = "translates images between two domains, learned without pairs: cycle-consistent GANs (Zhu et al., 2017)"
+
+
+class CycleganSettings(Settings):
+    """The settings of `cyclegan`."""
+
+    batch: int = Field(1, ge=1, le=4096, description="images of each domain in a batch; 1 in the paper")
+    width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks of a generator; in the paper 6 for 128 pixels, 9 for 256")
+    field: Literal[1, 16, 34, 70, 142, 286] = Field(70, description="pixels a side of the patches that are judged; by default about "
+                                                                    "a quarter of an image's side")
+    cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the cycle consistency loss")
+    identity: float = Field(0.5, ge=0, le=1e6, description="weight of the identity loss, as a share of `cycle`; 0 for other colours")
+    pool: int = Field(50, ge=0, le=10_000, description="earlier translations that the discriminators are shown too; 0: none")
+    lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
+    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the generators' average, which translates; 0, as in the paper: no average")
+
+
+def defaults(space: Space) -> dict[str, Any]:
+    """What suits this kind of data, where it differs from the settings' own defaults."""
+    assert isinstance(space, TwoDomains)
+    same = space.a.channels == space.b.channels
+    return {"field": fitting_field(space.a.height, space.a.width)} | ({} if same else {"identity": 0.0})
+
+
+class Both(nn.Module):
+    """A network for each domain, which learn together: of the generators, `b` makes images of B; of the discriminators, it judges B."""
+
+    def __init__(self, a: nn.Module, b: nn.Module) -> None:
+        super().__init__()
+        self.a, self.b = a, b
+
+
+def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
+    """G: A -> B, F: B -> A; arg min_{G, F} max_{D_A, D_B} of eq. 3 (Zhu et al., 2017), with least squares for its logarithms.
+
+    The translators' test-time mode is that of training: instance norms, and no dropout.  InputError for images that are too small.
+    """
+    assert isinstance(space, TwoDomains)
+    refuse_small(space.a.height, space.a.width, max(c.field, SMALLEST))
+    if c.identity and space.a.channels != space.b.channels:
+        raise InputError(f"identity={c.identity} asks that an image of one domain stays what it is in the other, and theirs have "
+                         f"{space.a.channels} and {space.b.channels} channels. Give identity=0.")
+    a, b = space.a.channels, space.b.channels
+    both = Both(ResNetTranslator(b, a, c.width, c.blocks), ResNetTranslator(a, b, c.width, c.blocks)).to(device)
+    judges = Both(PatchDiscriminator(a, c.width, c.field), PatchDiscriminator(b, c.width, c.field)).to(device)
+    F, G, D_A, D_B = both.a, both.b, judges.a, judges.b
+
+    def player(net: nn.Module, ema: float = 0.0) -> Player:
+        adam = Adam(net.parameters(), c.lr, (float(c.beta1), 0.999), fused=can_fuse(net))
+        return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
+
+    generators, discriminators = player(both, c.ema), player(judges)
+    pool_a, pool_b = Pool(c.pool, space.a.shape, device), Pool(c.pool, space.b.shape, device)
+    made: dict[str, Tensor] = {}                # the round's translations, which the discriminators see after the generators moved
+
+    def generate(batch: Pair, step: int) -> Report:
+        """L_GAN(G, D_B) + L_GAN(F, D_A) + lambda L_cyc (eqs. 1 to 3), and L_identity (section 5.2)."""
+        made["a"], made["b"] = fake_a, fake_b = full(F(batch.b)), full(G(batch.a))
+        terms = {"adversarial_a": 2 * least_squares.generator(None, full(D_A(fake_a))),
+                 "adversarial_b": 2 * least_squares.generator(None, full(D_B(fake_b))),
+                 "cycle_a": c.cycle * l1_loss(full(F(fake_b)), batch.a), "cycle_b": c.cycle * l1_loss(full(G(fake_a)), batch.b)}
+        if c.identity:
+            terms |= {"identity_a": c.cycle * c.identity * l1_loss(full(F(batch.a)), batch.a),
+                      "identity_b": c.cycle * c.identity * l1_loss(full(G(batch.b)), batch.b)}
+        return Report(terms)
+
+    def discriminate(batch: Pair, step: int) -> Report:
+        """(D(y) - 1)^2 + D(G(x))^2, halved (section 4), with translations from the pool in place of half of the new ones."""
+        return Report({"adversarial_a": least_squares.discriminator(full(D_A(batch.a)), full(D_A(pool_a.exchange(made["a"])))),
+                       "adversarial_b": least_squares.discriminator(full(D_B(batch.b)), full(D_B(pool_b.exchange(made["b"]))))})
+
+    def run(x: Tensor, to: int, live: bool = False, noisy: bool = False) -> Tensor:
+        nets = both if live else generators.average
+        assert isinstance(nets, Both)
+        return evaluate((nets.a, nets.b)[to], x.to(device))
+
+    return Game({"generators": generators, "discriminators": discriminators},
+                {"generators": Turn(generators, generate), "discriminators": Turn(discriminators, discriminate)},
+                model=generators.average, memory={"pool_a": pool_a, "pool_b": pool_b} if c.pool else {},
+                translation=Translation(space.names, (space.b, space.a), (space.a, space.b), run, least=SMALLEST))

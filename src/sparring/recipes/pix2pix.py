@@ -1,0 +1,99 @@
+"""Image-to-image translation with conditional adversarial networks (Isola et al., 2017), from pairs."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+from torch.optim import Adam
+
+from sparring.adversaries import can_fuse, evaluate
+from sparring.data.source import Pair
+from sparring.data.space import Space, TwoDomains
+from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.losses import nonsaturating
+from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
+from sparring.nets.unet import UNet
+from sparring.precision import full
+from sparring.schedules import linear_decay
+from sparring.settings import Settings
+
+SUMMARY = "translates images, learned from pairs: a conditional GAN and an L1 loss (Isola et al., 2017)"
+
+
+class Pix2pixSettings(Settings):
+    """The settings of `pix2pix`."""
+
+    batch: int = Field(4, ge=1, le=4096, description="pairs in a batch; 1 in the paper")
+    direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="which half is translated into which")
+    width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
+    field: Literal[1, 16, 34, 70, 142, 286] = Field(70, description="pixels a side of the patches that are judged; by default about "
+                                                                    "a quarter of an image's side")
+    l1: float = Field(100.0, ge=0, le=1e6, description="weight of the L1 loss")
+    adversarial: float = Field(1.0, ge=0, le=1e6, description="weight of the conditional GAN's loss; 0: L1 alone")
+    dropout: float = Field(0.5, ge=0, lt=1, description="share of the inner maps that is dropped: the system's noise")
+    lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
+    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's average, which translates; 0, as in the paper: no average")
+
+
+def defaults(space: Space) -> dict[str, Any]:
+    """What suits this kind of data, where it differs from the settings' own defaults."""
+    assert isinstance(space, TwoDomains)
+    return {"field": fitting_field(space.a.height, space.a.width)}
+
+
+def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
+    """G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) (Isola et al., 2017, eq. 4).
+
+    The generator's test-time mode is the same for all batches: norms are taken over each image, and dropout is off unless noise is
+    asked for.  InputError for images smaller than a patch.
+    """
+    assert isinstance(space, TwoDomains)
+    refuse_small(space.a.height, space.a.width, c.field)
+    source, target = (0, 1) if c.direction == "AtoB" else (1, 0)
+    given, wanted = (space.a, space.b)[source], (space.a, space.b)[target]
+    G = UNet(given.channels, wanted.channels, given.height, given.width, c.width, c.dropout).to(device)
+    D = PatchDiscriminator(given.channels + wanted.channels, c.width, c.field).to(device)
+
+    def player(net: nn.Module, ema: float = 0.0) -> Player:
+        adam = Adam(net.parameters(), c.lr, (float(c.beta1), 0.999), fused=can_fuse(net))
+        return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
+
+    generator, discriminator = player(G, c.ema), player(D)
+    made: dict[int, Tensor] = {}                # the round's translations: what D is asked about, G then learns from
+
+    def discriminate(batch: Pair, step: int) -> Report:
+        """-log D(x, y) - log(1 - D(x, G(x))) (eq. 1), halved to slow D down (section 3.3)."""
+        x, y = batch[source], batch[target]
+        generator.thaw(True)
+        fake = full(G(x))
+        generator.thaw(False)
+        made.clear()
+        made[step] = fake
+        real_logits, fake_logits = full(D(torch.cat([x, y], 1))), full(D(torch.cat([x, fake.detach()], 1)))
+        return Report({"adversarial": nonsaturating.discriminator(real_logits, fake_logits) / 2},
+                      {"D(x)": lambda: real_logits.sigmoid().mean(), "D(G(z))": lambda: fake_logits.sigmoid().mean()})
+
+    def generate(batch: Pair, step: int) -> Report:
+        """-log D(x, G(x)) + lambda |y - G(x)| (eqs. 1, 3 and section 3.3)."""
+        x, y = batch[source], batch[target]
+        fake = made.pop(step) if step in made else full(G(x))
+        l1 = {"l1": c.l1 * l1_loss(fake, y)}
+        if not c.adversarial:
+            return Report(l1)
+        return Report({"adversarial": c.adversarial * nonsaturating.generator(None, full(D(torch.cat([x, fake], 1)))), **l1})
+
+    def run(x: Tensor, to: int, live: bool = False, noisy: bool = False) -> Tensor:
+        return evaluate(G if live else generator.average, x.to(device), noisy)
+
+    if not c.adversarial:
+        players, turns = {"generator": generator}, {"generator": Turn(generator, generate)}
+    else:
+        players = {"generator": generator, "discriminator": discriminator}
+        turns = {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)}
+    translation = Translation((space.names[target],), (given,), (wanted,), run, least=2**G.levels)
+    return Game(players, turns, model=generator.average, translation=translation)

@@ -1,0 +1,106 @@
+"""StarGAN: one generator that translates images between many domains (Choi et al., 2018)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, l1_loss
+from torch.optim import Adam
+
+from sparring.adversaries import can_fuse, evaluate
+from sparring.data.source import Batch
+from sparring.data.space import Images, Space
+from sparring.errors import InputError
+from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.losses import wasserstein
+from sparring.nets.stargan import SMALLEST, DomainDiscriminator, DomainGenerator
+from sparring.penalties import lipschitz
+from sparring.precision import full
+from sparring.schedules import linear_decay
+from sparring.settings import Settings
+
+SUMMARY = "translates images between many domains with one generator: WGAN-GP, domain classification, cycle (Choi et al., 2018)"
+
+
+class StarganSettings(Settings):
+    """The settings of `stargan`."""
+
+    batch: int = Field(16, ge=2, le=4096, description="images in a batch")
+    discriminator_steps: int = Field(5, ge=1, le=1000, description="discriminator steps a round; 5 in the paper")
+    width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator; 6 in the paper")
+    penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty, lambda_gp")
+    classification: float = Field(1.0, ge=0, le=1e6, description="weight of the domain classification, lambda_cls")
+    cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the reconstruction, lambda_rec")
+    lr: float = Field(1e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
+    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's average, which translates; 0, as in the paper: no average")
+
+
+def defaults(space: Space) -> dict[str, Any]:
+    return {}
+
+
+def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
+    """L_D = -L_adv + lambda_cls L_cls^r and L_G = L_adv + lambda_cls L_cls^f + lambda_rec L_rec (Choi et al., 2018, eqs. 5 and 6).
+
+    The generator's test-time mode is that of training: instance norms, and no dropout.  InputError for data without domains.
+    """
+    assert isinstance(space, Images)
+    domains = len(space.labels)
+    if domains < 2:
+        raise InputError("stargan needs labelled images of at least two domains. Give a folder with one subfolder a domain.")
+    if min(space.height, space.width) < SMALLEST:
+        raise InputError(f"stargan needs images of at least {SMALLEST}x{SMALLEST}, and these are {space.height}x{space.width}, smaller "
+                         f"than the receptive field. Give a larger size.")
+    G = DomainGenerator(space.channels, domains, c.width, c.blocks).to(device)
+    D = DomainDiscriminator(space.channels, domains, space.height, space.width, c.width).to(device)
+
+    def player(net: nn.Module, ema: float = 0.0) -> Player:
+        adam = Adam(net.parameters(), c.lr, (float(c.beta1), 0.999), fused=can_fuse(net))
+        return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
+
+    generator, discriminator = player(G, c.ema), player(D)
+
+    def targets(batch: Batch) -> Tensor:
+        """Domains to translate into, int64[B], each as likely as another."""
+        return (torch.rand(len(batch.x), device=device) * domains).long()
+
+    def judged(x: Tensor) -> tuple[Tensor, Tensor]:
+        source, logits = D(x)
+        return full(source), full(logits)
+
+    def discriminate(batch: Batch, step: int) -> Report:
+        """-L_adv with the penalty of WGAN-GP (eq. 8), which bounds the sum over patches, and the domain of real images (eq. 2)."""
+        labels = batch.labels
+        assert labels is not None
+        with torch.no_grad():
+            fake = full(G(batch.x, targets(batch)))
+        (real_score, logits), (fake_score, _) = judged(batch.x), judged(fake)
+        return Report({"adversarial": wasserstein.discriminator(real_score, fake_score),
+                       "gradient_penalty": c.penalty_weight * lipschitz(lambda x: D(x)[0], batch.x, fake),
+                       "classification": c.classification * cross_entropy(logits, labels)},
+                      {"accuracy": lambda: logits.argmax(1).eq(labels).float().mean()})
+
+    def generate(batch: Batch, step: int) -> Report:
+        """L_adv, the domain asked for (eq. 3), and the way back to the domain where the image came from (eq. 4)."""
+        assert batch.labels is not None
+        wanted = targets(batch)
+        fake = full(G(batch.x, wanted))
+        score, logits = judged(fake)
+        return Report({"adversarial": wasserstein.generator(None, score),
+                       "classification": c.classification * cross_entropy(logits, wanted),
+                       "cycle": c.cycle * l1_loss(full(G(fake, batch.labels)), batch.x)},
+                      {"accuracy": lambda: (logits.argmax(1) == wanted).float().mean()})
+
+    def run(x: Tensor, to: int, live: bool = False, noisy: bool = False) -> Tensor:
+        return evaluate(G if live else generator.average, x.to(device), torch.full((len(x),), to, device=device))
+
+    plain = Images(*space.shape)
+    return Game({"generator": generator, "discriminator": discriminator},
+                {"discriminator": Turn(discriminator, discriminate, times=c.discriminator_steps), "generator": Turn(generator, generate)},
+                model=generator.average,
+                translation=Translation(space.labels, (plain,) * domains, (plain,) * domains, run, least=SMALLEST))

@@ -1,0 +1,205 @@
+"""Translators: the pool, the networks, the three fits, the command, the measures, and that each system learns."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import sparring
+from conftest import small_pairs
+from made import folder, refused, saved
+from sparring.data.shapes import LIT, TINTS, read_flat, read_rendered
+from sparring.data.space import Images
+from sparring.errors import RunFailed
+from sparring.game import Translation
+from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
+from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
+from sparring.nets.unet import UNet
+from sparring.pool import Pool
+from sparring.recipes import RECIPES
+from sparring.translate import places, target, translate
+from sparring.translating import translate as command
+
+CPU = torch.device("cpu")
+
+
+# ------------------------------------------------------------------------------------------------------ the pool
+def test_a_pool_fills_and_then_exchanges_half():
+    pool, seen = Pool(50, (1, 1, 1), CPU), []
+    torch.manual_seed(0)
+    for i in range(2050):
+        new = torch.full((1, 1, 1, 1), float(i))
+        out = pool.exchange(new).item()
+        assert out == i if i < 50 else 0 <= out <= i
+        seen.append(out == i)
+    assert sum(seen[50:]) / 2000 == pytest.approx(0.5, abs=0.04)
+    again = Pool(50, (1, 1, 1), CPU)
+    again.load_state_dict(pool.state_dict())
+    assert torch.equal(again.images, pool.images) and again.held == 50
+    for wrong in ({}, {"images": 3}, {"images": torch.zeros(2, 3, 1, 1)}):
+        with pytest.raises(RunFailed, match="no images of the size"):
+            again.load_state_dict(wrong)
+
+
+# -------------------------------------------------------------------------------------------------- the networks
+@pytest.mark.parametrize("field", [1, 16, 34, 70])
+def test_a_patch_sees_its_field_and_no_more(field):
+    """The gradient of one logit; norms, which see the whole image, are left out."""
+    net = PatchDiscriminator(1, 2, field)
+    net.layers = torch.nn.Sequential(*(layer for layer in net.layers if not isinstance(layer, torch.nn.InstanceNorm2d)))
+    x = torch.randn(1, 1, 3 * field + 16, 3 * field + 16, requires_grad=True)
+    logits = net(x)
+    slope, = torch.autograd.grad(logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2], x)
+    for line in (slope[0, 0].any(0), slope[0, 0].any(1)):
+        at = line.nonzero().flatten()
+        assert at[-1] - at[0] + 1 == field
+
+
+def test_the_field_follows_the_size():
+    assert [fitting_field(side, 2 * side) for side in (8, 16, 32, 64, 128, 256, 512)] == [1, 16, 16, 16, 34, 70, 70]
+    assert set(FIELDS) == {1, 16, 34, 70, 142, 286}
+
+
+def test_the_papers_u_net_has_its_number_of_weights():
+    """54.4 million for 256 pixels and width 64, as the authors' network."""
+    with torch.device("meta"):
+        assert sum(p.numel() for p in UNet(3, 3, 256, 256, 64).parameters()) == pytest.approx(54.4e6, rel=0.002)
+
+
+def test_noise_is_drawn_only_when_asked_for():
+    torch.manual_seed(0)
+    net, x = UNet(1, 1, 16, 16, 4).eval(), torch.randn(2, 1, 16, 16)
+    assert torch.equal(net(x), net(x))
+    assert not torch.equal(net(x, True), net(x, True))
+
+
+# ------------------------------------------------------------------------------------------------------ the fits
+def darker(x, to, live=False, noisy=False):
+    return x / 2 - 0.25
+
+
+SIMPLE = Translation(("night",), (Images(3, 16, 16),), (Images(3, 16, 16),), darker, least=8)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(16, 90), st.integers(16, 90))
+def test_tiles_cover_every_pixel(height, width):
+    x = torch.rand(1, 3, height, width) * 2 - 1
+    assert torch.allclose(translate(SIMPLE, x, 0, "tile"), darker(x, 0), atol=1e-6)
+    at = places(height, 16)
+    assert at[0] == 0 and at[-1] == height - 16 and all(0 < b - a <= 12 for a, b in pairwise(at))
+
+
+def test_images_of_any_size_are_translated():
+    x = torch.rand(2, 3, 50, 20) * 2 - 1
+    for fit in ("resize", "tile", "whole"):
+        assert translate(SIMPLE, x, 0, fit).shape == x.shape
+    same = torch.rand(2, 3, 16, 16)
+    assert torch.equal(translate(SIMPLE, same, 0), darker(same, 0))
+    refused("smaller than the tiles of 16", translate, SIMPLE, x[..., :9], 0, "tile")
+    refused("smaller than the networks' 8x8", translate, SIMPLE, x[..., :7], 0, "whole")
+    refused("expected float", translate, SIMPLE, x[:, :1], 0)
+    refused("there is no domain 'nigth'. Did you mean 'night'", target, SIMPLE, "nigth")
+
+
+# --------------------------------------------------------------------------------------------------- the command
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "pix2pix"
+    model = sparring.fit("pix2pix", data=small_pairs(), steps=3, width=4, threads=1, out=out)
+    return out, model
+
+
+def test_files_folders_and_zips_are_translated(run, tmp_path):
+    out, model = run
+    values = np.random.default_rng(0).integers(0, 255, (20, 24), dtype=np.uint8)
+    data = folder(tmp_path / "in", {"x/1.png": saved(values), "2.jpg": saved(values, "JPEG"), "bad.png": b"nothing"})
+    alone = folder(tmp_path, {"3.png": saved(values)}) / "3.png"
+    result = command(out, [data, alone], tmp_path / "out", None, "resize", None)
+    assert result["n"] == 3 and result["to"] == "colour" and "bad.png" in result["skipped"][0]
+    with Image.open(tmp_path / "out/x/1.png") as picture:
+        made = np.asarray(picture)
+    assert made.shape == (20, 24, 3)
+    x = torch.from_numpy(values.copy())[None, None].float() / 127.5 - 1
+    expected = model.translate(x)[0].add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(made, expected)
+    assert torch.equal(model.translate(x, seed=1), model.translate(x, seed=1))
+    assert not torch.equal(model.translate(x, seed=1), model.translate(x))
+
+
+def test_wrong_translations_are_refused(run, tmp_path):
+    out, model = run
+    data = folder(tmp_path / "in", {"1.png": saved(np.zeros((16, 16), np.uint8)), "2.jpg": saved(np.zeros((16, 16), np.uint8), "JPEG")})
+    refused("would overwrite the input", command, out, [data], data, None, "resize", None)
+    assert (data / "1.png").read_bytes() == saved(np.zeros((16, 16), np.uint8))
+    refused("This model translates into: colour", command, out, [data], tmp_path / "out", "gray", "resize", None)
+    refused("two translations would be written", command, out, [data, data], tmp_path / "out", None, "resize", None)
+    refused("there is no such file", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
+    refused("it translates images", model.sample, 3)
+    refused("draws samples", sparring.fit("gan", steps=1, width=4).translate, torch.zeros(1, 3, 8, 8))
+
+
+def test_a_run_leaves_its_pictures_and_scores(run):
+    out, model = run
+    rows = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
+    assert rows[-1].keys() == {"step", "l1", "psnr", "ssim"} and model.scores["l1"] == rows[-1]["l1"]
+    with Image.open(out / "samples/000003.png") as picture:
+        assert picture.width > 300
+
+
+def test_settings_that_do_not_fit_are_refused():
+    small = small_pairs()
+    refused("smaller than the receptive field. Give field=16", sparring.fit, "pix2pix", data=small, field=34, steps=1)
+    refused("theirs have 1 and 3 channels. Give identity=0", sparring.fit, "cyclegan", data=small, identity=0.5, steps=1)
+    refused("does not learn from data of this kind", sparring.fit, "gan", data=small, steps=1)
+
+
+# -------------------------------------------------------------------------------------------------- the measures
+def test_measures_of_known_differences():
+    x = torch.rand(3, 3, 24, 24) * 2 - 1
+    assert l1(x, x) == 0 and psnr(x, x) == pytest.approx(100) and ssim(x, x) == pytest.approx(1)
+    assert l1(x + 0.1, x) == pytest.approx(0.1, abs=1e-6)
+    assert psnr(x + 0.2, x) == pytest.approx(20, abs=1e-4)      # 10 log10(4 / 0.04)
+    flat, other = torch.zeros(1, 1, 16, 16), torch.full((1, 1, 16, 16), 0.5)
+    assert ssim(flat, other) == pytest.approx(0.0004 / (0.25 + 0.0004), rel=1e-6)   # no variance: the luminance term alone
+    assert label_accuracy(torch.tensor([1, 2, 3, 3]), torch.tensor([1, 2, 3, 0])) == 0.75
+
+
+def test_kernel_distance_is_zero_between_halves_and_known_between_means():
+    rng = torch.Generator().manual_seed(0)
+    a, b, c = (torch.randn(1500, 4, generator=rng, dtype=torch.float64) for _ in range(3))
+    assert kid(a, b) == pytest.approx(0, abs=0.03)
+    assert kid(a, c + 1) > 1
+
+
+# ---------------------------------------------------------------------------------------------- they must learn
+@pytest.mark.slow
+def test_pix2pix_recovers_the_labels_and_cyclegan_does_without_a_pair():
+    pairs = RECIPES["pix2pix"].reads.open("shapes", RECIPES["pix2pix"].reads.settings()).examples(100, 1)
+    truth = read_flat(pairs.a)
+    model = sparring.fit("pix2pix", data="shapes", steps=1000, width=16, threads=1)
+    assert label_accuracy(read_rendered(model.translate(pairs.a)), truth) > 0.95
+    model = sparring.fit("cyclegan", data="shapes", steps=1500, width=16, blocks=3, threads=1)
+    assert label_accuracy(read_flat(model.translate(pairs.b, to="labels")), truth) > 0.80
+
+
+@pytest.mark.slow
+def test_stargan_gives_every_scene_the_colours_of_the_tint_that_is_asked_for():
+    model = sparring.fit("stargan", data="tints", size=16, width=16, blocks=2, batch=8, lr=5e-4, steps=400, threads=1)
+    scenes = RECIPES["stargan"].reads.open("tints", RECIPES["stargan"].reads.settings(size="16")).examples(60, 1)
+    sky = LIT[0] / 127.5 - 1
+    skies = torch.stack([sky[list(order)] for order in TINTS.values()])
+    for to, name in enumerate(TINTS):
+        made = model.translate(scenes.x, to=name)[:, :, :3].mean((2, 3))
+        assert (torch.cdist(made, skies).argmin(1) == to).double().mean() > 0.9
+
+
+def test_pix2pix_learns():
+    model = sparring.fit("pix2pix", data="shapes", steps=120, width=8, size=16, lr=2e-3, threads=1)
+    pairs = RECIPES["pix2pix"].reads.open("shapes", RECIPES["pix2pix"].reads.settings(size="16")).examples(100, 1)
+    assert label_accuracy(read_rendered(model.translate(pairs.a)), read_flat(pairs.a)) > 0.9
