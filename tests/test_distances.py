@@ -10,7 +10,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from sparring.errors import InputError
-from sparring.metrics import frechet, intervals, kernel, memorization, neighbours, sliced
+from sparring.metrics import frechet, intervals, kernel, memorization, neighbours, prd, sliced
 from sparring.metrics.frechet import Gaussian, gaussian
 from sparring.metrics.measures import METRICS, OF_FEATURES, lacking, measure
 from sparring.rng import generator
@@ -253,3 +253,21 @@ def test_figures_depend_on_the_seed_alone_and_leave_random_numbers_alone():
     first = measure(OF_FEATURES, x, y, 5)
     assert torch.equal(torch.rand(2), wanted)
     assert measure(OF_FEATURES, x, y, 5) == first
+
+
+# --------------------------------------------------------------------------------------------- precision as a curve
+def test_the_published_cases_of_precision_and_recall_as_a_curve():
+    half, one, other = (torch.tensor(shares) for shares in ([0.5, 0.5], [1.0, 0.0], [0.0, 1.0]))
+    precision, recall = prd.curve(half, one, 11)
+    assert (precision[5].item(), recall[5].item(), precision[10].item(), recall[1].item()) == pytest.approx((0.5, 0.5, 0.5, 1.0))
+    precision, recall = prd.curve(one, half, 11)
+    assert (precision[5].item(), recall[5].item(), precision[10].item(), recall[1].item()) == pytest.approx((0.5, 0.5, 1.0, 0.5))
+    assert all(float(part.abs().max()) == 0 for part in prd.curve(one, other, 11))
+    equal = prd.curve(half, half)
+    assert float(equal[0].max()) == 1.0 and float(equal[1].max()) == 1.0
+
+
+def test_the_curve_of_features_tells_a_missing_mode():
+    both = torch.cat([cloud(150, 3), cloud(150, 3, seed=1, shift=30.0)])
+    precision, recall = prd.of_features(both, both[:150].repeat(2, 1), 0, clusters=6)
+    assert float(precision.max()) > 0.99 and float(recall.max()) == pytest.approx(0.5, abs=0.02)

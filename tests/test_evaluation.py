@@ -132,23 +132,30 @@ def test_a_classifier_that_saw_only_samples_reads_real_ones(monkeypatch):
     assert table["value"] > 0.95 and table["protocol"]["classifier"] == "support vector machine"
 
 
+MISTAKES = [
+    ("", "give a run, or two sets"),
+    ("digits --generated few.npy", "give a run, or two sets"),
+    ("--generated few.npy", "--generated needs --real"),
+    ("nowhere", "there is nothing at nowhere"),
+    ("digits --metrics fud", "there is no metric 'fud'. Did you mean 'fid'"),
+    ("digits --metrics fid --n 60", "fid needs at least 65 samples a set, one more than it has features (64), and there are 60"),
+    ("--real table.npy --generated few.npy --metrics coverage", "coverage needs at least 7 samples a set, and there are 3"),
+    ("digits --n 1", "n=1: the number of samples should be a whole number from 2"),
+    ("table --metrics cas", "cas needs samples that were made for a class"),
+    ("--real table.npy --generated other.npy", "the generated samples are vectors of 5 numbers, and the real ones vectors of 2"),
+    ("--real images --generated table.npy", "are vectors of 2 numbers, and the real ones images of 36x36 with 1 channel(s)"),
+    ("digits --features nothing.pt", "neither the name of features"),
+    ("--real ring --generated ring --metrics memorization", "memorization needs training data"),
+    ("digits --metrics cas --n 20", "cas needs at least 5 samples of every one of at least two classes"),
+    ("digits --features few.npy --sha256 00", "and 00 was given"),
+]
+
+
 def test_one_line_for_every_mistake(shell):
     np.save("few.npy", np.zeros((3, 2)))
     np.save("other.npy", np.zeros((30, 5)))
-    np.savez("one.npz", x=np.random.default_rng(0).integers(0, 255, (30, 16, 16), np.uint8), labels=np.arange(30) % 10)
-    for words, complaint in (
-            ((), "give a run, or two sets"), (("digits", "--generated", "few.npy"), "give a run, or two sets"),
-            (("--generated", "few.npy"), "--generated needs --real"), (("nowhere",), "there is nothing at nowhere"),
-            (("digits", "--metrics", "fud"), "there is no metric 'fud'. Did you mean 'fid'"),
-            (("digits", "--metrics", "fid", "--n", 60), "fid needs at least 65 samples a set, one more than it has features (64), and there"),
-            (("--real", "table.npy", "--generated", "few.npy", "--metrics", "coverage"), "coverage needs at least 7 samples a set, and there"),
-            (("digits", "--n", 1), "n=1: the number of samples should be"), (("table", "--metrics", "cas"), "cas needs samples that were made"),
-            (("--real", "table.npy", "--generated", "other.npy"), "the generated samples are vectors of 5 numbers, and the real ones vectors"),
-            (("--real", "images", "--generated", "table.npy"), "are vectors of 2 numbers, and the real ones images of 36x36 with 1"),
-            (("digits", "--features", "nothing.pt"), "neither the name of features"), (("--real", "ring", "--generated", "ring", "--metrics",
-             "memorization"), "memorization needs training data"), (("digits", "--metrics", "cas", "--n", 20), "cas needs at least 5 samples of"),
-            (("digits", "--features", "few.npy", "--sha256", "00"), "and 00 was given")):
-        said = shell("evaluate", *words)
+    for words, complaint in MISTAKES:
+        said = shell("evaluate", *words.split())
         assert said.code == 2 and complaint in said.err and "Traceback" not in said.err, (words, said.err)
     shutil.rmtree("digits/model")
     assert shell("evaluate", "digits", "--n", 70, "--metrics", "kid").code == 0     # an unfinished run has a checkpoint

@@ -83,10 +83,11 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
                 "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{averaging}\nTo go on:\n  "
                         f"{'torchrun ... -m ' if crew.size > 1 else ''}{command}"}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
+    best = f"best:     {folder.best}\n" if folder.best.exists() else ""
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
             "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
-                    f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n"
+                    f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n{best}"
                     f"{next_command(model.game, folder.path)}"}
 
 

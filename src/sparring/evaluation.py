@@ -29,7 +29,7 @@ SAMPLES = 10_000
 NUMBERS = 2**26         # in the features of one set: half a gigabyte
 COSTLY = 1024           # features: the time of a Frechet distance grows with their cube, so beyond it is left to who asks for it
 LARGEST = 10_000_000    # samples
-PART = 10_000           # training samples that are looked through at once
+PART = 2**25            # numbers in the features of training samples that are looked through at once
 
 
 Watch = Callable[[str], Progress]       # what is being done -> who is told how far it is
@@ -201,8 +201,9 @@ def copied(sets: Compared, fake: torch.Tensor) -> dict[str, object]:
         own = chosen_rows(source, len(sets.real), sets.seed, "real")
         beside, baseline = extract(sets.extractor, source.at(own).x), "training samples, each beside the others"
     nearest = [torch.full((len(x),), torch.inf) for x in (fake, beside)]
-    for start in range(0, len(source), PART):
-        rows = torch.arange(start, min(len(source), start + PART))
+    part = max(1, PART // sets.features)
+    for start in range(0, len(source), part):
+        rows = torch.arange(start, min(len(source), start + part))
         train = extract(sets.extractor, source.at(rows).x)
         nearest = [torch.minimum(nearest[0], memorization.nearest(fake, train)),
                    torch.minimum(nearest[1], memorization.nearest(beside, train, own - start))]
