@@ -9,17 +9,18 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness", "untrusted", "crew", "adam"},
+     "progress", "precision", "exactness", "untrusted", "crew", "adam", "doctor"},
     {"game"},
     {"adversaries", "compiled"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
-    {"scores"},
+    {"scores", "checkup"},
+    {"attending"},
     {"trainer"},
     {"earlier"},
     {"prepare"},
     {"api"},
     {"experiments", "bench"},
-    {"commands", "demo", "laboratory", "receipts"},
+    {"commands", "consulting", "demo", "gallery", "laboratory", "receipts"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -29,7 +29,7 @@ from sparring.run import RunFolder
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.trainer import Plan
 
-CHANGEABLE = ("workers", "on_nan")                  # run settings that do not change what comes out
+CHANGEABLE = ("workers", "on_nan", "stop_when")                  # run settings that do not change what comes out
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         raise
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers, run.precision, run.compile == "on", run.exact, run.on_nan, inherited if type(inherited) is int else 0)
+                run.workers, run.precision, run.compile == "on", run.exact, run.on_nan, run.check_every, run.stop_when,
+                inherited if type(inherited) is int else 0)
     if crew.first:
         crew.wait()
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
