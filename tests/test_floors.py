@@ -9,18 +9,20 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness", "untrusted", "crew", "adam", "pool"},
+     "progress", "precision", "exactness", "untrusted", "crew", "adam", "pool", "doctor"},
     {"game"},
     {"adversaries", "compiled"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
-    {"scores", "best", "translate"},
+    {"scores", "best", "translate", "checkup"},
+    {"attending"},
     {"trainer", "sharing"},
     {"earlier"},
     {"prepare"},
     {"api"},
     {"evaluation"},
     {"experiments", "bench"},
-    {"commands", "demo", "laboratory", "receipts", "inspecting", "translating"},
+    {"commands", "demo", "laboratory", "receipts", "inspecting", "translating", "consulting"},
+    {"gallery"},
     {"cli"},
     {"__main__", "__init__"},
 ]

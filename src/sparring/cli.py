@@ -39,6 +39,8 @@ def train(
                                               "settings, in a new folder.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Deterministic algorithms throughout, also where that is slower; the same as "
                                         "exact=true.")] = False,
+    stop_when: Annotated[str, typer.Option("--stop-when", help="converged or failed: end the run early when the doctor says so; the same "
+                                           "as stop_when=...")] = "never",
     as_json: Json = False,
 ) -> None:
     """Train a recipe.  The same command again resumes where it stopped."""
@@ -47,6 +49,7 @@ def train(
         from sparring.commands import train as command
 
         words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
+        words += [f"stop_when={stop_when}"] if stop_when != "never" and not any(w.startswith("stop_when=") for w in words) else []
         return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
 
     finish(action, as_json, "train")
@@ -156,6 +159,69 @@ def translate(
 
 
 @commands.command()
+def doctor(
+    run: Annotated[Path, typer.Argument(help="A run folder; the run may be going on.")],
+    as_json: Json = False,
+) -> None:
+    """Say whether a run is healthy, what is wrong with it, and which settings to try.  Exit code 0 whatever it finds."""
+
+    def action() -> dict[str, Any]:
+        from sparring.consulting import doctor as command
+
+        return command(run)
+
+    finish(action, as_json, "doctor")
+
+
+@commands.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The page; RUN/report.html when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one page about a run: health, losses, samples through time, scores, settings.  It needs no network."""
+
+    def action() -> dict[str, Any]:
+        from sparring.consulting import report as command
+
+        return command(run, out)
+
+    finish(action, as_json, "report")
+
+
+@commands.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two run folders or more.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The page; compare.html in the current folder when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put runs side by side on one page."""
+
+    def action() -> dict[str, Any]:
+        from sparring.consulting import compare as command
+
+        return command(runs, out or Path("compare.html"))
+
+    finish(action, as_json, "compare")
+
+
+@commands.command()
+def gallery(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs and the page; runs/gallery if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Runs that fail on purpose, each with what the doctor says, and with its cure."""
+
+    def action() -> dict[str, Any]:
+        from sparring.gallery import gallery as command
+
+        return command(names or [], out or Path("runs/gallery"))
+
+    finish(action, as_json, "gallery")
+
+
+@commands.command()
 def show(
     what: Annotated[str, typer.Argument(help="A recipe, or a run folder.")],
     data: Annotated[str | None, typer.Option("--data", help="The data whose networks and defaults to show; the recipe's example when "
@@ -248,8 +314,8 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, rerun, sample, translate, evaluate, data, show, recipes, demo, experiment, "
-                     "bench.")
+        context.fail("there is no command. Commands: train, rerun, sample, translate, evaluate, data, doctor, report, compare, gallery, "
+                     "show, recipes, demo, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 

@@ -56,7 +56,7 @@ def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any
     try:
         shutil.rmtree(half, ignore_errors=True)
         shutil.copytree(old.checkpoints, half)
-        for before, after in ((old.log, new.log), (old.scores, new.scores)):
+        for before, after in ((old.log, new.log), (old.scores, new.scores), (old.health, new.health)):
             if before.exists():
                 shutil.copy(before, after)
         half.rename(new.checkpoints)
@@ -64,7 +64,7 @@ def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any
     except (OSError, RunFailed) as error:
         for left in (half, new.checkpoints):
             shutil.rmtree(left, ignore_errors=True)
-        for file in (new.log, new.scores):
+        for file in (new.log, new.scores, new.health):
             file.unlink(missing_ok=True)
         if isinstance(error, RunFailed):
             raise

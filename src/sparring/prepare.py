@@ -31,7 +31,7 @@ from sparring.settings import RunSettings, Settings, make, split
 from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.trainer import Plan
 
-CHANGEABLE = ("workers", "on_nan")                  # run settings that do not change what comes out
+CHANGEABLE = ("workers", "on_nan", "stop_when")                  # run settings that do not change what comes out
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     run, inherited = run_settings, config.get("inherited_rollbacks")
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
                 run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
-                run.keep_best, inherited if type(inherited) is int else 0)
+                run.keep_best, run.check_every, run.stop_when, inherited if type(inherited) is int else 0)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
 

@@ -14,6 +14,7 @@ class Line:
         self.live = self.stream.isatty()
         self.every = every if every is not None else (0.2 if self.live else 10.0)
         self.shown, self.began, self.first, self.width = 0.0, 0.0, 0, 0
+        self.health = ""
 
     def update(self, step: int, steps: int, values: dict[str, float]) -> None:
         """Show where training is, at most every so many seconds, and at the end."""
@@ -26,8 +27,9 @@ class Line:
         speed = (step - self.first) / (now - self.began) if now > self.began else 0.0
         left = f"{duration((steps - step) / speed)} left" if speed else "..."
         terms = "  ".join(f"{short(name)} {value:.3f}" for name, value in values.items())
-        text = f"{self.name}  {step:,}/{steps:,}  {speed:,.0f}/s  {left}  {terms}" if step < steps else \
-            f"{self.name}  {step:,}/{steps:,}  done in {duration(now - self.began)}  {terms}"
+        health = f"{self.health}  " if self.health else ""
+        text = f"{self.name}  {step:,}/{steps:,}  {speed:,.0f}/s  {left}  {health}{terms}" if step < steps else \
+            f"{self.name}  {step:,}/{steps:,}  done in {duration(now - self.began)}  {health}{terms}"
         if self.live:
             text = text[:shutil.get_terminal_size().columns - 1]        # a line that wraps cannot be rewritten
             self.stream.write("\r" + text.ljust(self.width) + ("\n" if step >= steps else ""))
@@ -35,6 +37,10 @@ class Line:
         else:
             self.stream.write(text + "\n")
         self.stream.flush()
+
+    def feel(self, health: str) -> None:
+        """What to show beside the losses from here on."""
+        self.health = health
 
     def leave(self) -> None:
         """End the line where it is, so that what comes next does not begin in its middle."""

@@ -27,28 +27,47 @@ td.number { text-align: right; }
 tbody tr:nth-child(even) { background: var(--shade); }
 figure { margin: 1.25rem 0; }
 img { display: block; max-width: 100%; height: auto; border-radius: 6px; border: 1px solid var(--rule); }
+.band { display: flex; gap: 2px; margin: 1rem 0 .5rem; }
+.band span { flex: 1; height: 2.2rem; border-radius: 3px; }
+.healthy { background: #009E73; } .converged { background: #0072B2; } .failing { background: #D55E00; } .unclear { background: #B0B0B0; }
+.key span { display: inline-block; width: .9rem; height: .9rem; border-radius: 3px; margin: 0 .35rem 0 1rem; vertical-align: -1px; }
+.slides input { width: 100%; }
 figcaption { color: var(--pale); font-size: .92rem; margin-top: .4rem; }
 """
 
 
+BANDS = ("healthy", "converged", "failing", "unclear")
+SLIDE = """<script>
+for (const box of document.querySelectorAll(".slides")) {
+  const frames = box.querySelectorAll("figure"), handle = box.querySelector("input");
+  const show = () => frames.forEach((frame, i) => { frame.hidden = i != handle.value; });
+  handle.addEventListener("input", show);
+  show();
+}
+</script>"""
+
+
 @dataclass(frozen=True)
 class Section:
-    """A heading, paragraphs, a table (`header`, then rows of as many cells), and PNGs with what they show."""
+    """A heading, paragraphs, a table (`header`, then rows of as many cells), PNGs with what they show, a timeline."""
 
     heading: str
     text: Sequence[str] = ()
     header: tuple[str, ...] = ()
     rows: Sequence[tuple[str, ...]] = ()
     pictures: Sequence[tuple[Path, str]] = ()
+    slides: Sequence[tuple[Path, str]] = ()     # shown one at a time, with a slider
+    band: Sequence[tuple[str, str]] = ()        # what each part of a timeline says, and its kind: a word of BANDS
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
     """The whole HTML page; every text is escaped.  OSError when a picture cannot be read."""
     body = "\n".join(_section(section) for section in sections)
+    script = f"{SLIDE}\n" if any(section.slides for section in sections) else ""
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-            f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{body}\n</main>\n</body>\n</html>\n")
+            f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{body}\n</main>\n{script}</body>\n</html>\n")
 
 
 def write_page(path: Path, title: str, sections: Sequence[Section]) -> Path:
@@ -61,7 +80,11 @@ def _section(section: Section) -> str:
     parts = [f"<h2>{escape(section.heading)}</h2>", *(f"<p>{escape(line)}</p>" for line in section.text)]
     if section.header or section.rows:
         parts.append(_table(section.header, section.rows))
+    if section.band:
+        parts.append(_band(section.band))
     parts += [_picture(picture, caption) for picture, caption in section.pictures]
+    if section.slides:
+        parts.append(_slider(section.slides))
     return "<section>\n" + "\n".join(parts) + "\n</section>"
 
 
@@ -84,3 +107,19 @@ def _picture(picture: Path, caption: str) -> str:
     data = base64.b64encode(picture.read_bytes()).decode("ascii")
     return (f'<figure><img src="data:image/png;base64,{data}" alt="{escape(caption)}">'
             f"<figcaption>{escape(caption)}</figcaption></figure>")
+
+
+def _band(band: Sequence[tuple[str, str]]) -> str:
+    """A timeline of coloured parts; each says on hovering, and to a screen reader, what its colour says."""
+    parts = "".join(f'<span class="{escape(kind)}" role="img" title="{escape(text)}" aria-label="{escape(text)}"></span>'
+                    for text, kind in band)
+    key = "".join(f'<span class="{kind}"></span>{kind}' for kind in BANDS if kind in {k for _, k in band})
+    return f'<div class="band">{parts}</div>\n<div class="key">{key}</div>'
+
+
+def _slider(slides: Sequence[tuple[Path, str]]) -> str:
+    """Pictures one at a time; without scripts, all of them one below the other."""
+    frames = "\n".join(_picture(picture, caption) for picture, caption in slides)
+    most = len(slides) - 1
+    return (f'<div class="slides"><input type="range" min="0" max="{most}" value="{most}" step="1" aria-label="which round">\n'
+            f"{frames}</div>")

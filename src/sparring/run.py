@@ -3,6 +3,7 @@
     config.json          what was asked for, resolved: settings, seed, device, versions, the data's fingerprint, the command
     log.jsonl            one object a logged step: step, time (seconds of training), turn/term, turn/watched
     scores.jsonl         one object a scored step
+    health.jsonl         one object a check-up: what the doctor judges by; see checkup.py
     samples/000000.png   what the generator drew after so many steps
     checkpoint/          the last three states; see checkpoint.py
     model/               when finished: config.json and model.safetensors, all that sampling needs
@@ -33,6 +34,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config, self.log, self.scores = path / "config.json", path / "log.jsonl", path / "scores.jsonl"
+        self.health = path / "health.jsonl"
         self.samples, self.checkpoints, self.model = path / "samples", path / "checkpoint", path / "model"
         self.best = path / "best"
         self._lock = FileLock(path / ".lock")
@@ -91,7 +93,7 @@ class RunFolder:
 
     def rewind(self, step: int) -> None:
         """Drop what was logged after `step` and scored from it on: that will be done again."""
-        for path, keep in ((self.log, step + 1), (self.scores, step)):
+        for path, keep in ((self.log, step + 1), (self.health, step + 1), (self.scores, step)):
             if path.exists() or path.is_symlink():              # a link is replaced, never written through
                 kept = [row for row in read_lines(path) if row["step"] < keep]
                 write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept))

@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from sparring import checkpoint
+from sparring.attending import Attending, attend
 from sparring.best import keep_best
 from sparring.compiled import in_one
 from sparring.crew import ALONE, Crew, bits
@@ -46,6 +47,8 @@ class Plan:
     exact: bool = False
     on_nan: str = "stop"
     keep_best: str = "none"     # a metric: the state with the best so far is kept
+    check_every: int = 0
+    stop_when: str = "never"
     inherited: int = 0          # rollbacks of the run that this one was forked from
 
 
@@ -59,6 +62,7 @@ class Outcome:
     scores: dict[str, float]
     rollbacks: tuple[dict[str, Any], ...] = ()
     averaging: float = 0.0
+    health: str = ""            # the doctor's last line
 
     def finished(self, plan: Plan) -> bool:
         return self.step >= plan.steps
@@ -70,6 +74,13 @@ class Progress(Protocol):
     def update(self, step: int, steps: int, values: dict[str, float]) -> None: ...
 
     def say(self, message: str) -> None: ...
+
+
+@runtime_checkable
+class Feels(Protocol):
+    """Whoever also wants to be told how the run is, in one line."""
+
+    def feel(self, health: str) -> None: ...
 
 
 @dataclass
@@ -108,13 +119,16 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             at: Position) -> Outcome:
     """The loop."""
     saved, scores = at.step, last_scores(folder)
+    doctor = attend(source, folder, plan.seed) if crew.first and plan.check_every and game.translation is None else None
     if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
         save(game, plan, folder, crew, at)
     with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers, crew.rows(plan.batch))) as stream:
         rounds = on_device(stream, plan.device)
         while True:
             done = at.step >= plan.steps
-            asked = interrupt.asked if crew.size == 1 else at.step % TOGETHER == 0 and crew.any(interrupt.asked)
+            asked = interrupt.asked or (doctor is not None and doctor.done(plan.stop_when))
+            if crew.size > 1:
+                asked = at.step % TOGETHER == 0 and crew.any(asked)
             shown = plan.show_every and (done or at.step % plan.show_every == 0)
             scored = plan.score_every and at.step and (done or at.step % plan.score_every == 0)
             if crew.first and shown:
@@ -129,7 +143,8 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                 save(game, plan, folder, crew, at)
                 saved = at.step
             if done or asked:
-                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]))
+                health = doctor.diagnosis.line() if doctor and doctor.diagnosis else ""
+                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]), health=health)
             started = time.perf_counter()                       # looking and saving is not training
             seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
             with crew.part_of(plan.batch):
@@ -140,10 +155,24 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                 values = crew.means(values | {name: look().item() for name, look in watched.items()})
                 at.seconds += time.perf_counter() - started
                 if crew.first:
-                    append(folder.log, {"step": at.step, "time": round(at.seconds, 3), **values})
+                    row = {"step": at.step, "time": round(at.seconds, 3), **values}
+                    append(folder.log, row)
+                    if doctor:
+                        doctor.note(row)
                     progress.update(at.step, plan.steps, values)
             else:
                 at.seconds += time.perf_counter() - started
+            if doctor and (at.step % plan.check_every == 0 or at.step == plan.steps):
+                consult(doctor, game, at.step, progress)
+
+
+def consult(doctor: Attending, game: Game, step: int, progress: Progress) -> None:
+    """Let the doctor look, and pass on what it says: how the run feels, and each finding once."""
+    health = doctor.look(game, step).line()
+    if isinstance(progress, Feels):
+        progress.feel(health)
+    for news in doctor.news():
+        progress.say(news)
 
 
 def save(game: Game, plan: Plan, folder: RunFolder, crew: Crew, at: Position) -> None:

@@ -1,0 +1,132 @@
+"""The labelled runs that the doctor is calibrated on and judged by: what is trained, and in which known way it should fail.
+
+Labels come from the scores against the truth at the end (`failed`) and from what was done to the run (`family`), never from what
+the doctor measures.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FOLDER = Path("runs/doctor")
+SHARED = next((p for p in (parent / "shared" / "data" for parent in Path(__file__).resolve().parents) if p.is_dir()), Path("shared/data"))
+QUIET = {"threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9, "save_every": 10**9, "score_every": 10**9}
+EXPECTED = {                                    # findings that name what was done; any of them is a hit
+    "healthy": (),
+    "strong discriminator": ("discriminator_won",),
+    "weak discriminator": ("penalty_too_strong", "generator_won"),
+    "tight clip": ("critic_too_tight",),
+    "diverging": ("diverging",),
+    "oscillating": ("oscillation", "mode_collapse"),
+    "too slow": ("learning_too_slowly",),
+    "dead units": ("dead_units",),
+    "memorizing": ("memorization", "data_too_small"),
+    "broken data": ("data_broken",),
+    "collapse": ("mode_collapse",),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run; `held_out` settings are not calibrated on."""
+
+    family: str
+    recipe: str
+    data: str
+    given: dict[str, Any]
+    seed: int
+    held_out: bool
+
+    @property
+    def name(self) -> str:
+        words = "-".join(f"{k}={v}" for k, v in self.given.items() if k not in QUIET)
+        return f"{self.family}-{self.recipe}-{self.data}-{words}-{self.seed}".replace(" ", "_").replace("/", "_")
+
+
+def settings() -> list[tuple[str, str, list[str], list[dict[str, Any]], int]]:
+    """(family, recipe, data, settings, seeds): every second setting of a family is held out from calibration."""
+    flat, plane, pictures = ["ring", "quadratic", "mixture", "gaussian"], ["ring", "grid"], ["digits", "fashion"]
+    small = {"batch": 64, "width": 64, "steps": 300}
+    wild, bare = small | {"decay": 0, "ema": 0.9}, small | {"decay": 0, "ema": 0}
+    image = {"width": 12, "steps": 300, "lr": 2e-3}
+    return [
+        ("healthy", "gan", flat, [small | {"steps": 700, "penalty": "r1", "penalty_weight": 0.1, "lr": 2e-3},
+                                  small | {"steps": 900, "penalty": "r1", "penalty_weight": 0.05, "lr": 2e-3, "width": 96}], 2),
+        ("healthy", "r3gan", flat, [small | {"steps": 500, "lr": 2e-3}, small | {"steps": 600, "lr": 2e-3, "width": 96}], 2),
+        ("healthy", "gan", ["quadratic", "mixture", "gaussian"], [small | {"steps": 1000}, small | {"steps": 900, "lr": 2e-3}], 1),
+        ("healthy", "gan", ["gaussian", "ring"], [small | {"steps": 500, "penalty": "r1", "penalty_weight": 0.2, "lr": 2e-3, "batch": 96},
+                                                  small | {"steps": 500, "penalty": "r1+r2", "penalty_weight": 0.05, "lr": 2e-3}], 3),
+        ("healthy", "wgan-gp", ["ring", "quadratic", "gaussian"], [small | {"critic_steps": 3},
+                                                                   small | {"critic_steps": 3, "lr": 2e-3}], 2),
+        ("healthy", "gan", ["grid"], [small | {"steps": 1200, "penalty": "r1", "penalty_weight": 0.03, "lr": 2e-3, "width": 128},
+                                      small | {"steps": 1200, "penalty": "r1", "penalty_weight": 0.02, "lr": 3e-3, "width": 128}], 2),
+        ("strong discriminator", "gan", flat, [wild | {"objective": "minimax", "discriminator_steps": 15, "steps": 200, "lr": 3e-3},
+                                               wild | {"objective": "minimax", "discriminator_steps": 10, "steps": 200, "lr": 5e-3,
+                                                       "beta1": 0.5}], 3),
+        ("weak discriminator", "gan", flat, [small | {"penalty": "r1", "penalty_weight": 3000},
+                                             small | {"penalty": "r1+r2", "penalty_weight": 1000, "lr": 2e-3}], 2),
+        ("tight clip", "wgan", flat, [{**small, "steps": 250, "clip": 1e-4, "first_steps": 5},
+                                      {**small, "steps": 250, "clip": 3e-4, "critic_steps": 3, "first_steps": 3}], 2),
+        ("diverging", "gan", flat, [wild | {"objective": "hinge", "lr": 0.5}, wild | {"objective": "least_squares", "lr": 0.3},
+                                    wild | {"objective": "wasserstein", "clip": 100, "lr": 0.1},
+                                    wild | {"objective": "nonsaturating", "lr": 0.5}], 1),
+        ("oscillating", "gan", ["ring", "gaussian", "mixture", "quadratic"], [bare | {"beta1": 0.9, "lr": 1e-2},
+                                                                             bare | {"beta1": 0.9, "lr": 2e-2, "width": 32}], 2),
+        ("too slow", "gan", flat, [small | {"lr": 1e-6}, small | {"lr": 3e-6, "width": 32}], 2),
+        ("dead units", "gan", ["ring", "quadratic", "grid", "gaussian"], [wild | {"slope": 0, "lr": 0.05},
+                                                                          wild | {"slope": 0, "lr": 0.1}], 2),
+        ("collapse", "gan", ["ring"], [wild | {"latent": 100, "slope": 0, "lr": 5e-4, "beta1": 0.5, "discriminator_steps": 8},
+                                       wild | {"latent": 32, "slope": 0, "lr": 5e-4, "beta1": 0.5, "discriminator_steps": 10}], 3),
+        ("collapse", "gan", plane, [wild | {"lr": 3e-3, "beta1": 0.9, "width": 16}, wild | {"lr": 4e-3, "beta1": 0.9, "width": 24},
+                                    wild | {"objective": "least_squares", "lr": 1e-2, "beta1": 0.5},
+                                    wild | {"objective": "hinge", "lr": 8e-3, "beta1": 0.5}], 3),
+        ("healthy", "gan", pictures, [image | {"steps": 500}, image | {"steps": 500, "penalty": "r1", "penalty_weight": 0.1}], 1),
+        ("healthy", "r3gan", pictures, [image | {"steps": 400}, image | {"steps": 400, "width": 16}], 1),
+        ("memorizing", "r3gan", ["ten", "twenty"], [small | {"steps": 800, "lr": 3e-3, "batch": 10},
+                                                    small | {"steps": 700, "lr": 3e-3, "batch": 10, "width": 96}], 2),
+        ("collapse", "gan", pictures, [image | {"lr": 2e-2, "conditional": "false", "decay": 0, "ema": 0.9},
+                                       image | {"lr": 3e-2, "conditional": "false", "objective": "minimax", "decay": 0, "ema": 0.9}], 1),
+        ("weak discriminator", "gan", pictures, [image | {"penalty": "r1", "penalty_weight": 3000}], 1),
+        ("broken data", "gan", ["stuck", "repeated"], [small | {"steps": 200}, small | {"steps": 250, "width": 32}], 2),
+    ]
+
+
+def cases() -> list[Case]:
+    """Every run, the families taking turns so that a part of the list is a fair part."""
+    found: list[list[Case]] = []
+    for family, recipe, data, many, seeds in settings():
+        found.append([Case(family, recipe, where, {**given, **QUIET}, seed, i % 2 == 1)
+                      for seed in range(seeds) for i, given in enumerate(many) for where in data])
+    longest = max(map(len, found))
+    return [group[i] for i in range(longest) for group in found if i < len(group)]
+
+
+def where(data: str) -> str:
+    """The name or path of this data; small sets are written when they are first asked for."""
+    if data not in ("twenty", "ten", "stuck", "repeated", "fashion"):
+        return data
+    path = FOLDER / "data" / f"{data}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **made(data))
+    return str(path)
+
+
+def made(data: str) -> dict[str, np.ndarray]:
+    from sparring.data import open_source
+
+    rng = np.random.default_rng(0)
+    if data in ("ten", "twenty"):
+        return {"x": rng.normal(size=(10, 2) if data == "ten" else (20, 8)).astype(np.float32)}
+    if data == "fashion":
+        from sparring.data.settings import DataSettings
+
+        source = open_source(SHARED / "fashion-mnist", DataSettings(size="16"))
+        return {"x": source.values[:3000, 0].numpy(), "labels": source.labels[:3000].numpy()}
+    x = rng.normal(size=(2000, 4)).astype(np.float32)
+    if data == "stuck":
+        x[:, 2] = 3.0
+        return {"x": x}
+    return {"x": np.repeat(x[:12], 200, 0)}

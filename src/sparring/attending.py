@@ -1,0 +1,74 @@
+"""The doctor at a run's bedside: a check-up now and then, one line of health, and each finding told once."""
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sparring.checkup import Standard, checkup, standard
+from sparring.data.source import Source
+from sparring.doctor import Chart, Diagnosis, chart, judge, moment
+from sparring.game import Game
+from sparring.run import RunFolder, append, read_lines
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass
+class Attending:
+    """What the doctor has seen of a run so far; `seconds` is what its looking took."""
+
+    data: Standard
+    folder: RunFolder
+    config: dict[str, Any]
+    seed: int
+    chart: Chart
+    recent: Rows                    # what was logged since the last check-up
+    told: set[str] = field(default_factory=set)
+    diagnosis: Diagnosis | None = None
+    seconds: float = 0.0
+
+    def note(self, row: dict[str, Any]) -> None:
+        """Remember a logged row."""
+        self.recent.append(row)
+
+    def look(self, game: Game, step: int) -> Diagnosis:
+        """Check up on the game as it stands after `step` rounds, write that down, and judge."""
+        started = time.perf_counter()
+        augmented = settings_of(self.config).get("augment", "none") != "none"
+        facts = {} if self.chart.moments else self.data.facts
+        row = {"step": step, **facts, **checkup(game, self.data, self.seed, augmented)}
+        append(self.folder.health, row)
+        self.chart = replace(self.chart, moments=(*self.chart.moments, moment(row, self.recent)), last=step)
+        self.recent = []
+        self.diagnosis = judge(self.chart)
+        self.seconds += time.perf_counter() - started
+        return self.diagnosis
+
+    def news(self) -> list[str]:
+        """Findings that were not told before, a line each."""
+        found = self.diagnosis.findings if self.diagnosis else ()
+        fresh = [finding for finding in found if finding.severity != "note" and finding.name not in self.told]
+        self.told |= {finding.name for finding in fresh}
+        return [finding.line() for finding in fresh]
+
+    def done(self, stop_when: str) -> bool:
+        """Whether the run has come to where it was asked to end."""
+        verdict = self.diagnosis.verdict if self.diagnosis else "unclear"
+        return (stop_when, verdict) in (("failed", "failing"), ("converged", "converged"))
+
+
+def attend(source: Source, folder: RunFolder, seed: int) -> Attending:
+    """Begin with a run, or go on with one: what stands in its folder is known and told already."""
+    config = folder.read_config() or {}
+    log, health = read_lines(folder.log), read_lines(folder.health)
+    known = max((row["step"] for row in health), default=0)
+    watch = Attending(standard(source, seed), folder, config, seed, chart(log, health, config), [row for row in log if row["step"] > known])
+    if health:
+        watch.diagnosis = judge(watch.chart)
+        watch.news()
+    return watch
+
+
+def settings_of(config: dict[str, Any]) -> dict[str, Any]:
+    settings = config.get("settings")
+    return settings if isinstance(settings, dict) else {}

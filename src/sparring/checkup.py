@@ -1,0 +1,240 @@
+"""A check-up: what the doctor wants to know of a game in mid-run, as plain numbers.
+
+Everything is measured on a few keyed samples, moves nothing and draws nothing from training's random numbers.  Each row of
+health.jsonl is one check-up.  Distances are Euclidean, in network units.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from sparring.augment import ada, diff
+from sparring.data.source import Arranged, Finite, Source
+from sparring.data.space import Images
+from sparring.game import Game, Player
+from sparring.metrics.sliced import sliced_wasserstein
+from sparring.rng import generator
+
+POINTS, PICTURES, KNOWN, DIRECTIONS = 256, 128, 1000, 64    # samples drawn, where they are images, real ones, directions of the distance
+NUMBERS = 2**22                                             # at most so many numbers in all the real samples together
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What samples of the data are like: made once a run, from the data and the seed."""
+
+    n: int                          # samples drawn at each check-up
+    real: Tensor                    # float[n, N]: what generated samples are held against, held out where there is such a part
+    floor: float                    # sliced Wasserstein distance between `real` and as many other real samples
+    centres: Tensor                 # float[K, N]: cells of about equal weight (Richardson and Weiss, 2018)
+    shares: Tensor                  # float[K]
+    near: float                     # two samples nearer than this count as one
+    collisions: float               # share of pairs of real samples that are
+    axes: Tensor                    # float[N, 2]: the two directions in which the data vary most, over the deviations there
+    middle: Tensor                  # float[N]
+    radius: float                   # root mean square distance of the data from its middle
+    train: Tensor | None = None     # float[T, N]: what a generator could have copied, when there is a finite set
+    apart: float = 0.0              # median distance from a real sample to the nearest training sample that is not itself
+    unseen: Tensor | None = None    # held-out samples, to be judged
+    labels: tuple[Tensor | None, Tensor | None] = (None, None)      # of `train` and of `unseen`
+    shape: tuple[int, ...] = ()
+    facts: dict[str, float] = field(default_factory=dict)           # about the data, told in the first row
+
+
+@torch.no_grad()
+def standard(source: Source, seed: int) -> Standard:
+    """Look at the data."""
+    assert not isinstance(source, Arranged), "translators are not checked up"
+    n = PICTURES if isinstance(source.space, Images) else POINTS
+    facts, train, unseen, y_train, y_unseen = {}, None, None, None, None
+    most = max(8, min(KNOWN, NUMBERS // math.prod(source.space.shape)))
+    if isinstance(source, Finite):
+        train, y_train = source.at(torch.randperm(len(source), generator=generator(seed, "checkup train"))[:most])
+        if source.held_out is not None:
+            unseen, y_unseen = source.held_out.at(torch.randperm(len(source.held_out), generator=generator(seed, "unseen"))[:most])
+        known = (train if unseen is None else unseen).flatten(1)
+        facts = {"data/samples": float(len(source)), "data/repeated": 1 - len(train.flatten(1).unique(dim=0)) / len(train)}
+    else:
+        known = source.space.encode(source.draw(most, generator(seed, "checkup real"))).flatten(1)
+    n = max(2, min(n, len(known) // 2))
+    real, other, middle = known[:n], known[n:2 * n], known.mean(0)
+    floor = sliced_wasserstein(real, other, seed, DIRECTIONS)
+    deviations = known.std(0)
+    facts["data/constant"] = float((deviations < 1e-6).double().mean())
+    pairs = torch.pdist(known[:min(len(known), 400)])
+    near = max(float(pairs.quantile(0.01)), 0.1 * float(pairs.median()))
+    axes = directions(known - middle)
+    centres, shares = cells(known, max(2, n // 8), near, seed)
+    flat = None if train is None else train.flatten(1)
+    apart = 0.0
+    if flat is not None and len(flat) > 2:
+        nearest = torch.cdist(unseen.flatten(1)[:400], flat).min(1).values if unseen is not None else \
+            torch.cdist(flat[:400], flat).kthvalue(2, dim=1).values
+        apart = float(nearest.median())
+    return Standard(n, real, floor, centres, shares, near, float((pairs < near).double().mean()), axes, middle,
+                    float((known - middle).square().sum(1).mean().sqrt()), flat, apart, unseen, (y_train, y_unseen),
+                    source.space.shape, facts)
+
+
+def directions(x: Tensor) -> Tensor:
+    """The two directions in which centred x, float[M, N], varies most, each over its deviation: float[N, 2]."""
+    if x.shape[1] == 1:
+        return torch.cat([torch.ones(1, 1), torch.zeros(1, 1)], 1) / x.std().clamp(min=1e-9)
+    _, _, rows = torch.linalg.svd(x[:400], full_matrices=False)
+    axes = rows[:2].T
+    deviations = (x @ axes).std(0)
+    real = deviations > 0.01 * deviations[0]                    # curves of one family vary in one direction only
+    return torch.where(real, axes / deviations.clamp(min=1e-9), 0.0)
+
+
+def cells(x: Tensor, k: int, near: float, seed: int, rounds: int = 8) -> tuple[Tensor, Tensor]:
+    """At most k cells of real samples and the share of samples in each: k-means from k-means++ (Arthur and Vassilvitskii, 2007).
+
+    There are no more than it takes for nearly all samples to have a centre nearby: a narrow mode is one cell.
+    """
+    k, rng = min(k, len(x)), generator(seed, "cells")
+    centres = x[:1]
+    distance = (x - centres[0]).square().sum(1)
+    for _ in range(k - 1):
+        if float(distance.quantile(0.99)) <= near**2:
+            break
+        chosen = x[torch.multinomial(distance, 1, generator=rng)]
+        centres, distance = torch.cat([centres, chosen]), torch.minimum(distance, (x - chosen).square().sum(1))
+    for _ in range(rounds):
+        own = torch.cdist(x, centres).argmin(1)
+        count = torch.bincount(own, minlength=len(centres))
+        total = torch.zeros_like(centres).index_add_(0, own, x)
+        centres = torch.where(count[:, None] > 0, total / count[:, None].clamp(min=1), centres)
+    return centres, torch.bincount(torch.cdist(x, centres).argmin(1), minlength=len(centres)) / len(x)
+
+
+@torch.no_grad()
+def checkup(game: Game, data: Standard, seed: int, augmented: bool = False) -> dict[str, float]:
+    """One row: what the generator draws, beside the data, and how the players move.  Values that cannot be had are left out.
+
+    Call it right after a round, while the gradients of that round are there.
+    """
+    latents = game.prior(data.n, generator(seed, "checkup"))
+    labels = torch.arange(data.n) % max(1, game.classes)
+    with Quiet(game.players) as units:
+        playing = game.sample(latents, labels, live=True).cpu().flatten(1)
+        believed = beliefs(game, data, playing, labels)
+    averaged = any(player.average is not player.net for player in game.players.values())
+    shipped = game.sample(latents, labels).cpu().flatten(1) if averaged else playing
+    row = moves(game.players) | units.dead() | believed
+    if bool(torch.isfinite(playing).all() & torch.isfinite(shipped).all()):
+        row |= likeness(shipped, data, seed, augmented) | {f"live/{name}": value for name, value in place(playing, data).items()}
+    return {name: value for name, value in row.items() if math.isfinite(value)}
+
+
+def likeness(made: Tensor, data: Standard, seed: int, augmented: bool) -> dict[str, float]:
+    """Samples beside the data: distance, cells without samples, support, spread, and nearness to the training set.
+
+    `distance` is the sliced Wasserstein distance in deviations of the data, `floor` that of two sets of real samples.  `missing`:
+    the share of the data whose cell has less than a quarter of its due.  `support`: pairs of samples that collide are as many as
+    1 / support (the birthday paradox; Arora and Zhang, 2017), over the same of the data.  `copied`: median distance to the nearest
+    training sample, over that of a real sample (after Meehan et al., 2020).
+    """
+    share = torch.bincount(torch.cdist(made, data.centres).argmin(1), minlength=len(data.centres)) / len(made)
+    pairs = torch.pdist(made)
+    collisions = max(float((pairs < data.near).double().mean()), 1 / max(1, len(pairs)))
+    distance = sliced_wasserstein(made, data.real, seed, DIRECTIONS)
+    unit = max(data.radius, 1e-9) / math.sqrt(made.shape[1])         # the data's deviation along a random direction
+    row = {"distance": distance / unit, "floor": data.floor / unit, "missing": float(data.shares[share < data.shares / 4].sum()),
+           "uneven": float((share - data.shares).abs().sum()) / 2,
+           "support": min(100.0, max(data.collisions, 1 / max(1, len(pairs))) / collisions)} | place(made, data)
+    if data.train is not None and data.apart > 0:
+        row["copied"] = float(torch.cdist(made, data.train).min(1).values.median()) / data.apart
+    if augmented:
+        row["leak"] = leak(made, data, distance, seed)
+    return row
+
+
+def place(made: Tensor, data: Standard) -> dict[str, float]:
+    """Where the samples' mean is, in deviations of the data, and how far they spread, over the spread of the data."""
+    middle = (made - data.middle) @ data.axes
+    reach = (made - made.mean(0)).square().sum(1).mean().sqrt() / max(data.radius, 1e-9)
+    return {"place/0": float(middle[:, 0].mean()), "place/1": float(middle[:, 1].mean()), "spread": float(reach)}
+
+
+def leak(made: Tensor, data: Standard, distance: float, seed: int) -> float:
+    """The distance of samples from augmented real ones, over that from real ones: below 1 they look augmented themselves."""
+    images = data.real.view(-1, *data.shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        changed = (ada(images, 0.9), diff(images))
+    return min(sliced_wasserstein(made, x.flatten(1), seed, DIRECTIONS) for x in changed) / max(distance, 1e-9)
+
+
+def beliefs(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[str, float]:
+    """Mean logits on training, held-out and generated samples, and r_t = E[sign D(training)] (Karras et al., 2020, eq. 1)."""
+    if game.judge is None:
+        return {}
+    known = data.real if data.train is None else data.train
+
+    def judged(x: Tensor, y: Tensor | None) -> Tensor:
+        assert game.judge is not None
+        return game.judge(x.view(-1, *data.shape), y).cpu()
+
+    few = data.n
+    train = judged(known[:few], None if data.labels[0] is None else data.labels[0][:few])
+    row = {"judge/train": float(train.mean()), "judge/fake": float(judged(made, labels).mean()), "judge/sure": float(train.sign().mean())}
+    if data.unseen is not None:
+        row["judge/unseen"] = float(judged(data.unseen[:few], None if data.labels[1] is None else data.labels[1][:few]).mean())
+    return row
+
+
+def moves(players: dict[str, Player]) -> dict[str, float]:
+    """Of each player: `gradient`, the norm of its last one; `pace`, the norm of its last step over that of its weights."""
+    row = {}
+    for name, player in players.items():
+        slopes = [p.grad for p in player.parameters if p.grad is not None]
+        if not slopes:
+            continue
+        row[f"gradient/{name}"] = norm(slopes)
+        state, rate = player.optimizer.state, player.optimizer.param_groups[0]["lr"]
+        steps = []
+        for p in player.parameters:
+            own = state.get(p, {})
+            square = own.get("exp_avg_sq", own.get("square_avg"))
+            if isinstance(square, Tensor) and p.grad is not None:
+                steps.append(own.get("exp_avg", p.grad) / (square.sqrt() + 1e-8))
+        weights = norm(player.parameters)
+        if steps and weights > 0:
+            row[f"pace/{name}"] = rate * norm(steps) / weights
+    return row
+
+
+def norm(tensors: list[Tensor]) -> float:
+    return float(torch.stack(torch._foreach_norm(tensors)).norm())
+
+
+class Quiet:
+    """Counts, while it is entered, the units of rectifiers that are off for every sample."""
+
+    def __init__(self, players: dict[str, Player]) -> None:
+        self.modules = {f"{name}/{key}": module for name, player in players.items() for key, module in player.net.named_modules()
+                        if isinstance(module, nn.ReLU) or (isinstance(module, nn.LeakyReLU) and module.negative_slope == 0)}
+        self.awake: dict[str, Tensor] = {}
+
+    def __enter__(self) -> "Quiet":
+        self.handles = [module.register_forward_hook(lambda _, given, made, key=key: self.look(key, made))
+                        for key, module in self.modules.items()]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+    def look(self, key: str, made: Tensor) -> None:
+        on = (made > 0).flatten(2).any(2).any(0) if made.ndim > 2 else (made > 0).any(0)
+        self.awake[key] = on | self.awake[key] if key in self.awake else on
+
+    def dead(self) -> dict[str, float]:
+        """The share of dead units by player."""
+        found: dict[str, list[Tensor]] = {}
+        for key, on in self.awake.items():
+            found.setdefault(key.split("/")[0], []).append(~on)
+        return {f"dead/{name}": float(torch.cat(parts).double().mean()) for name, parts in found.items()}

@@ -1,0 +1,172 @@
+"""What the commands `doctor`, `report` and `compare` do: they read run folders, and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+from sparring.doctor import Chart, Diagnosis, chart, judge, timeline
+from sparring.errors import InputError
+from sparring.pictures.losses import loss_curves, score_curves
+from sparring.pictures.strips import chosen
+from sparring.report import Section, write_page
+from sparring.run import RunFolder, read_lines
+
+FRAMES = 16                                     # pictures of samples on a page: more would make it large
+WORDS = {"healthy": "It is healthy: the samples come nearer to the data, and no sign of trouble is there.",
+         "failing": "It is failing.", "converged": "It has converged: the samples are as near to the data as this can see, and stay there.",
+         "unclear": "There is no verdict yet."}
+MEANING = {
+    "distance": "sliced Wasserstein distance of samples from the data, in deviations of the data",
+    "distance_floor": "the same between two sets of real samples: what chance alone gives",
+    "missing": "share of the data that has less than a quarter of the samples it should have",
+    "support": "number of different samples, over that of the data (birthday paradox); 1 is alike, less is fewer",
+    "spread": "spread of the samples, over that of the data", "copied": "distance to the training set, over that of a real sample",
+    "uneven": "total variation between shares of samples and of data over cells",
+}
+
+
+def opened(path: Path) -> tuple[RunFolder, dict[str, Any], Chart]:
+    """A run's folder, config and chart; InputError when there is no run."""
+    if not path.is_dir():
+        raise InputError(f"there is no folder {path}. Give a run folder.")
+    folder = RunFolder(path)
+    config = folder.read_config()
+    if config is None:
+        raise InputError(f"{path} holds no run: there is no config.json in it. Give a run folder.")
+    return folder, config, chart(read_lines(folder.log), read_lines(folder.health), config)
+
+
+def doctor(path: Path) -> dict[str, Any]:
+    """The verdict on a run, in the form of the command's JSON."""
+    _, _, run = opened(path)
+    found = judge(run)
+    lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds"]
+    for finding in found.findings:
+        first, last = finding.steps
+        lines += ["", f"{finding.severity}: {finding.title()}, rounds {first:,} to {last:,}",
+                  "  " + ", ".join(f"{name} {value:g}" for name, value in finding.evidence.items()), f"  {finding.explanation}"]
+        lines += [f"  try: {action}" for action in finding.actions]
+    return {**found.plain(), "text": "\n".join(lines)}
+
+
+# ------------------------------------------------------------------------------------------------------ one run
+def report(path: Path, out: Path | None) -> dict[str, Any]:
+    """Write the page about one run."""
+    folder, config, run = opened(path)
+    found, out = judge(run), out or path / "report.html"
+    sections = [Section("Summary", (summary(config, run, found),)), health_section(run), *finding_sections(found),
+                *picture_sections(folder, run), score_section(folder), receipt_section(config, run)]
+    try:
+        write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
+    except OSError as error:
+        raise InputError(f"a picture of the run cannot be read: {error}. Remove it, or run the training again.") from None
+    return {"page": str(out), "verdict": found.verdict, "text": f"{found.line()}\npage: {out}"}
+
+
+def summary(config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
+    """Three sentences: what was trained and how far, how it is, and what to do."""
+    seconds = f"round {found.step:,} of {run.steps:,}" if run.steps else f"round {found.step:,}"
+    first = f"This is a run of {config.get('recipe')} on {config.get('data')} with seed {config.get('seed')}, at {seconds}."
+    second = WORDS[found.verdict] + (f" {found.why[:1].upper()}{found.why[1:]}." if found.why else "")
+    worst = found.findings[0] if found.findings else None
+    if worst is None or worst.name == "converged":
+        third = "There is nothing to change." if found.verdict != "unclear" else "Let it train on, and ask again."
+    else:
+        todo = f": try {worst.actions[0]}" if worst.actions else ", and needs other data or another eye"
+        third = f"Foremost is {worst.title()}, since round {worst.steps[0]:,}{todo}."
+    if found.verdict == "failing":
+        second = f"It is failing ({', '.join(f.title() for f in found.findings)})."
+    return f"{first} {second} {third}"
+
+
+def health_section(run: Chart) -> Section:
+    told = timeline(run)
+    rows = [(f"{step:,}", then.verdict, ", ".join(f.title() for f in then.findings)) for step, then in told]
+    text = ("What the doctor would have said after each check-up.",) if rows else ("This run wrote no check-ups.",)
+    return Section("Health", text, band=[(f"round {step}: {verdict} {names}".strip(), verdict) for step, verdict, names in rows])
+
+
+def finding_sections(found: Diagnosis) -> list[Section]:
+    sections = []
+    for finding in found.findings:
+        rows = [(name.replace("_", " "), f"{value:g}") for name, value in finding.evidence.items()]
+        rows += [("try", action) for action in finding.actions]
+        first, last = finding.steps
+        sections.append(Section(f"{finding.severity.capitalize()}: {finding.title()}",
+                                (f"Rounds {first:,} to {last:,}.", finding.explanation), ("what", "value"), rows))
+    return sections
+
+
+def picture_sections(folder: RunFolder, run: Chart) -> list[Section]:
+    """Losses, check-ups and samples; what has nothing to draw from is left out."""
+    sections, log = [], read_lines(folder.log)
+    if any("/" in name for row in log for name in row):
+        picture = loss_curves(log, folder.path / "losses.png")
+        sections.append(Section("Losses", pictures=[(picture, "Losses, with log 4 where D cannot tell; and D's beliefs, with one half.")]))
+    keys = ("distance", "missing", "support", "spread", "copied")
+    rows = [{"step": m.step, **{k: m.health[k] for k in keys if k in m.health},
+             **({"distance_floor": m.health["floor"]} if "floor" in m.health else {})} for m in run.moments]
+    charts = score_curves(rows, folder.path / "health.png") if rows else None
+    if charts is not None:
+        last = rows[-1]
+        table = [(name, f"{last[name]:.4g}", MEANING[name]) for name in last if name in MEANING]
+        sections.append(Section("Check-ups", (), ("what", "at the end", "meaning"), table, [(charts, "Every check-up.")]))
+    shots = {int(p.stem): p for p in folder.samples.glob("*.png") if p.stem.isdigit()}
+    if shots:
+        steps = chosen(sorted(shots), FRAMES)
+        sections.append(Section("Samples through time", slides=[(shots[step], f"after {step:,} rounds") for step in steps]))
+    return sections
+
+
+def score_section(folder: RunFolder) -> Section:
+    scores = read_lines(folder.scores)
+    if not scores:
+        return Section("Scores", ("This run has no scores yet.",))
+    rows = [(name, f"{value:.4g}") for name, value in scores[-1].items() if name != "step"]
+    return Section("Scores", (f"After {scores[-1]['step']:,} rounds, of the averaged generator.",), ("score", "value"), rows)
+
+
+def receipt_section(config: dict[str, Any], run: Chart) -> Section:
+    """Settings, and what the run was started as."""
+    facts = [(name.removeprefix("data/") + " (data)", f"{value:g}") for name, value in run.facts.items() if name.startswith("data/")]
+    plain = [(key, str(config.get(key))) for key in ("command", "data", "seed", "device", "fingerprint", "started") if key in config]
+    settings = [(name, str(value)) for name, value in run.settings.items()]
+    versions = config.get("versions")
+    return Section("Settings and receipt", (), ("what", "value"),
+                   [*plain, *facts, *settings, *((k, str(v)) for k, v in (versions.items() if isinstance(versions, dict) else ()))])
+
+
+# ------------------------------------------------------------------------------------------------------- several
+def compare(paths: list[Path], out: Path) -> dict[str, Any]:
+    """Write the page that puts runs side by side: verdicts, settings that differ, last scores and check-ups, losses and samples."""
+    if len(paths) < 2:
+        raise InputError("compare needs at least two run folders. For one, use: sparring report RUN.")
+    runs = [opened(path) for path in paths]
+    found = [judge(run) for _, _, run in runs]
+    header = ("", *(str(path) for path in paths))
+    verdicts = [("verdict", *(one.verdict for one in found)), ("findings", *(", ".join(f.title() for f in one.findings) for one in found)),
+                ("rounds", *(f"{one.step:,}" for one in found))]
+    asked: list[dict[str, Any]] = [{**{key: c.get(key) for key in ("recipe", "data", "seed")}, **run.settings} for _, c, run in runs]
+    differ = [row for row in beside(asked) if len(set(row[1:])) > 1]
+    scores = [dict((read_lines(folder.scores) or [{}])[-1]) for folder, _, _ in runs]
+    ends = [dict(run.moments[-1].health) if run.moments else {} for _, _, run in runs]
+    looks = [{k: v for k, v in end.items() if k in MEANING or k == "floor"} for end in ends]
+    sections = [Section("Side by side", (), header, verdicts), Section("Settings that differ", (), header, differ),
+                Section("Scores", (), header, beside(scores, skip="step")), Section("Last check-up", (), header, beside(looks))]
+    for path, (folder, _, run) in zip(paths, runs, strict=True):
+        parts = picture_sections(folder, run)
+        pictures = [picture for part in parts for picture in part.pictures]
+        slides = [slide for part in parts for slide in part.slides]
+        sections.append(Section(str(path), (), pictures=[*pictures, *slides[-1:]]))
+    write_page(out, "Runs side by side", sections)
+    lines = [f"{path}: {one.verdict}" for path, one in zip(paths, found, strict=True)]
+    return {"page": str(out), "verdicts": [one.verdict for one in found], "text": "\n".join([*lines, f"page: {out}"])}
+
+
+def beside(columns: list[dict[str, Any]], skip: str = "") -> list[tuple[str, ...]]:
+    """Rows of name and each column's value, for every name that any has."""
+    names = dict.fromkeys(name for column in columns for name in column if name != skip)
+    return [(name, *(cell(column.get(name)) for column in columns)) for name in names]
+
+
+def cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

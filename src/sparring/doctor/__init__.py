@@ -1,0 +1,10 @@
+"""The training doctor: from what a run wrote down to what is wrong with it, and what to do.
+
+Pure functions of rows: it imports no recipe and no trainer, and asks nothing of a run but its log.
+"""
+
+from sparring.doctor.chart import Chart, chart, moment
+from sparring.doctor.finding import Diagnosis, Finding
+from sparring.doctor.judge import diagnose, judge, timeline
+
+__all__ = ["Chart", "Diagnosis", "Finding", "chart", "diagnose", "judge", "moment", "timeline"]

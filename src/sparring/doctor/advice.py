@@ -1,0 +1,115 @@
+"""What each finding means, and what to try: settings that the run's recipe has, written to be pasted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sparring.doctor.chart import Chart
+
+EXPLANATIONS = {
+    "discriminator_won":
+        "The discriminator tells every sample from the data, and the samples are still far away. Its loss has left log 4 for zero, and "
+        "where it is that sure, log(1 - D(G(z))) is flat: the generator is told that it is wrong and hardly in which direction "
+        "(Goodfellow et al., 2014, section 3; Arjovsky and Bottou, 2017).",
+    "generator_won":
+        "The discriminator's loss stands where it would stand if samples and data were the same (log 4 for the first GAN), and they "
+        "are not: it is too weak to see the difference, so there is nothing that the generator could learn from it.",
+    "mode_collapse":
+        "A part of the data has hardly any samples. The generator makes what fools this discriminator, again and again, and nothing in "
+        "the game asks it for variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data without samples, `support` the "
+        "number of different samples beside that of the data by the birthday paradox (Arora and Zhang, 2017).",
+    "oscillation":
+        "The samples move round and round instead of settling. Near an equilibrium the two gradients turn around it, and steps that are "
+        "too large, or have momentum, spiral outwards (Mescheder et al., 2018). A penalty on D's slopes, or smaller steps, bend them back.",
+    "diverging":
+        "Losses or samples have grown beyond anything in the data. Every step is larger than the one before it needs to be mended, and "
+        "numbers that are not finite come next.",
+    "discriminator_overfitting":
+        "The discriminator judges training samples and held-out samples differently: it learns the training set by heart "
+        "(r_v of Karras et al., 2020), and what it tells the generator is about those samples alone.",
+    "memorization":
+        "Generated samples lie nearer to training samples than other real samples do: the generator repeats its data "
+        "(Meehan et al., 2020). Scores against the training set will look better than the model is.",
+    "augmentation_leak":
+        "Samples are nearer to augmented images than to plain ones: the generator has learned the augmentation. That happens when a "
+        "change is applied so often that the plain image is no longer the likeliest (Karras et al., 2020, section 2.2).",
+    "dead_units":
+        "Many rectifiers give zero for every sample. Zero has no gradient, so they never come back, and the network is as narrow as "
+        "what is left of it. Large steps kill them.",
+    "penalty_too_strong":
+        "The penalty keeps the discriminator nearly constant. Its loss stands where it would if samples and data were the same, and they "
+        "are far apart: there is no slope for the generator to follow.",
+    "penalty_too_weak":
+        "The critic's slopes are far from one, so its scores are no Wasserstein distance (Gulrajani et al., 2017, eq. 3), and the "
+        "generator's gradients are of any size.",
+    "learning_rate_too_high":
+        "Each step is a large part of the weights, long after the beginning, and the samples are far from the data.",
+    "learning_too_slowly":
+        "Both players hardly move, and the samples are far from the data. The steps are too small for a run of this length.",
+    "learning_rate_imbalance":
+        "One player takes far larger steps, beside its weights, than the other, who cannot answer in time (Heusel et al., 2017).",
+    "critic_behind":
+        "The critic often scores generated samples above real ones, which no critic at its optimum does: zero everywhere would be better "
+        "(Arjovsky et al., 2017, eq. 2). Its gradient then points nowhere in particular.",
+    "critic_too_tight":
+        "The critic gives nearly the same score everywhere: its weights are clipped so near to zero that its slope vanishes, and with it "
+        "the generator's gradient (Gulrajani et al., 2017, section 3).",
+    "data_too_small":
+        "There are so few images that a discriminator knows each of them after some epochs (Karras et al., 2020, figure 1).",
+    "data_broken":
+        "A column of the data never changes, or many samples stand in it more than once. A discriminator sees such things at once, and "
+        "a generator never gets them quite right.",
+}
+
+
+def advice(name: str, chart: Chart) -> tuple[str, ...]:
+    """At most two sets of settings, the likelier cure first; only settings that this run's recipe has, and that would change."""
+    c = chart.settings
+    lr = number(c.get("lr"))
+    slower, faster = ({"lr": f"{lr / 10:.3g}"}, {"lr": "0.001"}) if lr else ({}, {})
+    usual = {"lr": f"{min(lr, 1e-3):.3g}"} if lr else {}
+    r1 = {"penalty": "r1", "penalty_weight": "0.1"}
+    width = max(64, int(number(c.get("width"))))
+    calm = usual | {"beta1": "0", "decay": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
+    calm |= {"clip": "0"} if "objective" in c else {}           # where the objective is Wasserstein's for good, something must clip
+    weight = {key: f"{value / 100:.3g}" for key in ("penalty_weight", "gamma") if (value := number(c.get(key)))}
+    wanted: dict[str, list[Mapping[str, str]]] = {
+        "discriminator_won": [calm | {"discriminator_steps": "1", "lr": "0.002"},
+                              {"objective": "nonsaturating", "discriminator_steps": "1"}],
+        "generator_won": [{"discriminator_steps": "5"}, faster],
+        "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1", "width": str(width)}, {"pack": "2"}],
+        "oscillation": [calm | {"lr": "0.002"}, {"beta1": "0", **slower}],
+        "diverging": [calm | {"lr": "0.002"}, slower],
+        "discriminator_overfitting": [{"augment": "diff"}, r1],
+        "memorization": [{"augment": "diff"}, {"width": str(max(4, int(number(c.get("width")) // 2)))}],
+        "augmentation_leak": [{"augment": "none"}],
+        "dead_units": [{"slope": "0.2"} | calm | {"lr": "0.002"}, slower],
+        "penalty_too_strong": [{"penalty_weight": "0.1", "gamma": "0.2", "lr": "0.002"}, weight],
+        "penalty_too_weak": [{"penalty_weight": f"{10 * number(c.get('penalty_weight')):.3g}"}, {"critic_steps": "5"}],
+        "learning_rate_too_high": [slower],
+        "learning_too_slowly": [{"lr": "0.002"}, {"steps": str(10 * max(1, chart.steps))}],
+        "learning_rate_imbalance": [{"lr": "0.001", "discriminator_steps": "1"}],
+        "critic_behind": [{"critic_steps": "10", "discriminator_steps": "5"}, slower],
+        "critic_too_tight": [{"clip": "0.05", "lr": "0.0005"}, {"clip": "0.01"}],
+        "data_too_small": [{"augment": "diff"}],
+        "data_broken": [],
+    }
+    if name in ("memorization", "data_too_small", "discriminator_overfitting") and chart.kind != "images":
+        wanted[name] = [r1]
+    tries = [words(one, c) for one in wanted.get(name, [])]
+    return tuple(dict.fromkeys(line for line in tries if line))[:2]
+
+
+def words(wanted: Mapping[str, str], settings: Mapping[str, Any]) -> str:
+    """`key=value key=value` of what the recipe has and does not have so already."""
+    return " ".join(f"{key}={value}" for key, value in wanted.items() if key in settings and not same(settings[key], value))
+
+
+def same(now: Any, value: str) -> bool:
+    try:
+        return float(now) == float(value)
+    except (TypeError, ValueError):
+        return str(now) == value
+
+
+def number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,118 @@
+"""From all the signs to one verdict."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sparring.doctor.advice import EXPLANATIONS, advice
+from sparring.doctor.chart import Chart, Moment, Rows, chart
+from sparring.doctor.finding import Diagnosis, Finding
+from sparring.doctor.signs import ALWAYS, AT_ONCE, SIGNS, Case
+from sparring.doctor.thresholds import CALIBRATED, Thresholds
+
+MASKS = {                                           # findings that another one explains
+    "diverging": ("oscillation", "mode_collapse", "discriminator_won", "learning_rate_too_high", "learning_rate_imbalance",
+                  "penalty_too_weak", "critic_behind", "dead_units"),
+    "dead_units": ("learning_rate_too_high",),
+    "oscillation": ("learning_rate_too_high", "critic_behind"),
+    "learning_too_slowly": ("mode_collapse", "generator_won", "penalty_too_strong", "discriminator_won", "critic_behind"),
+    "critic_too_tight": ("mode_collapse", "critic_behind", "learning_rate_imbalance"),
+    "penalty_too_strong": ("mode_collapse", "oscillation", "diverging"),
+    "mode_collapse": ("learning_rate_too_high",),
+    "memorization": ("data_too_small", "discriminator_overfitting"),
+}
+
+
+def diagnose(log: Rows, health: Rows, config: Mapping[str, Any], limits: Thresholds = CALIBRATED) -> Diagnosis:
+    """What is to be said of a run, from the rows of its log.jsonl and health.jsonl and its config.json, as far as they go.
+
+    A finding is a sign that was there in the last `limits.streak` check-ups.  Nothing here raises for rows that lack something.
+    """
+    return judge(chart(log, health, config), limits)
+
+
+def judge(run: Chart, limits: Thresholds = CALIBRATED) -> Diagnosis:
+    """The same, of a chart."""
+    last = max([run.last, *(m.step for m in run.moments[-1:])])
+    found = findings(run, limits)
+    if any(finding.severity == "failure" for finding in found):
+        return Diagnosis("failing", found, last)
+    if why := unclear(run, limits):
+        return Diagnosis("unclear", found, last, why)
+    flat = settled(run, limits)
+    if flat is not None and not any(finding.severity == "warning" for finding in found):
+        return Diagnosis("converged", (*found, flat), last)
+    return Diagnosis("healthy", found, last)
+
+
+def timeline(run: Chart, limits: Thresholds = CALIBRATED) -> list[tuple[int, Diagnosis]]:
+    """After every check-up, what would have been said then."""
+    return [(moment.step, judge(replace(run, moments=run.moments[:i + 1], last=moment.step), limits))
+            for i, moment in enumerate(run.moments)]
+
+
+def findings(run: Chart, limits: Thresholds) -> tuple[Finding, ...]:
+    """Every sign that has been there long enough, without those that a worse one explains."""
+    found = {}
+    for name, (_, severity) in SIGNS.items():
+        first, evidence = streak(run, name, limits)
+        if evidence is not None:
+            found[name] = Finding(name, severity, (first, run.moments[-1].step), rounded(evidence), EXPLANATIONS[name],
+                                  advice(name, run))
+    masked = {weaker for name in found for weaker in MASKS.get(name, ())}
+    kept = (finding for name, finding in found.items() if name not in masked)
+    return tuple(sorted(kept, key=lambda finding: ("failure", "warning", "note").index(finding.severity)))
+
+
+def streak(run: Chart, name: str, limits: Thresholds) -> tuple[int, dict[str, float] | None]:
+    """Since which round the sign has been there without a break, and its newest evidence; None when not for long enough."""
+    sign, _ = SIGNS[name]
+    least, newest, first, length = 1 if name in AT_ONCE else limits.streak, None, 0, 0
+    for end in range(len(run.moments), 0, -1):
+        case = Case(run, run.moments[:end], limits)
+        evidence = None if case.early and name not in ALWAYS else sign(case)
+        if evidence is None:
+            break
+        newest, first, length = newest or evidence, run.moments[end - 1].step, length + 1
+    return first, newest if length >= least else None
+
+
+def unclear(run: Chart, limits: Thresholds) -> str:
+    """Why there can be no verdict; empty when there can."""
+    if not run.moments:
+        return "this run wrote no check-ups: it began before there were any, or without them" if run.last else "there is no check-up yet"
+    if len(run.moments) < limits.least:
+        return f"there are {len(run.moments)} check-ups so far, and a verdict takes {limits.least}"
+    if run.moments[-1].of("distance") is None:
+        return "its samples cannot be compared with the data"
+    first, now = run.moments[0].health.get("distance", 0.0), run.moments[-1].health["distance"]
+    far = Case(run, run.moments, limits).far
+    if far is not None and now > first - limits.flat:
+        return f"its samples are far from the data (distance {now:.2g}), no nearer than at first, and no known sign says why"
+    return ""
+
+
+def settled(run: Chart, limits: Thresholds) -> Finding | None:
+    """Converged: over the last third of the check-ups the samples are as near as chance lets them be, and come no nearer."""
+    recent = run.moments[-max(limits.streak + 1, len(run.moments) // 3):]
+    near = [ratio(moment) for moment in recent]
+    if len(recent) <= limits.streak or any(one is None or one > limits.close for one in near):
+        return None
+    distances = [moment.health["distance"] for moment in recent]
+    if max(distances) - min(distances) > limits.flat or any((m.of("missing") or 0.0) > limits.missing / 2 for m in recent):
+        return None
+    evidence = {"distance": distances[-1], "chance": recent[-1].health["floor"], "change": max(distances) - min(distances)}
+    if (support := recent[-1].of("support")) is not None and support > 1 / limits.support:     # spread out where the data are narrow
+        return None
+    return Finding("converged", "note", (recent[0].step, recent[-1].step), rounded(evidence),
+                   "Samples are about as near to the data as two sets of real samples are to each other, and have not come nearer for a "
+                   "while. More rounds will change little that this can see.")
+
+
+def ratio(moment: Moment) -> float | None:
+    distance, floor = moment.of("distance"), moment.of("floor")
+    return None if distance is None or not floor else distance / floor
+
+
+def rounded(evidence: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.4g}") for name, value in evidence.items()}

@@ -1,0 +1,251 @@
+"""The signs: each a pure function of a moment (and what came before) to the numbers that show it, or None.
+
+A sign that lacks what it needs says None: a run of a recipe with other turns or other watched values is judged by its samples alone.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sparring.doctor.chart import Chart, Moment
+from sparring.doctor.finding import Severity
+from sparring.doctor.thresholds import Thresholds
+
+Evidence = dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a sign looks at: the moments so far, the newest last."""
+
+    chart: Chart
+    so_far: tuple[Moment, ...]
+    limits: Thresholds
+
+    @property
+    def now(self) -> Moment:
+        return self.so_far[-1]
+
+    @property
+    def early(self) -> bool:
+        """The first fifth of the run, in which everything moves."""
+        return self.now.step < 0.2 * self.chart.steps
+
+    @property
+    def far(self) -> float | None:
+        """The samples' distance from the data while it is large."""
+        distance, floor = self.now.of("distance"), self.now.of("floor") or 0.0
+        return distance if distance is not None and distance > max(self.limits.far, 3 * floor) else None
+
+
+Sign = Callable[[Case], Evidence]
+
+
+def discriminator_won(case: Case) -> Evidence:
+    """D is sure of every sample while samples are far from the data: log(1 - D(G(z))) is flat there (Goodfellow et al., 2014,
+    section 3; Arjovsky and Bottou, 2017, theorem 2.4)."""
+    now, limits, distance = case.now, case.limits, case.far
+    real, fake, accuracy = now.of("judge/train"), now.of("judge/fake"), now.logged("accuracy")
+    if distance is None:
+        return None
+    if real is not None and fake is not None and accuracy is not None:
+        won = real - fake >= limits.gap and accuracy >= limits.sure
+        return {"logit_gap": real - fake, "accuracy": accuracy, "distance": distance} if won else None
+    loss, blind = now.loss("discriminator"), case.chart.blind
+    if loss is None or blind is None or case.chart.objective in ("wasserstein", "hinge"):
+        return None
+    return {"loss_share": loss / blind, "distance": distance} if loss < limits.share * blind else None
+
+
+def discriminator_blind(case: Case) -> Evidence:
+    """D cannot tell (a loss of log 4, or what that is under the objective) though the samples are far from the data."""
+    loss, blind, distance = case.now.loss("discriminator"), case.chart.blind, case.far
+    if distance is None or loss is None or blind is None or abs(loss / blind - 1) > case.limits.blind:
+        return None
+    return {"loss": loss, "loss_if_it_cannot_tell": blind, "distance": distance}
+
+
+def penalty_too_strong(case: Case) -> Evidence:
+    return discriminator_blind(case) if penalized(case) and not slow(case) else None
+
+
+def generator_won(case: Case) -> Evidence:
+    return discriminator_blind(case) if not penalized(case) and not slow(case) and wandering(case) is None else None
+
+
+def penalized(case: Case) -> bool:
+    penalty = case.chart.settings.get("penalty", "none")
+    return "gamma" in case.chart.settings or (penalty != "none" and bool(case.chart.settings.get("penalty_weight")))
+
+
+def mode_collapse(case: Case) -> Evidence:
+    """A part of the data has no samples, or all samples are nearly one (Arora and Zhang, 2017, for the estimate of the support)."""
+    now, limits = case.now, case.limits
+    missing, support, spread = now.of("missing"), now.of("support"), now.of("spread")
+    if missing is None or support is None or spread is None or spread > limits.huge or (now.of("distance") or 0.0) > limits.huge:
+        return None
+    floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
+    partial = missing >= limits.missing and distance > 2 * floor
+    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2)
+    offset = ((now.of("place/0") or 0.0) ** 2 + (now.of("place/1") or 0.0) ** 2) ** 0.5
+    if partial and not total and offset > 0.5 and spread > 0.8 and wandering(case) is not None:
+        return None                                             # as wide as ever, and in passing
+    return {"missing": missing, "support": support, "spread": spread} if partial or total else None
+
+
+def wandering(case: Case) -> Evidence:
+    """The middle of the samples goes round and round (Mescheder et al., 2018, section 2: gradients turn instead of pointing home)."""
+    many = 5
+    recent = case.so_far[-many:]
+    if len(recent) < many or any(m.of("live/place/0") is None for m in recent):
+        return None
+    at = [(m.health["live/place/0"], m.health["live/place/1"]) for m in recent]
+    ways = [((a - c) ** 2 + (b - d) ** 2) ** 0.5 for (a, b), (c, d) in itertools.pairwise(at)]
+    straight = ((at[0][0] - at[-1][0]) ** 2 + (at[0][1] - at[-1][1]) ** 2) ** 0.5
+    mean = sum(ways) / len(ways)
+    if mean < case.limits.wander or sum(ways) < case.limits.turns * straight or mean > case.limits.huge:
+        return None
+    return {"way_between_checkups": mean, "way_over_distance": sum(ways) / max(straight, 1e-3)}
+
+
+def oscillation(case: Case) -> Evidence:
+    return wandering(case) if case.far is not None else None
+
+
+def diverging(case: Case) -> Evidence:
+    """Samples are larger than anything in the data, or D's loss is far above that of a D that says the same of everything: its steps
+    do harm, and the NaN is yet to come."""
+    now, limits = case.now, case.limits
+    spread, distance, loss = now.of("live/spread"), now.of("distance"), now.loss("discriminator")
+    loud = 0.0
+    if loss is not None:
+        loud = loss / case.chart.blind if case.chart.blind else abs(loss) / (limits.scores * max(distance or 0.0, 1.0))
+    broken = spread is None and "gradient/generator" in now.health
+    loud_enough = loud > (limits.loud if case.far is not None else 3 * limits.loud)
+    if broken or (spread or 0.0) > limits.huge or (distance or 0.0) > limits.huge or loud_enough:
+        return {"spread": spread or 0.0, "distance": distance or 0.0, "loss_over_usual": loud}
+    return None
+
+
+def learning_rate_too_high(case: Case) -> Evidence:
+    """Steps are large beside the weights, long after the beginning."""
+    paces = paces_of(case.now)
+    if not paces or max(paces.values()) < case.limits.hasty or case.far is None:
+        return None
+    return {f"pace_{name}": pace for name, pace in paces.items()}
+
+
+def learning_too_slowly(case: Case) -> Evidence:
+    """Samples are far from the data and hardly anything moves, before the learning rate falls to its end."""
+    return {**{f"pace_{name}": pace for name, pace in paces_of(case.now).items()}, "distance": case.far or 0.0} if slow(case) else None
+
+
+def slow(case: Case) -> bool:
+    """Neither player has ever taken a step of any size; that the learning rate falls at the end does not count."""
+    paces = [max(paces_of(moment).values(), default=1.0) for moment in case.so_far]
+    return case.far is not None and max(paces) < case.limits.still
+
+
+def paces_of(moment: Moment) -> dict[str, float]:
+    return {key.removeprefix("pace/"): value for key, value in moment.health.items() if key.startswith("pace/")}
+
+
+def learning_rate_imbalance(case: Case) -> Evidence:
+    """One player's steps are far larger, beside its weights, than the other's (Heusel et al., 2017, for two time scales)."""
+    paces = paces_of(case.now)
+    if case.far is None or len(paces) != 2 or min(paces.values()) <= 0:
+        return None
+    most, least = max(paces.values()), min(paces.values())
+    return {f"pace_{name}": pace for name, pace in paces.items()} if most > case.limits.uneven * least else None
+
+
+def discriminator_overfitting(case: Case) -> Evidence:
+    """r_v: D tells training from held-out samples as it should tell real from generated ones (Karras et al., 2020, eq. 1)."""
+    train, unseen, fake = (case.now.of(f"judge/{name}") for name in ("train", "unseen", "fake"))
+    if train is None or unseen is None or fake is None or train - fake < 1.0:
+        return None
+    r_v = (train - unseen) / (train - fake)
+    return {"r_v": r_v, "r_t": case.now.of("judge/sure") or 0.0} if r_v > case.limits.overfit else None
+
+
+def memorization(case: Case) -> Evidence:
+    """Samples lie nearer to training samples than real ones do (Meehan et al., 2020)."""
+    copied = case.now.of("copied")
+    return {"copied": copied} if copied is not None and copied < case.limits.copied and (case.now.of("spread") or 0.0) > 0.5 else None
+
+
+def augmentation_leak(case: Case) -> Evidence:
+    """Samples are nearer to augmented images than to images (Karras et al., 2020, section 2.2)."""
+    leak = case.now.of("leak")
+    return {"leak": leak} if leak is not None and leak < case.limits.leak else None
+
+
+def dead_units(case: Case) -> Evidence:
+    """Rectifiers that are off for every sample pass no gradient on and never come back."""
+    dead = {key.replace("/", "_"): value for key, value in case.now.health.items() if key.startswith("dead/")}
+    return dead if dead and max(dead.values()) >= case.limits.dead else None
+
+
+def critic_too_tight(case: Case) -> Evidence:
+    """A critic whose scores are nearly the same everywhere: its slope is far below one (Gulrajani et al., 2017, section 3)."""
+    real, fake, distance = case.now.logged("score(x)"), case.now.logged("score(G(z))"), case.far
+    if case.chart.objective != "wasserstein" or real is None or fake is None or distance is None:
+        return None
+    slope = abs(real - fake) / distance
+    return {"slope": slope, "distance": distance} if slope < case.limits.tight else None
+
+
+def critic_behind(case: Case) -> Evidence:
+    """A critic at its optimum never scores generated samples above real ones: f = 0 would be better (Arjovsky et al., 2017, eq. 2)."""
+    if case.chart.objective != "wasserstein" or case.far is None:
+        return None
+    losses = [row["discriminator/adversarial"] for row in case.now.rows if "discriminator/adversarial" in row]
+    share = sum(loss > 0 for loss in losses) / len(losses) if losses else 0.0
+    return {"share_of_rounds": share} if share > case.limits.behind else None
+
+
+def penalty_too_weak(case: Case) -> Evidence:
+    """Slopes far from one in spite of the gradient penalty (Gulrajani et al., 2017, eq. 3)."""
+    weight = case.chart.settings.get("penalty_weight")
+    term = case.now.means.get("discriminator/gradient")
+    if term is None or not isinstance(weight, int | float) or weight <= 0 or case.far is None:
+        return None
+    return {"slopes": term / weight} if term / weight > case.limits.steep else None
+
+
+def data_broken(case: Case) -> Evidence:
+    """Numbers that never change, or samples that stand there again and again."""
+    facts, limits = case.chart.facts, case.limits
+    constant = facts.get("data/constant", 0.0) if case.chart.kind == "vectors" else 0.0
+    repeated = facts.get("data/repeated", 0.0)
+    return {"constant": constant, "repeated": repeated} if constant > 0 or repeated > limits.repeated else None
+
+
+def data_too_small(case: Case) -> Evidence:
+    """So few images that a discriminator learns them by heart (Karras et al., 2020, figure 1)."""
+    samples = case.chart.facts.get("data/samples")
+    return {"samples": samples} if samples is not None and case.chart.kind == "images" and samples < case.limits.small else None
+
+
+SIGNS: dict[str, tuple[Sign, Severity]] = {         # the worst first
+    "diverging": (diverging, "failure"),
+    "data_broken": (data_broken, "failure"),
+    "dead_units": (dead_units, "failure"),
+    "learning_too_slowly": (learning_too_slowly, "failure"),
+    "critic_too_tight": (critic_too_tight, "failure"),
+    "discriminator_won": (discriminator_won, "failure"),
+    "penalty_too_strong": (penalty_too_strong, "failure"),
+    "mode_collapse": (mode_collapse, "failure"),
+    "oscillation": (oscillation, "failure"),
+    "memorization": (memorization, "failure"),
+    "generator_won": (generator_won, "failure"),
+    "augmentation_leak": (augmentation_leak, "warning"),
+    "discriminator_overfitting": (discriminator_overfitting, "warning"),
+    "penalty_too_weak": (penalty_too_weak, "warning"),
+    "critic_behind": (critic_behind, "warning"),
+    "learning_rate_too_high": (learning_rate_too_high, "warning"),
+    "learning_rate_imbalance": (learning_rate_imbalance, "warning"),
+    "data_too_small": (data_too_small, "warning"),
+}
+AT_ONCE = ("data_broken", "data_too_small")         # signs that one look suffices for
+ALWAYS = (*AT_ONCE, "diverging", "learning_too_slowly")     # the others mean nothing in the first fifth of a run

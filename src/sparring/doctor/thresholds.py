@@ -1,0 +1,49 @@
+"""Every number that a sign is held against: derived, published, or calibrated by `benchmarks/doctor.py` on half of its labelled runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Distances are in deviations of the data; beliefs are probabilities; the rest are ratios."""
+
+    # how far samples are from the data
+    far: float = 0.35               # calibrated: `distance` above this (and above three floors) is a generator that has not learned
+    close: float = 2.0              # floors within which samples count as arrived; chance alone gives about one
+    flat: float = 0.1               # change of the distance, in deviations, that counts as none
+
+    # the balance of the game (Goodfellow et al., 2014, section 4.1: D = 1/2 and a loss of log 4 where D cannot tell)
+    sure: float = 0.85              # accuracy of a D that has won; calibrated
+    gap: float = 8.0                # of mean logits on real and generated samples: then 1 - D(G(z)) has a slope below exp(-4); calibrated
+    share: float = 0.25             # of the loss of a D that cannot tell, below which D has won; calibrated
+    blind: float = 0.06             # relative distance of D's loss from that of a D that cannot tell; calibrated
+
+    # samples beside the data
+    missing: float = 0.1           # share of the data that has less than a quarter of its due; calibrated
+    point: float = 0.2              # spread over that of the data, below which all samples are one; calibrated
+    support: float = 0.4            # effective number of samples over that of the data (Arora and Zhang, 2017); calibrated
+    copied: float = 0.65            # distance to the training set over that of a real sample (Meehan et al., 2020); calibrated
+    leak: float = 0.9               # distance to augmented data over that to the data: below 1 samples are nearer to the former
+    overfit: float = 0.5            # r_v of Karras et al. (2020, eq. 1), who find 0.5 too far
+    small: int = 200                # images: a tenth of the smallest set in Karras et al. (2020, figure 1)
+    repeated: float = 0.3           # share of samples that stand in the data more than once
+
+    # movement
+    wander: float = 0.2             # mean way of the samples' middle between two check-ups, in deviations; calibrated
+    turns: float = 1.2              # way over distance between the ends, of a middle that goes nowhere; calibrated
+    huge: float = 5.0               # spread or distance, in deviations of the data, that no sample of the data has
+    loud: float = 3.0               # D's loss over that of a D that says the same of everything; calibrated
+    scores: float = 20.0            # of a critic's loss: over the samples' distance, which slopes near one do not exceed; calibrated
+    hasty: float = 0.03             # last step over the weights after the first fifth of the run; calibrated (1e-3 is customary)
+    still: float = 1e-3             # the largest such step ever, of players that do not move; calibrated
+    uneven: float = 30.0            # paces of the players, one over the other
+    dead: float = 0.4               # share of a player's rectifiers that are off for every sample; calibrated
+    tight: float = 1e-3             # critic's scores of real less generated samples, over their distance; calibrated
+    behind: float = 0.3             # share of rounds in which a critic scores generated samples above real ones; at its optimum none
+    steep: float = 1.0              # mean of (|slope| - 1)^2, which the penalty is to keep near zero
+
+    streak: int = 2                 # check-ups in a row that a sign must be there
+    least: int = 3                  # check-ups without which there is no verdict
+
+
+CALIBRATED = Thresholds()

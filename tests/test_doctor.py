@@ -1,0 +1,243 @@
+"""The doctor: signs in closed form, verdicts on small runs, bad input, and that looking changes nothing."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import CELLS, small_images
+from shell import Shell
+from sparring import api, consulting
+from sparring.attending import attend
+from sparring.checkup import checkup, likeness, standard
+from sparring.data.source import Finite
+from sparring.data.space import Vectors
+from sparring.data.synthetic import Quadratic, gaussian, grid, ring
+from sparring.doctor import chart, diagnose, timeline
+from sparring.doctor.advice import EXPLANATIONS, advice
+from sparring.doctor.signs import SIGNS
+from sparring.errors import InputError
+from sparring.prepare import Wish, prepare
+from sparring.recipes import RECIPES
+from sparring.rng import generator
+from sparring.run import read_lines
+
+LOG4 = 2 * math.log(2)
+FAST = {"steps": 100, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,
+        "score_every": 10**9, "check_every": 5}
+GOOD = {"distance": 0.1, "floor": 0.08, "missing": 0.0, "support": 1.0, "spread": 1.0, "live/place/0": 0.0, "live/place/1": 0.0,
+        "live/spread": 1.0, "pace/generator": 0.005, "pace/discriminator": 0.005, "gradient/generator": 1.0}
+BAD = GOOD | {"distance": 1.0}
+CONFIG = {"recipe": "gan", "settings": {"steps": 100, "objective": "nonsaturating", "penalty": "none", "penalty_weight": 1.0, "lr": 1e-3,
+                                        "discriminator_steps": 1}, "space": {"kind": "vectors"}}
+
+
+def told(row, log=None, config=CONFIG, looks=10):
+    """What is found when every check-up of a run says the same."""
+    steps = range(10, 10 * looks + 1, 10)
+    return diagnose([{"step": s, **(log or {})} for s in steps], [{"step": s, **row} for s in steps], config)
+
+
+def names(found):
+    return [finding.name for finding in found.findings]
+
+
+def test_a_good_run_converges_and_a_young_one_is_unclear():
+    assert told(GOOD).verdict == "converged"
+    assert told(GOOD, looks=1).verdict == "unclear"
+    assert diagnose([], [], {}).verdict == "unclear"
+    falling = [{"step": s, **GOOD, "distance": 2 / s} for s in range(10, 101, 10)]
+    assert diagnose([], falling[:5], CONFIG).verdict in ("healthy", "converged")
+
+
+@pytest.mark.parametrize(("name", "row", "log", "more"), [
+    ("discriminator_won", BAD | {"judge/train": 6.0, "judge/fake": -9.0}, {"discriminator/accuracy": 1.0}, {}),
+    ("generator_won", BAD, {"discriminator/adversarial": LOG4}, {}),
+    ("penalty_too_strong", BAD, {"discriminator/adversarial": LOG4}, {"penalty": "r1"}),
+    ("mode_collapse", BAD | {"missing": 0.8, "support": 0.1, "spread": 0.1}, {}, {}),
+    ("diverging", BAD | {"live/spread": 40.0}, {}, {}),
+    ("diverging", BAD, {"discriminator/adversarial": 20.0}, {}),
+    ("dead_units", BAD | {"dead/generator": 0.9}, {}, {}),
+    ("learning_too_slowly", BAD | {"pace/generator": 1e-6, "pace/discriminator": 1e-6}, {}, {}),
+    ("memorization", GOOD | {"copied": 0.2}, {}, {}),
+    ("augmentation_leak", BAD | {"leak": 0.5}, {}, {}),
+    ("discriminator_overfitting", GOOD | {"judge/train": 3.0, "judge/unseen": -2.0, "judge/fake": -3.0, "judge/sure": 1.0}, {}, {}),
+    ("learning_rate_imbalance", BAD | {"pace/generator": 1e-5}, {}, {}),
+    ("critic_too_tight", BAD, {"discriminator/score(x)": 1e-6, "discriminator/score(G(z))": 0.0}, {"objective": "wasserstein"}),
+    ("critic_behind", BAD, {"discriminator/adversarial": 0.1}, {"objective": "wasserstein"}),
+    ("penalty_too_weak", BAD, {"discriminator/gradient": 9.0}, {"penalty": "gradient"}),
+    ("data_broken", GOOD | {"data/repeated": 0.9}, {}, {}),
+])
+def test_each_sign(name, row, log, more):
+    """The numbers that a sign is made of raise it, its actions exist, and a good run raises none of them."""
+    found = told(row, log, CONFIG | {"settings": CONFIG["settings"] | more})
+    assert name in names(found)
+    finding = next(f for f in found.findings if f.name == name)
+    assert finding.explanation and finding.evidence and finding.steps[0] <= finding.steps[1] == 100
+    assert found.verdict == ("failing" if finding.severity == "failure" else found.verdict)
+
+
+def test_oscillation_is_seen_in_the_way_of_the_middle():
+    round_and_round = [{"step": s, **BAD, "live/place/0": math.cos(s / 6), "live/place/1": math.sin(s / 6)} for s in range(10, 101, 10)]
+    assert "oscillation" in names(diagnose([], round_and_round, CONFIG))
+    straight = [{"step": s, **BAD, "live/place/0": s / 40} for s in range(10, 101, 10)]
+    assert "oscillation" not in names(diagnose([], straight, CONFIG))
+
+
+def test_every_sign_is_explained_and_every_action_exists():
+    assert set(EXPLANATIONS) == set(SIGNS)
+    for recipe in (recipe for recipe, source in CELLS if source == "density"):      # translators have no check-ups
+        entry = RECIPES[recipe]
+        given = entry.settings(**entry.defaults(ring().space)).model_dump()
+        run = chart([], [], {"recipe": recipe, "settings": given})
+        for name in SIGNS:
+            for action in advice(name, run):
+                changes = dict(word.split("=") for word in action.split())
+                entry.settings(**{**given, **changes})          # pydantic raises for what does not exist or fit
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from([*GOOD, "step", "judge/train", "data/repeated", "strange"]),
+                                st.one_of(st.floats(), st.integers(), st.text(), st.none()))),
+       st.lists(st.dictionaries(st.sampled_from(["step", "translator/cycle", "D/D(x)", "a/D(x)"]), st.floats() | st.integers())),
+       st.sampled_from([{}, {"settings": 3}, {"settings": {"steps": "x", "lr": None}}, CONFIG]))
+def test_strange_rows_never_raise(health, log, config):
+    assert diagnose(log, health, config).verdict in ("healthy", "failing", "converged", "unclear")
+
+
+# ------------------------------------------------------------------------------------------------- the check-up
+@pytest.mark.parametrize("source", [ring(), grid(), gaussian(), Quadratic(), small_images(200)],
+                         ids=["ring", "grid", "1d", "curves", "images"])
+def test_likeness_of_the_data_and_of_one_point(source):
+    data = standard(source, 0)
+    if isinstance(source, Finite):
+        made = source.at(torch.randint(len(source), (data.n,), generator=generator(1, "t"))).x.flatten(1)
+    else:
+        made = source.space.encode(source.draw(data.n, generator(1, "other")))
+    same, point = likeness(made, data, 0, False), likeness(made[:1].expand(data.n, -1) + 1e-4, data, 0, False)
+    assert same["distance"] < 3 * same["floor"] and same["missing"] < 0.1 and 0.6 < same["support"] < 1.6
+    assert abs(same["spread"] - 1) < 0.15
+    assert point["missing"] > 0.4 and point["support"] < 0.3 and point["spread"] < 0.01 and point["distance"] > 3 * point["floor"]
+
+
+def test_half_of_the_ring_is_half_missing_and_half_the_support():
+    data, truth = standard(ring(), 0), ring()
+    x = truth.draw(2000, generator(1, "half"))
+    half = truth.space.encode(x[x[:, 0] > 0.1])[:data.n]
+    found = likeness(half, data, 0, False)
+    assert 0.5 < found["missing"] < 0.75                        # three of eight are left
+    assert found["support"] == pytest.approx(3 / 8, abs=0.08)
+
+
+def test_copies_are_nearer_than_chance():
+    points = torch.randn(30, 4, generator=generator(0, "p"))
+    source = Finite(Vectors((0.0,) * 4, (1.0,) * 4), points)
+    data = standard(source, 0)
+    copies = points[torch.arange(data.n) % 30] + 0.01
+    fresh = torch.randn(data.n, 4, generator=generator(1, "p"))
+    assert likeness(copies, data, 0, False)["copied"] < 0.1 < 0.7 < likeness(fresh, data, 0, False)["copied"]
+
+
+@pytest.mark.parametrize("recipe", ["gan", "r3gan", "vae"])
+def test_looking_changes_nothing(recipe, tmp_path):
+    """A run that is checked often ends with the same bits as one that never is, and each check-up is a function of the run."""
+    few = {name: value for name, value in FAST.items() if name in ("steps", "batch", "width", "threads", "show_every", "score_every")}
+    few |= {"steps": 12, "batch": 8, "width": 8}
+    source, models = small_images(), {}
+    for name, every in (("often", 2), ("again", 2), ("never", 0)):
+        prepared = prepare(Wish(recipe, source, few), tmp_path / name)
+        api.run(replace(prepared, plan=replace(prepared.plan, check_every=every, show_every=0, score_every=0)), api.Silent())
+        models[name] = (tmp_path / name / "model" / "model.safetensors").read_bytes()
+    assert models["often"] == models["never"]
+    assert (tmp_path / "often/health.jsonl").read_text() == (tmp_path / "again/health.jsonl").read_text() != ""
+    assert not (tmp_path / "never/health.jsonl").exists()
+
+
+def test_a_stopped_run_has_the_same_check_ups(tmp_path):
+    given = FAST | {"steps": 60, "save_every": 15}
+    for name, stops in (("whole", (60,)), ("pieces", (20, 45, 60))):
+        for stop in stops:
+            prepared = prepare(Wish("gan", "gaussian", given), tmp_path / name)
+            api.run(replace(prepared, plan=replace(prepared.plan, steps=stop, score_every=0)), api.Silent())
+    rows = {name: {row["step"]: row for row in read_lines(tmp_path / name / "health.jsonl")} for name in ("whole", "pieces")}
+    assert all(rows["pieces"][step] == row for step, row in rows["whole"].items())
+
+
+def test_a_checkup_leaves_randomness_and_modes_alone(tmp_path):
+    prepared = prepare(Wish("gan", small_images(), {"steps": 3, "batch": 8, "width": 8, "threads": 1}), tmp_path / "run")
+    try:
+        data, before = standard(prepared.source, 0), torch.get_rng_state()
+        row = checkup(prepared.game, data, 0, augmented=True)
+        assert torch.equal(before, torch.get_rng_state())
+        assert row["leak"] > 0 and all(math.isfinite(value) for value in row.values())
+        assert all(player.net.training for player in prepared.game.players.values())
+    finally:
+        prepared.folder.unlock()
+
+
+# ---------------------------------------------------------------------------------------------------- whole runs
+@pytest.mark.parametrize(("data", "given", "name"), [
+    ("gaussian", {"lr": 1e-6}, "learning_too_slowly"),
+    ("ring", {"penalty": "r1", "penalty_weight": 3000}, "penalty_too_strong"),
+    ("gaussian", {"objective": "least_squares", "lr": 0.5, "decay": 0}, "diverging"),
+])
+def test_runs_that_fail_are_told_before_half_of_them(data, given, name, tmp_path):
+    said = []
+
+    class Listener(api.Silent):
+        def say(self, message):
+            said.append(message)
+
+    prepared = prepare(Wish("gan", data, FAST | given), tmp_path / "run")
+    api.run(replace(prepared, plan=replace(prepared.plan, score_every=0)), Listener())
+    _, config, run = consulting.opened(tmp_path / "run")
+    assert name in names(diagnose(read_lines(tmp_path / "run/log.jsonl"), read_lines(tmp_path / "run/health.jsonl"), config))
+    assert next(step for step, then in timeline(run) if then.verdict == "failing") <= 50
+    assert sum(name.replace("_", " ") in line for line in said) == 1, "a finding is raised once"
+    watch = attend(prepared.source, prepared.folder, 0)         # whoever resumes has been told already
+    assert watch.diagnosis is not None and watch.news() == []
+
+
+def test_a_run_ends_early_when_asked_and_stays_ended(tmp_path):
+    for _ in range(2):
+        prepared = prepare(Wish("gan", "gaussian", FAST | {"lr": 1e-6, "stop_when": "failed"}), tmp_path / "run")
+        _, outcome = api.run(replace(prepared, plan=replace(prepared.plan, score_every=0)), api.Silent())
+        assert outcome.step < 50 and "failing" in outcome.health
+    assert not (tmp_path / "run/model").exists()
+    assert api.load(tmp_path / "run").sample(3).shape == (3, 1)         # from its checkpoint
+
+
+def test_the_commands_and_the_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, lr in (("slow", 1e-6), ("fast", 1e-3)):
+        given = FAST | {"lr": lr, "steps": 60, "show_every": 30, "score_every": 60}
+        api.run(prepare(Wish("gan", "gaussian", given), Path(name)), api.Silent())
+    said = Shell(monkeypatch, capsys)("doctor", "slow", "--json").json()
+    assert set(said) == {"command", "verdict", "findings"} and said["verdict"] == "failing"
+    assert set(said["findings"][0]) == {"name", "severity", "steps", "evidence", "explanation", "actions"}
+    page = Path(consulting.report(Path("slow"), None)["page"]).read_text()
+    for part in ("learning too slowly", "lr=0.002", 'type="range"', "Settings and receipt", "data:image/png;base64"):
+        assert part in page
+    assert "http://" not in page and "https://" not in page and "src=\"/" not in page
+    both = consulting.compare([Path("slow"), Path("fast")], Path("both.html"))
+    assert both["verdicts"][0] == "failing" and "1e-06" in Path("both.html").read_text()
+
+
+def test_bad_folders(tmp_path):
+    with pytest.raises(InputError, match="no folder"):
+        consulting.doctor(tmp_path / "nothing")
+    with pytest.raises(InputError, match="no run"):
+        consulting.doctor(tmp_path)
+    with pytest.raises(InputError, match="two"):
+        consulting.compare([tmp_path], tmp_path / "x.html")
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": "of-tomorrow", "settings": {}}))
+    assert consulting.doctor(tmp_path)["verdict"] == "unclear"
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "translator/cycle": 2.0}\n{"step": 2, "trans')
+    (tmp_path / "health.jsonl").write_text('{"step": 1, "distance": 0.5}\n{"st')
+    assert consulting.doctor(tmp_path)["verdict"] == "unclear"
+    assert "no verdict yet" in Path(consulting.report(tmp_path, None)["page"]).read_text()
