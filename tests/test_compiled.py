@@ -110,6 +110,31 @@ def test_numbers_that_change_are_noticed_and_too_many_compilations_told(quickly)
     assert found == [1.0, 2.0, 3.0]
 
 
+def test_any_number_of_games_is_compiled_in_one_process(quickly):
+    told = []
+    for _ in range(torch._dynamo.config.recompile_limit + 2):
+        game = in_one(line(lambda net, step: net.weight.sum()), told.append)
+        play(game, iter([torch.zeros(1)]), 0)
+    assert told == []
+
+
+def test_a_loss_that_is_never_the_same_is_played_as_it_is(quickly):
+    class Longer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.text = nn.Linear(1, 1), ""
+
+    net, told = Longer(), []
+    player = Player(net, torch.optim.SGD(net.parameters(), 0.0))
+    turn = Turn(player, lambda batch, step: Report({"loss": net.linear.weight.sum() * 0 + (1.0 if net.text.endswith("b") else 2.0)}))
+    game = in_one(Game({"one": player}, {"turn": turn}, model=net, prior=lambda n, rng: torch.zeros(n, 1),
+                       sample=lambda z, labels=None, live=False: z), told.append)
+    for step in range(torch._dynamo.config.recompile_limit + 2):
+        net.text += "a"
+        assert play(game, iter([torch.zeros(1)]), step)[0]["turn/loss"].item() == 2.0
+    assert "is played uncompiled" in told[-1]
+
+
 def test_a_torch_that_cannot_is_told(monkeypatch):
     def refuse():
         raise AttributeError("trace_autograd_ops")

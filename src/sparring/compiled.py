@@ -66,7 +66,8 @@ class Compiled:
         before = self.count
         try:
             terms, values, slopes = self.whole(batch, step)
-        except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
+        except (torch._dynamo.exc.TorchDynamoException, torch._dynamo.exc.FailOnRecompileLimitHit,
+                torch._inductor.exc.InductorError) as error:
             self.give_up(reason(error))
             return self.turn.loss(batch, step)
         watched: Watched = {name: partial(Tensor.detach, value) for name, value in values.items()}
@@ -96,6 +97,8 @@ def with_gradient(turn: Turn) -> Callable[[Batch, int], Found]:
         slopes = torch.autograd.grad(reduce(torch.add, report.minimize.values()), parameters, allow_unused=True)
         return {name: term.detach() for name, term in report.minimize.items()}, values, slopes
 
+    # What was compiled is kept, and counted, by the code: with code of its own, no other game of this process is in the way.
+    whole.__code__ = whole.__code__.replace()
     return whole
 
 
