@@ -24,14 +24,14 @@ TARGETS = {"curves": "ratio >= 1.3", "curves-compiled": "ratio >= 2.7", "images"
 
 def cases() -> list[tuple[str, Callable[[], dict[str, Any]]]]:
     most = torch.get_num_threads()
+    counts = {"curves": (1,), "curves-compiled": (1,), "images": (most, 1)}
     found: list[tuple[str, Callable[[], dict[str, Any]]]] = []
     for name, contest in CONTESTS.items():
-        for threads in (1,) if name.startswith("curves") else (most, 1):
+        for threads in counts.get(name, (most,)):
             found.append((f"{name}, {threads} thread(s)", lambda contest=contest, threads=threads: compete(contest, threads, PAIRS, print)))
-    for threads in (most, 1):
-        for precision in ("bf16", "fp32"):
-            found.append((f"arithmetic, {threads} thread(s), {precision}", lambda t=threads, p=precision: arithmetic(p, t, PAIRS)))
-        found.append((f"overhead, {threads} thread(s), bf16", lambda t=threads: overhead("bf16", t, PAIRS)))
+    for precision in ("bf16", "fp32"):
+        found.append((f"arithmetic, {most} thread(s), {precision}", lambda precision=precision: arithmetic(precision, most, PAIRS)))
+    found.append((f"overhead, {most} thread(s), bf16", lambda: overhead("bf16", most, PAIRS)))
     return found
 
 

@@ -75,8 +75,8 @@ class Player:
 
     def move(self) -> None:
         """Take the optimizer's step."""
-        if self._adam is not None and all(p in self._adam.state for p in self.parameters):
-            adam.step(self._adam)
+        if self._adam is not None and self._adam.ready():
+            self._adam()
         else:
             self.optimizer.step()
 
