@@ -11,6 +11,7 @@ import os
 import sys
 import tarfile
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
@@ -23,7 +24,7 @@ import torch
 from PIL import Image
 
 from record import record, spread
-from sparring.data import open_source
+from sparring.data import DataSettings, open_source
 from sparring.data.source import Finite, batches, workers_for
 from sparring.game import play
 from sparring.prepare import build
@@ -105,7 +106,27 @@ def first_batch() -> dict[str, Any]:
     for old in (FOLDER / "cache").glob("sparring/*"):
         old.unlink()
     found = {name: seconds_to_a_batch(FOLDER) for name in ("the first time, s", "with the index, s")}
-    return found | {"images": N, "megabytes on disk": sum(p.stat().st_size for p in FOLDER.glob("*.tar")) / 2**20}
+    return found | {"images": N, "load of the machine": os.getloadavg()[0],
+                    "megabytes on disk": sum(p.stat().st_size for p in FOLDER.glob("*.tar")) / 2**20}
+
+
+def opening() -> dict[str, Any]:
+    """Photographs in a zip, brought to 64x64: seconds to open it when they are decoded, and when they were before."""
+    path, count = FOLDER / "photographs.zip", 200 if QUICK else 2000
+    if not path.exists():
+        with zipfile.ZipFile(path.with_suffix(".part"), "w") as archive:
+            for i in range(count):
+                stream, coarse = io.BytesIO(), np.random.default_rng(i).integers(0, 256, (12, 12, 3), np.uint8)
+                Image.fromarray(coarse).resize((256, 256), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
+                archive.writestr(f"{i:06d}.jpg", stream.getvalue())
+        path.with_suffix(".part").rename(path)
+    seconds, prints = list[float](), set[str]()
+    for _ in range(2):
+        began = time.perf_counter()
+        prints.add(open_source(path, DataSettings(size="64")).fingerprint)
+        seconds.append(time.perf_counter() - began)
+    assert len(prints) == 1
+    return {"images": count, "the first time, s": seconds[0], "the next, s": seconds[1], "load of the machine": os.getloadavg()[0]}
 
 
 def seconds_to_a_batch(path: Path) -> float:
@@ -154,7 +175,8 @@ def throughput(path: Path, n: int) -> dict[str, Any]:
 def cases() -> list[tuple[str, Callable[[], dict[str, Any]]]]:
     every: list[tuple[str, Callable[[], dict[str, Any]]]] = [
         ("first batch", first_batch), ("throughput, first epoch", lambda: throughput(FOLDER, N)),
-        ("one epoch", lambda: one_epoch(FOLDER, N)), ("throughput, later epochs", lambda: throughput(FOLDER, N))]
+        ("one epoch", lambda: one_epoch(FOLDER, N)), ("throughput, later epochs", lambda: throughput(FOLDER, N)),
+        ("photographs in a zip", opening)]
     try:
         make_parquet()
     except ImportError:
@@ -173,5 +195,5 @@ if __name__ == "__main__":
            f"opening to {BATCH} images. One epoch: read without training; memory of the process and its decoders. Throughput: DCGAN, width "
            f"32, batch {BATCH}, one thread; files as they are read by default, against the same images in memory; {PAIRS} pairs of "
            f"{ROUNDS} rounds after {WARM}, in turn. The first epoch decodes; later ones read decoded images from the cache, after one "
-           f"whole epoch.",
+           f"whole epoch. Photographs: JPEG of 256x256 in a zip, brought to 64x64; opened twice.",
            {"first batch": "< 2 s with the index", "throughput": "ratio >= 0.95", "memory": "flat"}, cases())

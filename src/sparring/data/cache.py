@@ -86,7 +86,7 @@ def keep(form: str, of: str, size: int, write: Callable[[IO[bytes]], object]) ->
     if size > bound(form)[1]:
         return f"it takes {size / 1e6:,.0f} MB, and {bound(form)[1] / 1e6:,.0f} are kept"
     if room(form, size) < size:
-        return f"{folder()} has no room for {size / 1e6:,.0f} MB, or cannot be written"
+        return f"{folder()} has no room for {max(1, size / 1e6):,.0f} MB beside {SPARE / 1e9:,.1f} GB for others, or cannot be written"
     path = folder() / form.format(of)
     writing = path.with_name(f".writing-{os.getpid()}-{path.name}")
     try:
