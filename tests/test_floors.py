@@ -20,7 +20,8 @@ FLOORS = [
     {"prepare"},
     {"api"},
     {"experiments", "bench"},
-    {"commands", "consulting", "demo", "gallery", "laboratory", "receipts"},
+    {"commands", "consulting", "demo", "laboratory", "receipts"},
+    {"gallery"},
     {"cli"},
     {"__main__", "__init__"},
 ]
