@@ -84,8 +84,8 @@ def settings() -> list[tuple[str, str, list[str], list[dict[str, Any]], int]]:
                                     wild | {"objective": "hinge", "lr": 8e-3, "beta1": 0.5}], 3),
         ("healthy", "gan", pictures, [image | {"steps": 500}, image | {"steps": 500, "penalty": "r1", "penalty_weight": 0.1}], 1),
         ("healthy", "r3gan", pictures, [image | {"steps": 400}, image | {"steps": 400, "width": 16}], 1),
-        ("memorizing", "r3gan", ["ten", "twenty"], [small | {"steps": 800, "lr": 3e-3, "batch": 10},
-                                                    small | {"steps": 700, "lr": 3e-3, "batch": 10, "width": 96}], 2),
+        ("memorizing", "r3gan", ["twenty"], [small | {"steps": 800, "lr": 3e-3, "batch": 10},
+                                             small | {"steps": 700, "lr": 3e-3, "batch": 10, "width": 96}], 2),
         ("collapse", "gan", pictures, [image | {"lr": 2e-2, "conditional": "false", "decay": 0, "ema": 0.9},
                                        image | {"lr": 3e-2, "conditional": "false", "objective": "minimax", "decay": 0, "ema": 0.9}], 1),
         ("weak discriminator", "gan", pictures, [image | {"penalty": "r1", "penalty_weight": 3000}], 1),
@@ -105,7 +105,7 @@ def cases() -> list[Case]:
 
 def where(data: str) -> str:
     """The name or path of this data; small sets are written when they are first asked for."""
-    if data not in ("twenty", "ten", "stuck", "repeated", "fashion"):
+    if data not in ("twenty", "stuck", "repeated", "fashion"):
         return data
     path = FOLDER / "data" / f"{data}.npz"
     if not path.exists():
@@ -118,8 +118,8 @@ def made(data: str) -> dict[str, np.ndarray]:
     from sparring.data import open_source
 
     rng = np.random.default_rng(0)
-    if data in ("ten", "twenty"):
-        return {"x": rng.normal(size=(10, 2) if data == "ten" else (20, 8)).astype(np.float32)}
+    if data == "twenty":
+        return {"x": rng.normal(size=(20, 8)).astype(np.float32)}
     if data == "fashion":
         from sparring.data.settings import DataSettings
 

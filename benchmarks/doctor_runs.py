@@ -26,6 +26,8 @@ def train(case: Case) -> None:
     try:
         prepared = prepare(Wish(case.recipe, where(case.data), case.given, case.seed), out)
         model, outcome = run(prepared, Silent())
+        if not outcome.finished(prepared.plan):                 # someone asked it to stop
+            return
         truth = {"scores": outcome.scores | more(model, prepared.source), "nan": False}
     except RunFailed as error:
         truth = {"scores": {}, "nan": True, "why": str(error)}

@@ -2,6 +2,9 @@
 
 import json
 import math
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +90,11 @@ def test_oscillation_is_seen_in_the_way_of_the_middle():
     assert "oscillation" in names(diagnose([], round_and_round, CONFIG))
     straight = [{"step": s, **BAD, "live/place/0": s / 40} for s in range(10, 101, 10)]
     assert "oscillation" not in names(diagnose([], straight, CONFIG))
+
+
+def test_nearness_in_few_dimensions_is_no_copying():
+    plane = {"space": {"kind": "vectors", "shift": [0.0, 0.0]}}
+    assert "memorization" not in names(told(GOOD | {"copied": 0.2}, config=CONFIG | plane))
 
 
 def test_every_sign_is_explained_and_every_action_exists():
@@ -226,6 +234,24 @@ def test_the_commands_and_the_page(tmp_path, monkeypatch, capsys):
     assert "http://" not in page and "https://" not in page and "src=\"/" not in page
     both = consulting.compare([Path("slow"), Path("fast")], Path("both.html"))
     assert both["verdicts"][0] == "failing" and "1e-06" in Path("both.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no browser here")
+def test_the_page_in_a_browser(tmp_path):
+    """The slider shows one picture at a time and moves, the findings are there, and nothing complains."""
+    given = FAST | {"lr": 1e-6, "steps": 60, "show_every": 20}
+    api.run(prepare(Wish("gan", "gaussian", given), tmp_path / "run"), api.Silent())
+    page = Path(consulting.report(tmp_path / "run", None)["page"])
+    move = "<script>const h = document.querySelector('input'); h.value = 1; h.dispatchEvent(new Event('input'));</script></body>"
+    moved = tmp_path / "moved.html"
+    moved.write_text(page.read_text().replace("</body>", move))
+    seen = [subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
+                            f"file://{path}"], capture_output=True, text=True, timeout=120, check=True) for path in (page, moved)]
+    shown = [[i for i, frame in enumerate(re.findall(r"<figure[^>]*>(?=<img[^>]*after)", one.stdout)) if "hidden" not in frame]
+             for one in seen]
+    assert shown == [[3], [1]]
+    assert all("CONSOLE" not in one.stderr and "learning too slowly" in one.stdout for one in seen)
 
 
 def test_bad_folders(tmp_path):

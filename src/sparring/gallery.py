@@ -63,20 +63,22 @@ EXHIBITS = (
             "gan", "ring", WILD | {"slope": 0, "lr": 0.1}, longer={"steps": 700}),
     Exhibit("too-slow", "Steps that lead nowhere", "A learning rate of a millionth: nothing is wrong, and nothing happens.",
             "gan", "gaussian", SMALL | {"lr": 1e-6}, longer={"steps": 700}),
-    Exhibit("memorizing", "Ten samples, learned by heart", "There are hundreds of weights for every number in the data.",
-            "r3gan", "ten", SMALL | {"lr": 3e-3, "batch": 10, "steps": 800}, cured_data="thousands", longer={"batch": 64, "steps": 600}),
+    Exhibit("memorizing", "Twenty samples, learned by heart", "There are hundreds of weights for every number in the data.",
+            "r3gan", "twenty", SMALL | {"lr": 3e-3, "batch": 10, "steps": 800}, cured_data="many", longer={"batch": 64, "steps": 1200}),
     Exhibit("broken-data", "Twelve samples, two hundred times each", "What looks like 2,400 samples is twelve.",
             "gan", "repeated", SMALL, cure="penalty=r1 penalty_weight=0.1 lr=0.002", cured_data="thousands", longer={"steps": 600}),
 )
 
 
-def normal(n: int, times: int = 1) -> dict[str, np.ndarray]:
-    """n points of a normal distribution in the plane, each so many times."""
-    return {"x": np.repeat(np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32), times, 0)}
+def normal(n: int, columns: int, times: int = 1) -> dict[str, np.ndarray]:
+    """n points of a normal distribution, each so many times."""
+    return {"x": np.repeat(np.random.default_rng(0).normal(size=(n, columns)).astype(np.float32), times, 0)}
 
 
-SETS: dict[str, Callable[[], dict[str, np.ndarray]]] = {"ten": lambda: normal(10), "repeated": lambda: normal(12, 200),
-                                                        "thousands": lambda: normal(2400)}
+SETS: dict[str, Callable[[], dict[str, np.ndarray]]] = {
+    "twenty": lambda: normal(20, 5), "many": lambda: normal(2400, 5),
+    "repeated": lambda: normal(12, 2, 200), "thousands": lambda: normal(2400, 2),
+}
 
 
 def gallery(names: list[str], out: Path) -> dict[str, Any]:

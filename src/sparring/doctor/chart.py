@@ -62,6 +62,13 @@ class Chart:
         return str(space.get("kind", "")) if isinstance(space, Mapping) else ""
 
     @property
+    def numbers(self) -> int:
+        """Of a sample, where that can be few: vectors and curves; many for everything else."""
+        space = self.config.get("space")
+        columns = space.get("shift", space.get("x")) if isinstance(space, Mapping) else None
+        return len(columns) if isinstance(columns, list | tuple) else 100
+
+    @property
     def objective(self) -> str:
         recipe = str(self.config.get("recipe", ""))
         default = "relativistic" if recipe == "r3gan" else "wasserstein" if recipe.startswith("wgan") else ""

@@ -169,8 +169,11 @@ def discriminator_overfitting(case: Case) -> Evidence:
 
 
 def memorization(case: Case) -> Evidence:
-    """Samples lie nearer to training samples than real ones do (Meehan et al., 2020)."""
-    copied = case.now.of("copied")
+    """Samples lie nearer to training samples than real ones do (Meehan et al., 2020).
+
+    In few dimensions whatever lies between a few points is near to one of them, and says nothing.
+    """
+    copied = case.now.of("copied") if case.chart.numbers > 3 else None
     return {"copied": copied} if copied is not None and copied < case.limits.copied and (case.now.of("spread") or 0.0) > 0.5 else None
 
 
@@ -183,7 +186,7 @@ def augmentation_leak(case: Case) -> Evidence:
 def dead_units(case: Case) -> Evidence:
     """Rectifiers that are off for every sample pass no gradient on and never come back."""
     dead = {key.replace("/", "_"): value for key, value in case.now.health.items() if key.startswith("dead/")}
-    return dead if dead and max(dead.values()) >= case.limits.dead else None
+    return dead if dead and max(dead.values()) >= case.limits.dead and case.far is not None else None
 
 
 def critic_too_tight(case: Case) -> Evidence:

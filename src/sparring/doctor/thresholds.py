@@ -8,7 +8,7 @@ class Thresholds:
     """Distances are in deviations of the data; beliefs are probabilities; the rest are ratios."""
 
     # how far samples are from the data
-    far: float = 0.35               # calibrated: `distance` above this (and above three floors) is a generator that has not learned
+    far: float = 0.25               # calibrated: `distance` above this (and above three floors) is a generator that has not learned
     close: float = 2.0              # floors within which samples count as arrived; chance alone gives about one
     flat: float = 0.1               # change of the distance, in deviations, that counts as none
 
@@ -19,9 +19,9 @@ class Thresholds:
     blind: float = 0.06             # relative distance of D's loss from that of a D that cannot tell; calibrated
 
     # samples beside the data
-    missing: float = 0.1           # share of the data that has less than a quarter of its due; calibrated
+    missing: float = 0.08           # share of the data that has less than a quarter of its due; calibrated
     point: float = 0.2              # spread over that of the data, below which all samples are one; calibrated
-    support: float = 0.4            # effective number of samples over that of the data (Arora and Zhang, 2017); calibrated
+    support: float = 0.5            # effective number of samples over that of the data (Arora and Zhang, 2017); calibrated
     copied: float = 0.65            # distance to the training set over that of a real sample (Meehan et al., 2020); calibrated
     leak: float = 0.9               # distance to augmented data over that to the data: below 1 samples are nearer to the former
     overfit: float = 0.5            # r_v of Karras et al. (2020, eq. 1), who find 0.5 too far
@@ -30,9 +30,9 @@ class Thresholds:
 
     # movement
     wander: float = 0.2             # mean way of the samples' middle between two check-ups, in deviations; calibrated
-    turns: float = 1.2              # way over distance between the ends, of a middle that goes nowhere; calibrated
+    turns: float = 2.5              # way over distance between the ends, of a middle that goes nowhere; calibrated
     huge: float = 5.0               # spread or distance, in deviations of the data, that no sample of the data has
-    loud: float = 3.0               # D's loss over that of a D that says the same of everything; calibrated
+    loud: float = 2.0               # D's loss over that of a D that says the same of everything; calibrated
     scores: float = 20.0            # of a critic's loss: over the samples' distance, which slopes near one do not exceed; calibrated
     hasty: float = 0.03             # last step over the weights after the first fifth of the run; calibrated (1e-3 is customary)
     still: float = 1e-3             # the largest such step ever, of players that do not move; calibrated

@@ -1,0 +1,43 @@
+"""Does the doctor's first action help?  Failed runs again, with that action, judged by the scores against the truth."""
+
+import tempfile
+from pathlib import Path
+
+from doctor import Labelled, ended, load
+from doctor_cases import where
+from doctor_runs import more
+from record import record
+from sparring.api import Silent, run
+from sparring.doctor import judge
+from sparring.errors import RunFailed
+from sparring.prepare import Wish, prepare
+from sparring.settings import parse
+
+ROUNDS = 700                        # of the cured run: what the labelled healthy runs get; the failed ones have 200 to 300
+
+
+def chosen() -> list[Labelled]:
+    """Failed runs of seed 0 whose worst finding has an action."""
+    return [one for one in load() if one.ended == "failed" and one.name.endswith("-0") and one.data not in ("digits", "fashion")
+            and judge(one.run).findings and judge(one.run).findings[0].actions]
+
+
+def cured(one: Labelled) -> dict[str, object]:
+    """The same run with the first action and more rounds: how it ends."""
+    worst = judge(one.run).findings[0]
+    given = {**one.run.settings, "steps": ROUNDS, **parse(worst.actions[0].split())}
+    looks = {"threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9, "save_every": 10**9, "score_every": 10**9}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            prepared = prepare(Wish(str(one.run.config["recipe"]), where(one.data), given | looks, 0), Path(folder) / "run")
+            model, outcome = run(prepared, Silent())
+            how, _ = ended({"scores": outcome.scores | more(model, prepared.source), "nan": False}, one.family, one.data)
+        except RunFailed:
+            how = "failed"
+    return {"finding": worst.name, "action": worst.actions[0], "ended": how}
+
+
+if __name__ == "__main__":
+    record("doctor-cures", "Failed labelled runs (seed 0, points and curves) again with the first action of the worst finding and 700 "
+           "rounds; healthy, failed or between by the same scores against the truth as the labels. Needs the runs of doctor.py.",
+           {"healthy": ">= 0.70 of the cases"}, [(one.name, lambda one=one: cured(one)) for one in chosen()])
