@@ -157,18 +157,22 @@ def throughput(path: Path, n: int) -> dict[str, Any]:
     recipe = RECIPES["gan"]
     settings = recipe.settings(**{**recipe.defaults(memory.space), "batch": BATCH, "width": 32, "steps": 10_000})
     rates: dict[str, list[float]] = {"files": [], "memory": []}
+    costs: dict[str, list[float]] = {"files": [], "memory": []}
     for pair in range(PAIRS):
         for name, source in (("files", stored), ("memory", memory)) if pair % 2 else (("memory", memory), ("files", stored)):
             game = build(recipe, settings, memory.space, CPU, 0)
             with closing(batches(source, BATCH, 1 + pair, 0, workers_for(source))) as stream:
                 for step in range(WARM + ROUNDS):
                     if step == WARM:
-                        began = time.perf_counter()
+                        began, used = time.perf_counter(), time.process_time()
                     seed_round(0, CPU, step)
                     play(game, stream, step)
                 rates[name].append(ROUNDS / (time.perf_counter() - began))
+                costs[name].append((time.process_time() - used) / ROUNDS)
     return {"rounds/s": spread(rates["files"]), "in memory, rounds/s": spread(rates["memory"]),
             "ratio": spread([a / b for a, b in zip(rates["files"], rates["memory"], strict=True)]),
+            "processor time of the training process, in memory / files":
+                spread([b / a for a, b in zip(costs["files"], costs["memory"], strict=True)]),
             "load of the machine": os.getloadavg()[0]}
 
 
