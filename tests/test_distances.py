@@ -226,7 +226,7 @@ def test_shares_have_an_interval_at_their_ends_too():
     assert certain.high == 1.0 and 0.94 < certain.low < 0.97
     assert intervals.share(0.0, 0.0, 20, 100).high == pytest.approx(1 - certain.low)
     middle = intervals.share(0.5, 0.1, 20, 10_000)
-    assert middle.high - middle.low == pytest.approx(2 * 2.09 * 0.1, rel=0.15)
+    assert (middle.low, middle.high) == pytest.approx((0.5 - 2.093 * 0.1, 0.5 + 2.093 * 0.1), abs=1e-3)
 
 
 def test_too_few_samples_are_refused_with_the_least_that_work():

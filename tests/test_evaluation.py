@@ -126,7 +126,7 @@ def test_a_classifier_that_saw_only_samples_reads_real_ones(monkeypatch):
     found = sparring.evaluate(real=digits, generated=Finite(digits.space, digits.values, digits.labels), metrics="cas")["metrics"]["cas"]
     assert found["value"] > 0.7 and found["low"] < found["value"] < found["high"]
     assert found["protocol"]["trained_on_real"] > 0.7 and found["protocol"]["tested_on"] == 360
-    assert "extractor" not in found["protocol"]
+    assert "extractor" not in found["protocol"] and found["protocol"]["generated"] == len(digits) > 360
     x, y = np.random.default_rng(0).normal(size=(200, 2)) + np.repeat([[0, 0], [4, 4]], 100, 0), np.repeat(["a", "b"], 100)
     table = sparring.evaluate(real=(x, y), generated=(x + 0.1, y), metrics="cas")["metrics"]["cas"]
     assert table["value"] > 0.95 and table["protocol"]["classifier"] == "support vector machine"

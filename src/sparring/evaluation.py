@@ -27,9 +27,10 @@ from sparring.untrusted import told
 
 SAMPLES = 10_000
 NUMBERS = 2**26         # in the features of one set: half a gigabyte
-COSTLY = 1024           # features: the time of a Frechet distance grows with their cube, so beyond it is left to who asks for it
+COSTLY = 2048           # features: the time of a Frechet distance grows with their cube, so beyond it is left to who asks for it
 LARGEST = 10_000_000    # samples
-PART = 2**25            # numbers in the features of training samples that are looked through at once
+ROWS = 4096             # training samples that are looked through at once
+HELD, BESIDE = "held-out samples", "training samples, each beside the others"
 
 
 Watch = Callable[[str], Progress]       # what is being done -> who is told how far it is
@@ -37,7 +38,10 @@ Watch = Callable[[str], Progress]       # what is being done -> who is told how 
 
 @dataclass(frozen=True)
 class Compared:
-    """Two sets of equally many samples, where they are from, and how features are made of them."""
+    """Two sets of equally many samples, where they are from, and how features are made of them.
+
+    `draw` gives so many generated samples, at most `asked`, for what can use more than there are real ones.
+    """
 
     source: Source
     real: Finite
@@ -47,6 +51,8 @@ class Compared:
     features: int
     seed: int
     watch: Watch
+    draw: Callable[[int], Finite]
+    asked: int
 
     def protocol(self, *, features: bool = True) -> dict[str, object]:
         """What every figure is told with."""
@@ -130,18 +136,25 @@ def compared(model: Model | None, source: Source, generated: Any, n: int, extrac
     """Both sets, equally large; InputError, before anything is drawn, when a metric that was asked for needs larger ones."""
     part, split = judged_on(source)
     width = extract(extractor, seen(some(part, 2, seed, "real"))).shape[1]
-    n = min(n, len(part) if isinstance(part, Finite) else n, max(2, NUMBERS // width))
+    asked_for, n = n, min(n, len(part) if isinstance(part, Finite) else n, max(2, NUMBERS // width))
     if too_few := [why for name in asked if (why := lacking(name, n, width)) is not None]:
         raise InputError(f"{'; '.join(too_few)}. Give more samples, or leave the metric out.")
-    if model is None:
-        other = open_like(source.space, generated)
-    else:
-        drawn = model.sample(n, seed=seed, watch=steps(watch("samples")))
-        other = stored(model.space, drawn, model.labels_for(n) if model.labels else None)
-    made = in_units_of(source.space, other, n, seed, "generated")
+    others = open_like(source.space, generated) if model is None else None
+
+    def draw(count: int) -> Finite:
+        return in_units_of(source.space, fresh(model, count, seed, watch) if others is None else others, count, seed, "generated")
+
+    made = draw(n)
     if len(made) < 2 or n < 2:
         raise InputError(f"a set of {min(len(made), n)} sample cannot be compared with anything. Give at least 2.")
-    return Compared(source, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch)
+    return Compared(source, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch, draw, asked_for)
+
+
+def fresh(model: Model | None, n: int, seed: int, watch: Watch) -> Finite:
+    """So many samples of a model."""
+    assert model is not None
+    drawn = model.sample(n, seed=seed, watch=steps(watch("samples")))
+    return stored(model.space, drawn, model.labels_for(n) if model.labels else None)
 
 
 def steps(progress: Progress) -> Callable[[int, int], None]:
@@ -156,14 +169,14 @@ def figures(sets: Compared, asked: list[str] | None) -> tuple[dict[str, Any], di
         raise InputError("; ".join(left_out.values()) + ". Give what is lacking, or leave the metric out.")
     found: dict[str, Any] = {}
     wanted = [name for name in asked or METRICS if name not in left_out]
-    fake = sets.extract(sets.generated, "generated samples") if any(name != "cas" for name in wanted) else torch.empty(0)
     plain_ones = [name for name in wanted if name in OF_FEATURES]
+    if plain_ones or "memorization" in wanted:
+        fake, real = sets.extract(sets.generated, "generated samples"), sets.extract(sets.real, "real samples")
     if plain_ones:
-        real = sets.extract(sets.real, "real samples")
         estimates = measure(plain_ones, real, fake, sets.seed, steps(sets.watch("metrics")))
         found = {name: plain(estimate, sets.protocol()) for name, estimate in estimates.items()}
     if "memorization" in wanted:
-        found["memorization"] = copied(sets, fake)
+        found["memorization"] = copied(sets, real, fake)
     if "cas" in wanted:
         found["cas"] = read_by_a_classifier(sets)
     return {name if name == "cas" else sets.extractor.named(name): found[name] for name in wanted}, left_out
@@ -190,32 +203,32 @@ def hindrance(name: str, sets: Compared, *, chosen: bool) -> str | None:
     return None
 
 
-def copied(sets: Compared, fake: torch.Tensor) -> dict[str, object]:
+def copied(sets: Compared, real: torch.Tensor, fake: torch.Tensor) -> dict[str, object]:
     """Memorization: distances to every training sample, whose features are made a part at a time."""
     assert isinstance(sets.source, Finite)
     source, line = sets.source, sets.watch("nearest training samples")
-    if source.held_out is not None:
-        beside, own = sets.extract(sets.real, "real samples"), torch.full((len(sets.real),), -1)
-        baseline = "held-out samples"
-    else:
-        own = chosen_rows(source, len(sets.real), sets.seed, "real")
-        beside, baseline = extract(sets.extractor, source.at(own).x), "training samples, each beside the others"
-    nearest = [torch.full((len(x),), torch.inf) for x in (fake, beside)]
-    part = max(1, PART // sets.features)
+    held = source.held_out is not None
+    own = torch.full((len(real),), -1) if held else chosen_rows(source, len(real), sets.seed, "real")
+    nearest = [torch.full((len(x),), torch.inf) for x in (fake, real)]
+    part = max(1, min(ROWS, NUMBERS // sets.features))
     for start in range(0, len(source), part):
         rows = torch.arange(start, min(len(source), start + part))
         train = extract(sets.extractor, source.at(rows).x)
         nearest = [torch.minimum(nearest[0], memorization.nearest(fake, train)),
-                   torch.minimum(nearest[1], memorization.nearest(beside, train, own - start))]
+                   torch.minimum(nearest[1], memorization.nearest(real, train, own - start))]
         line.update(int(rows[-1]) + 1, len(source), {})
     estimate = memorization.measure(nearest[0], nearest[1], sets.seed)
-    return plain(estimate, sets.protocol() | {"train": len(source), "compared_with": baseline})
+    return plain(estimate, sets.protocol() | {"train": len(source), "compared_with": HELD if held else BESIDE})
 
 
 def read_by_a_classifier(sets: Compared) -> dict[str, object]:
-    """Classification accuracy score, beside that of the same classifier trained on real data where some is held out."""
+    """Classification accuracy score, beside that of the same classifier trained on as many real samples where some are held out.
+
+    What it learns from may be more than the real samples that it is tested on.
+    """
     source = sets.source
     held = isinstance(source, Finite) and source.held_out is not None
-    known_ones = some(source, len(sets.generated), sets.seed, "known") if held else None
-    line = sets.watch("classifier")
-    return plain(cas.measure(sets.generated, sets.real, known_ones, sets.seed, steps(line)), sets.protocol(features=False))
+    made = sets.draw(sets.asked) if sets.asked > len(sets.generated) else sets.generated
+    known_ones = some(source, len(made), sets.seed, "known") if held else None
+    estimate = cas.measure(made, sets.real, known_ones, sets.seed, steps(sets.watch("classifier")))
+    return plain(estimate, sets.protocol(features=False) | {"generated": len(made)})

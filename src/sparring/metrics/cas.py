@@ -7,13 +7,12 @@ from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.metrics.classes import predicted
 from sparring.metrics.features import Watch
-from sparring.metrics.intervals import Estimate, share
+from sparring.metrics.intervals import MANY, Estimate, share
 from sparring.metrics.reader import classes_of, train_reader
 
 ROUNDS, BATCH = 2500, 128       # of the classifier of images
 VECTORS = 4000                  # samples that a support vector machine learns from: its time grows with their square
 LEAST = 5                       # samples of every class
-MANY = 10**9                    # degrees of freedom: a share of independent samples needs no t
 
 
 def measure(generated: Finite, test: Finite, known: Finite | None, seed: int, watch: Watch = lambda done, total: None) -> Estimate:

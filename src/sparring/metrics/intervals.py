@@ -5,8 +5,8 @@ statistics: the Frechet distance between two resamples carries its bias, about (
 a point meets its own copy the distance to its k-th neighbour shrinks, so that precision, recall and coverage fall.  Leaving samples
 out makes no copies.  Each set is dealt into the same number of groups at random, and the figure is computed again without group 1
 of both, without group 2 of both, and so on.  For a symmetric function of independent groups the jackknife's variance is on average
-at least that of the function (Efron and Stein, 1981): an interval may be too wide, as it is where two equal sets are compared,
-and is not too narrow beyond the chance of a few groups, which Student's t allows for.
+at least that of the function of one group fewer (Efron and Stein, 1981): an interval may be too wide, as it is where two equal sets
+are compared, and is not too narrow beyond the chance of a few groups, which Student's t allows for.
 """
 
 import math
@@ -20,6 +20,7 @@ from sparring.rng import generator
 
 GROUPS = 20
 LEVEL = 0.95
+MANY = 10**9            # degrees of freedom of a figure whose error is known
 JACKKNIFE = f"{LEVEL:.0%}, jackknife over groups of samples"
 
 
@@ -52,16 +53,13 @@ def around(value: float, error: float, count: int, *, least: float = -math.inf, 
 
 
 def share(value: float, error: float, count: int, n: int, **about: object) -> Estimate:
-    """The same for a share of n samples, by Wilson's score (1927): inside [0, 1], and of some width also at 0 and 1.
-
-    Samples that depend on each other count as fewer: as many as would have this error if they were independent.
-    """
-    shrunk = (value * n + 1) / (n + 2)
-    worth = min(float(n), shrunk * (1 - shrunk) / error**2) if error else float(n)
-    z = quantile(count - 1)
-    middle, weight = (value + z * z / (2 * worth)) / (1 + z * z / worth), 1 + z * z / worth
-    reach = z / weight * math.sqrt(value * (1 - value) / worth + z * z / (4 * worth * worth))
-    return Estimate(value, min(value, max(0.0, middle - reach)), max(value, min(1.0, middle + reach)), about)
+    """The same for a share of n samples, within [0, 1], and nowhere narrower than if they were independent of each other: Wilson's
+    interval (1927), which has some width at 0 and 1 too."""
+    z, reach = quantile(MANY), quantile(count - 1) * error
+    middle, weight = value + z * z / (2 * n), 1 + z * z / n
+    wilson = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    low, high = min(value - reach, (middle - wilson) / weight), max(value + reach, (middle + wilson) / weight)
+    return Estimate(value, max(0.0, low), min(1.0, high), about)
 
 
 def quantile(freedom: float) -> float:
