@@ -109,6 +109,13 @@ def test_every_sign_is_explained_and_every_action_exists():
                 entry.settings(**{**given, **changes})          # pydantic raises for what does not exist or fit
 
 
+def test_samples_of_different_classes_are_not_packed():
+    alike = {"recipe": "gan", "settings": {"lr": 0.1, "pack": 1, "conditional": False}}
+    assert "pack=2" in advice("mode_collapse", chart([], [], alike))
+    labelled = {"recipe": "gan", "settings": {"lr": 0.1, "pack": 1, "conditional": True}}
+    assert all("pack" not in action for action in advice("mode_collapse", chart([], [], labelled)))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from([*GOOD, "step", "judge/train", "data/repeated", "strange"]),
                                 st.one_of(st.floats(), st.integers(), st.text(), st.none()))),

@@ -71,12 +71,13 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
     width = max(64, int(number(c.get("width"))))
     calm = usual | {"beta1": "0", "decay": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
     calm |= {"clip": "0"} if "objective" in c else {}           # where the objective is Wasserstein's for good, something must clip
+    packed = {} if c.get("conditional") else {"pack": "2"}      # it would join samples of different classes
     weight = {key: f"{value / 100:.3g}" for key in ("penalty_weight", "gamma") if (value := number(c.get(key)))}
     wanted: dict[str, list[Mapping[str, str]]] = {
         "discriminator_won": [calm | {"discriminator_steps": "1", "lr": "0.002"},
                               {"objective": "nonsaturating", "discriminator_steps": "1"}],
         "generator_won": [{"discriminator_steps": "5"}, faster],
-        "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1", "width": str(width)}, {"pack": "2"}],
+        "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1", "width": str(width)}, packed],
         "oscillation": [calm | {"lr": "0.002"}, {"beta1": "0", **slower}],
         "diverging": [calm | {"lr": "0.002"}, slower],
         "discriminator_overfitting": [{"augment": "diff"}, r1],
