@@ -12,7 +12,7 @@ FLOORS = [
      "progress", "precision", "exactness", "untrusted", "crew", "adam", "pool", "doctor"},
     {"game"},
     {"adversaries", "compiled"},
-    {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
+    {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices", "planning"},
     {"scores", "best", "translate", "checkup"},
     {"attending"},
     {"trainer", "sharing"},

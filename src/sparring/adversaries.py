@@ -16,6 +16,7 @@ from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.losses import Adversarial
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
+from sparring.nets.residual import ResidualDiscriminator, ResidualGenerator
 from sparring.precision import full
 from sparring.schedules import Schedule, constant
 from sparring.unroll import adam_ahead, weights_of, with_weights
@@ -243,12 +244,16 @@ class Adversaries:
         return (labels.to(self.device),) if self.classes and labels is not None else ()
 
 
-def networks(space: Space, latent: int, width: int, depth: int, slope: float, classes: int, pack: int = 1) -> dict[str, nn.Module]:
+def networks(space: Space, latent: int, width: int, depth: int, slope: float, classes: int, pack: int = 1, *,
+             residual: bool = False) -> dict[str, nn.Module]:
     """A generator and a discriminator that fit the data's shape; a discriminator of packs sees them joined."""
     if isinstance(space, Images):
         channels, height, wide = space.shape
-        return {"generator": ConvGenerator(latent, space.shape, width, classes),
-                "discriminator": ConvDiscriminator((channels * pack, height, wide), width, classes)}
+        makes, judges = (ResidualGenerator, ResidualDiscriminator) if residual else (ConvGenerator, ConvDiscriminator)
+        return {"generator": makes(latent, space.shape, width, classes),
+                "discriminator": judges((channels * pack, height, wide), width, classes)}
+    if residual:
+        raise InputError("residual=true is for images, and this data is not images. Give residual=false.")
     size, = space.shape
     return {"generator": MLPGenerator(latent, size, width, depth, slope, classes),
             "discriminator": MLPDiscriminator(size * pack, width, depth, slope, classes)}

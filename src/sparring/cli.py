@@ -33,6 +33,7 @@ def train(
                                                    "or tints.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
+    minutes: Annotated[float, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = 0.0,
     seed: Seed = 0,
     device: Device = "auto",
     fork: Annotated[Path | None, typer.Option("--fork", metavar="NEWDIR", help="Go on from the run in --out, with changed "
@@ -50,7 +51,7 @@ def train(
 
         words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
         words += [f"stop_when={stop_when}"] if stop_when != "never" and not any(w.startswith("stop_when=") for w in words) else []
-        return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
+        return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]), minutes)
 
     finish(action, as_json, "train")
 

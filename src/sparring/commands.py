@@ -20,7 +20,7 @@ from sparring.errors import InputError
 from sparring.game import Game
 from sparring.pictures.album import album
 from sparring.pictures.samples import draw_samples
-from sparring.prepare import Wish, build, facts, prepare
+from sparring.prepare import Wish, build, chosen_for, facts, prepare
 from sparring.progress import Line, duration
 from sparring.recipes import RECIPES, find
 from sparring.run import read_json
@@ -29,7 +29,7 @@ from sparring.settings import RunSettings, describe, make, parse
 
 # -------------------------------------------------------------------------------------------------------- train
 def train(recipe: str, words: list[str], paths: list[str], out: Path | None, steps: int | None, seed: int, device: str,
-          fork: Path | None, command: str) -> dict[str, Any]:
+          fork: Path | None, command: str, minutes: float = 0.0) -> dict[str, Any]:
     """Train, resume, or say that there is nothing left to do."""
     given: dict[str, Any] = dict(parse(words))
     if steps is not None:
@@ -38,7 +38,7 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
         given["steps"] = steps
     data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
     with joined() as crew:
-        wish = Wish(recipe, data, given, seed, device, command=command)
+        wish = Wish(recipe, data, given, seed, device, command=command, minutes=minutes)
         if not crew.first:
             prepared = prepare(wish, out or default_out(recipe, data), fork, crew)
             if not prepared.finished():
@@ -166,7 +166,8 @@ def show(what: str, data: str | None) -> dict[str, Any]:
         recipe = RECIPES[what]
         data = data or recipe.reads.example
         source = recipe.reads.open(data, recipe.reads.settings())
-        settings, space = make(recipe.settings, recipe.defaults(source.space)), source.space
+        chosen = {setting: value for setting, (value, _) in chosen_for(recipe, source, "cpu").items()}
+        settings, space = make(recipe.settings, recipe.defaults(source.space) | chosen), source.space
         run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")
