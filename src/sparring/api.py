@@ -5,7 +5,7 @@ import math
 import operator
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from sparring import checkpoint
 from sparring.data.settings import check_memory
-from sparring.data.space import Images, Space, from_json, to_json
+from sparring.data.space import Images, Space, Traits, from_json, to_json
+from sparring.data.traits import rows_for
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
 from sparring.prepare import Prepared, Wish, build, choose_device, prepare, versions
@@ -58,12 +59,22 @@ class Model:
         """The classes that samples can be asked for; empty when the model is unconditional."""
         return self.space.labels if self.game.classes else ()
 
-    def labels_for(self, n: int, labels: int | str | Sequence[int | str] | None = None) -> Tensor:
-        """Class indices int64[n]: the ones given, by index or name, repeated in order; all in turn when None."""
+    @property
+    def traits(self) -> Traits | None:
+        """What samples can be asked for where the data has several labels a sample, or measured ones; None where it has classes or none."""
+        return getattr(self.space, "traits", None) if self.game.classes else None
+
+    def labels_for(self, n: int, labels: Any = None) -> Tensor:
+        """Class indices int64[n]: the ones given, by index or name, repeated in order; all in turn when None.
+
+        Where there are several labels a sample: rows float[n, K], from numbers [M, K], {name: value} or words `name=value`.
+        """
         if labels is None:
             return torch.arange(n) % max(1, self.game.classes)
         if not self.labels:
             raise InputError("this model was trained without classes, so no labels can be asked for.")
+        if self.traits is not None:
+            return rows_for(self.traits, n, labels)
         asked = [labels] if isinstance(labels, str) or index_of(labels) is not None or not isinstance(labels, Iterable) else list(labels)
         index = []
         for label in asked:
@@ -77,12 +88,12 @@ class Model:
         return torch.tensor(index)[torch.arange(n) % len(index)]
 
     @torch.no_grad()
-    def sample(self, n: int, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None,
+    def sample(self, n: int, *, seed: int = 0, labels: Any = None,
                watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
         """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], everything else float[n, D].
 
         The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its
-        classes in turn unless `labels` says which.  `watch(done, n)` is told how far it is.
+        classes in turn unless `labels` says which, as `labels_for` takes them.  `watch(done, n)` is told how far it is.
         """
         count = index_of(n)
         if count is None or count < 1:

@@ -80,7 +80,8 @@ def sample(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", help="FILE.png, FILE.npy, FILE.csv, or a folder for one PNG each; "
                                              "samples.png in the current folder when left out.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; else all in turn.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
+                                               "else all in turn.")] = None,
     as_json: Json = False,
 ) -> None:
     """Draw samples from a run or a model."""

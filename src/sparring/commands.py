@@ -16,6 +16,7 @@ from sparring import api
 from sparring.crew import Crew, joined
 from sparring.data.source import blank
 from sparring.data.space import Images, Space, to_uint8
+from sparring.data.traits import TABLE, table_of
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.pictures.album import album
@@ -132,7 +133,8 @@ def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, 
             names = [f"x{i}" for i in range(samples.shape[1])]
             rows = [[f"{v:.9g}" for v in row] for row in samples.tolist()]
             if model.labels:
-                names, rows = [*names, "label"], [[*row, model.labels[y]] for row, y in zip(rows, which.tolist(), strict=True)]
+                added, columns = labelled(model, which)
+                names, rows = [*names, *added], [[*row, *more] for row, more in zip(rows, columns, strict=True)]
             with open(out, "w", newline="") as table:
                 csv.writer(table, lineterminator="\n").writerows([names, *rows])
         case "":
@@ -142,15 +144,28 @@ def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, 
 
 
 def write_folder(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
-    """One PNG a sample, in a folder a class when there are classes: a data set that can be trained on again."""
+    """One PNG a sample, in a folder a class when there are classes, or beside a labels.csv: a data set that can be trained on again."""
     from PIL import Image
 
     if not isinstance(model.space, Images):
         raise InputError("only images go into a folder of pictures. Give --out FILE.png, FILE.npy or FILE.csv.")
     for i, (image, y) in enumerate(zip(to_uint8(samples).permute(0, 2, 3, 1).numpy(), which.tolist(), strict=True)):
-        folder = out / folder_name(model.labels, y) if model.labels else out
+        folder = out / folder_name(model.labels, y) if model.labels and model.traits is None else out
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / f"{i:06d}.png")
+
+
+    if model.traits is not None:
+        names, rows = labelled(model, which)
+        with open(out / TABLE, "w", newline="") as table:
+            csv.writer(table, lineterminator="\n").writerows([["file", *names], *([f"{i:06d}.png", *row] for i, row in enumerate(rows))])
+
+
+def labelled(model: api.Model, which: torch.Tensor) -> tuple[list[str], list[list[Any]]]:
+    """Columns that say what each sample was asked to be: names, and a row a sample."""
+    if model.traits is None:
+        return ["label"], [[model.labels[y]] for y in which.tolist()]
+    return list(model.traits.names), table_of(model.traits, which)
 
 
 def folder_name(labels: tuple[str, ...], y: int) -> str:

@@ -154,7 +154,7 @@ def fresh(model: Model | None, n: int, seed: int, watch: Watch) -> Finite:
     """So many samples of a model."""
     assert model is not None
     drawn = model.sample(n, seed=seed, watch=steps(watch("samples")))
-    return stored(model.space, drawn, model.labels_for(n) if model.labels else None)
+    return stored(model.space, drawn, model.labels_for(n) if model.labels and model.traits is None else None)
 
 
 def steps(progress: Progress) -> Callable[[int, int], None]:

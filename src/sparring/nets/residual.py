@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from sparring.nets.dcgan import halvings
-from sparring.nets.mlp import with_class
+from sparring.nets.mlp import projection, with_class
 
 
 class Modulated(nn.Module):
@@ -117,7 +117,7 @@ class ResidualDiscriminator(nn.Module):
         if self.classes is None:
             return logits
         assert labels is not None
-        return logits + (self.classes(labels) * features).sum(1)
+        return logits + (projection(self.classes, labels) * features).sum(1)
 
 
 def initialize(net: nn.Module) -> None:

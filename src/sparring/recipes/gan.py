@@ -15,6 +15,7 @@ from sparring.adversaries import (
     Rules,
     augmentation,
     can_fuse,
+    examples_of,
     free,
     networks,
     place,
@@ -97,7 +98,7 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     lazy = rules.every * rules.steps if rules.every > 1 else 1
     pair = Adversaries(player(nets["generator"], c, ema=c.ema), player(nets["discriminator"], c, lazy=lazy),
                        OBJECTIVES[c.objective], c.latent, device, classes, rules,
-                       once=c.discriminator_steps == 1, separately="discriminator" in (own or {}))
+                       once=c.discriminator_steps == 1, separately="discriminator" in (own or {}), examples=examples_of(space, device))
     return pair.game(pair.turns(c.discriminator_steps))
 
 

@@ -9,7 +9,18 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, augmentation, can_fuse, free, networks, place, refuse_batch_norm
+from sparring.adversaries import (
+    PENALTIES,
+    Adversaries,
+    Rules,
+    augmentation,
+    can_fuse,
+    examples_of,
+    free,
+    networks,
+    place,
+    refuse_batch_norm,
+)
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player
 from sparring.losses import relativistic
@@ -75,5 +86,6 @@ def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str,
 
     rules = Rules(PENALTIES["r1+r2"], geometric(c.gamma, c.gamma * c.gamma_last, c.steps), augment=augmentation(c.augment, space, 0))
     pair = Adversaries(player(nets["generator"], c.ema), player(nets["discriminator"]), relativistic, c.latent, device, classes,
-                       rules, once=c.discriminator_steps == 1, separately="discriminator" in (own or {}))
+                       rules, once=c.discriminator_steps == 1, separately="discriminator" in (own or {}),
+                       examples=examples_of(space, device))
     return pair.game(pair.turns(c.discriminator_steps))

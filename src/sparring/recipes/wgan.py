@@ -8,7 +8,18 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam, RMSprop
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, augmentation, can_fuse, free, networks, place, refuse_batch_norm
+from sparring.adversaries import (
+    PENALTIES,
+    Adversaries,
+    Rules,
+    augmentation,
+    can_fuse,
+    examples_of,
+    free,
+    networks,
+    place,
+    refuse_batch_norm,
+)
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Turn
 from sparring.losses import wasserstein
@@ -70,7 +81,7 @@ def clipped(c: WganSettings, space: Space, device: torch.device, own: Mapping[st
     nets, classes = prepared(c, space, device, own)
     G, D = (Player(net, RMSprop(free(net), c.lr), ema=ema) for net, ema in zip(nets, (c.ema, 0.0), strict=True))
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(clip=c.clip), once=False,
-                       separately="discriminator" in (own or {}))
+                       separately="discriminator" in (own or {}), examples=examples_of(space, device))
     turns = pair.turns(c.critic_steps)
     more = max(0, c.first_steps - c.critic_steps)
     if more:
@@ -89,7 +100,7 @@ def penalized(c: WganGpSettings, space: Space, device: torch.device, own: Mappin
             for net, ema in zip(nets, (c.ema, 0.0), strict=True))
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], constant(c.penalty_weight),
                                                                                        augment=augmentation(c.augment, space, 0)),
-                       once=c.critic_steps == 1, separately="discriminator" in (own or {}))
+                       once=c.critic_steps == 1, separately="discriminator" in (own or {}), examples=examples_of(space, device))
     return pair.game(pair.turns(c.critic_steps))
 
 
