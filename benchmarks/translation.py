@@ -148,6 +148,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"shapes {recipe}, seed {seed}": partial(shapes, recipe, seed) for recipe in ("pix2pix", "cyclegan") for seed in (0, 1, 2)},
     "tints stargan, seed 0": partial(tinted, 0),
     **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
+    **{f"facades at 128 px {name}, seed 0": partial(facades, name, 0, 128) for name in ("pix2pix", "l1")},
     "horse2zebra at 64 px, seed 0": partial(horses, 0),
     "emoji at 32 px, seed 0": partial(emoji, 0, 32),
 }
