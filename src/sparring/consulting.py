@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from sparring.checkpoint import action
 from sparring.doctor import Chart, Diagnosis, chart, judge, timeline
+from sparring.doctor.treat import words
 from sparring.errors import InputError
 from sparring.pictures.losses import loss_curves, score_curves
 from sparring.pictures.strips import chosen
 from sparring.report import Section, write_page
-from sparring.run import RunFolder, read_lines
+from sparring.run import ANEW, RunFolder, read_lines
+from sparring.untrusted import JSON_BYTES, Strange, parse, read_file
 
 FRAMES = 16                                     # pictures of samples on a page: more would make it large
 WORDS = {"healthy": "It is healthy: the samples come nearer to the data, and no sign of trouble is there.",
@@ -32,14 +35,31 @@ def opened(path: Path) -> tuple[RunFolder, dict[str, Any], Chart]:
     config = folder.read_config()
     if config is None:
         raise InputError(f"{path} holds no run: there is no config.json in it. Give a run folder.")
+    if folder.actions.exists():                                 # findings are about the settings that the run had last
+        config["actions"] = read_actions(folder)
+        asked = config["settings"] if isinstance(config.get("settings"), dict) else {}
+        config["settings"] = asked | {name: value for one in config["actions"] for name, value in one["settings"].items()}
     return folder, config, chart(read_lines(folder.log), read_lines(folder.health), config)
+
+
+def read_actions(folder: RunFolder) -> list[dict[str, Any]]:
+    """What the doctor changed in mid-run; InputError when the file is not what a run writes."""
+    try:
+        found = parse(read_file(folder.actions, JSON_BYTES))
+    except (Strange, OSError) as error:
+        raise InputError(f"{folder.actions} {error}. {ANEW}") from None
+    if not isinstance(found, list) or not all(map(action, found)):
+        raise InputError(f"{folder.actions} does not hold what the doctor did. {ANEW}")
+    return found
 
 
 def doctor(path: Path) -> dict[str, Any]:
     """The verdict on a run, in the form of the command's JSON."""
-    _, _, run = opened(path)
+    _, config, run = opened(path)
     found = judge(run)
-    lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds"]
+    acted = [f"acted at round {one['at']:,} on {one['why'].replace('_', ' ')}: {words(one['settings'])}"
+             for one in config.get("actions", ())]
+    lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds", *acted]
     for finding in found.findings:
         first, last = finding.steps
         lines += ["", f"{finding.severity}: {finding.title()}, rounds {first:,} to {last:,}",
@@ -53,8 +73,8 @@ def report(path: Path, out: Path | None) -> dict[str, Any]:
     """Write the page about one run."""
     folder, config, run = opened(path)
     found, out = judge(run), out or path / "report.html"
-    sections = [Section("Summary", (summary(config, run, found),)), health_section(run), *finding_sections(found),
-                *picture_sections(folder, run), score_section(folder), receipt_section(config, run)]
+    sections = [Section("Summary", (summary(config, run, found),)), health_section(run), *action_sections(config),
+                *finding_sections(found), *picture_sections(folder, run), score_section(folder), receipt_section(config, run)]
     try:
         write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
     except OSError as error:
@@ -83,6 +103,13 @@ def health_section(run: Chart) -> Section:
     rows = [(f"{step:,}", then.verdict, ", ".join(f.title() for f in then.findings)) for step, then in told]
     text = ("What the doctor would have said after each check-up.",) if rows else ("This run wrote no check-ups.",)
     return Section("Health", text, band=[(f"round {step}: {verdict} {names}".strip(), verdict) for step, verdict, names in rows])
+
+
+def action_sections(config: dict[str, Any]) -> list[Section]:
+    """What the doctor changed, when it was asked to act."""
+    rows = [(f"{one['at']:,}", one["why"].replace("_", " "), words(one["settings"])) for one in config.get("actions", ())]
+    return [Section("What the doctor changed", ("Settings below are those of the end.",), ("round", "because of", "settings"), rows)] \
+        if rows else []
 
 
 def finding_sections(found: Diagnosis) -> list[Section]:

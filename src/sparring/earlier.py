@@ -45,6 +45,7 @@ def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any
     try:
         step, facts = checkpoint.restore(files, game, advice="")
         config["inherited_rollbacks"] = len(facts.get("rollbacks", ()))
+        config["inherited_actions"] = len(facts.get("actions", ()))     # a fork's settings are those it was given
     except checkpoint.Damaged as error:
         changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
         raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +

@@ -29,7 +29,7 @@ from sparring.run import RunFolder
 from sparring.scores import refuse_metric
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
-from sparring.trainer import Plan
+from sparring.trainer import Plan, Remake
 
 CHANGEABLE = ("workers", "on_nan", "stop_when")                  # run settings that do not change what comes out
 
@@ -45,6 +45,7 @@ class Prepared:
     config: dict[str, Any]
     resumed: bool
     crew: Crew = ALONE
+    remake: Remake | None = None            # the same game with some settings changed
 
     def finished(self) -> bool:
         return (self.folder.model / "config.json").exists()
@@ -114,13 +115,13 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
                 folder.write_config(old)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
         run_settings, reasons = choose(run_settings, recipe, settings, source, device, wish, crew.size == 1)
-        game = build(recipe, settings, source.space, device, wish.seed, wish.own)
-        game = choices.in_precision(game, run_settings.precision, device)
+        remake = remaker(recipe, settings, source.space, device, wish, run_settings.precision)
+        game = remake({})
         config: dict[str, Any] = old or asked | {
             "data": named(wish.data),
             "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
-            "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
+            "processes": crew.size, "inherited_rollbacks": 0, "inherited_actions": 0, "directory": os.getcwd(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if old is None:
@@ -134,12 +135,13 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     except BaseException:
         folder.unlock()
         raise
-    run, inherited = run_settings, config.get("inherited_rollbacks")
+    run = run_settings
+    rollbacks, actions = (n if type(n := config.get(f"inherited_{name}")) is int else 0 for name in ("rollbacks", "actions"))
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
                 run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
-                run.keep_best, run.check_every, run.stop_when, inherited if type(inherited) is int else 0)
+                run.keep_best, run.check_every, run.stop_when, rollbacks, run.doctor, actions)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
-    return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
+    return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew, remake=remake)
 
 
 def asked_for(wish: Wish, settings: Settings, data_settings: DataSettings, looks: dict[str, Any], source: Source) -> dict[str, Any]:
@@ -199,6 +201,15 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
         game = recipe.game(settings, space, device, own)
         check_networks(game, space, lambda: recipe.game(settings, space, device, deepcopy(dict(own))) if own else None, settings.batch)
     return game
+
+
+def remaker(recipe: Recipe, settings: Settings, space: Space, device: torch.device, wish: Wish, precision: str) -> Remake:
+    """A function that builds the game with some of the settings changed."""
+    def remake(changed: Mapping[str, Any]) -> Game:
+        now = make(recipe.settings, settings.model_dump() | dict(changed))
+        return choices.in_precision(build(recipe, now, space, device, wish.seed, wish.own), precision, device)
+
+    return remake
 
 
 def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:

@@ -32,6 +32,8 @@ class RunSettings(BaseModel):
     save_every: int = Field(0, ge=0, le=LONGEST, description="rounds between checkpoints; 0: a twentieth of the run")
     check_every: int = Field(0, ge=0, le=LONGEST, description="rounds between the doctor's check-ups; 0: a twentieth of the run")
     stop_when: Literal["never", "converged", "failed"] = Field("never", description="end the run early on the doctor's word")
+    doctor: Literal["tell", "act"] = Field("tell", description="what the doctor does about a failure: tell, or take its own advice in the "
+                                           "running run, at most three times")
     threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
     workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same "
                          "batches; 0: none for data in memory, two to four for shards and Parquet")

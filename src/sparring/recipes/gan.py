@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Adam
 
 from sparring.adversaries import (
@@ -89,7 +90,7 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
         refuse_batch_norm(nets["discriminator"], f"penalty={c.penalty}")
     if c.spectral:
         for module in list(nets["discriminator"].modules()):
-            if isinstance(module, nn.Linear | nn.Conv2d):
+            if isinstance(module, nn.Linear | nn.Conv2d) and not is_parametrized(module):     # a network of one's own may be here again
                 spectral_norm(module)                           # (Miyato et al., 2018, Algorithm 1)
     place(nets, space, device)
     lazy = rules.every * rules.steps if rules.every > 1 else 1
