@@ -10,14 +10,16 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from conftest import CELLS, small_images
 from shell import Shell
-from sparring import api, consulting
+from sparring import api, consulting, nearby
 from sparring.attending import attend
 from sparring.checkup import checkup, likeness, standard
 from sparring.crew import ALONE
@@ -69,6 +71,7 @@ def test_a_good_run_converges_and_a_young_one_is_unclear():
     ("mode_collapse", BAD | {"missing": 0.8, "support": 0.1, "spread": 0.1}, {}, {}),
     ("diverging", BAD | {"live/spread": 40.0}, {}, {}),
     ("diverging", BAD, {"discriminator/adversarial": 20.0}, {}),
+    ("batch_leak", BAD | {"company": 0.9}, {}, {}),
     ("dead_units", BAD | {"dead/generator": 0.9}, {}, {}),
     ("learning_too_slowly", BAD | {"pace/generator": 1e-6, "pace/discriminator": 1e-6}, {}, {}),
     ("memorization", GOOD | {"copied": 0.2}, {}, {}),
@@ -160,6 +163,52 @@ def test_copies_are_nearer_than_chance():
     copies = points[torch.arange(data.n) % 30] + 0.01
     fresh = torch.randn(data.n, 4, generator=generator(1, "p"))
     assert likeness(copies, data, 0, False)["copied"] < 0.1 < 0.7 < likeness(fresh, data, 0, False)["copied"]
+
+
+def test_company_moves_a_logit_only_through_batch_norm(tmp_path):
+    """And what BatchNorm counts is not counted on looking."""
+    found = {}
+    for name, first in (("plain", nn.Identity()), ("norm", nn.BatchNorm1d(2))):
+        net = nn.Sequential(first, nn.Linear(2, 8), nn.LeakyReLU(), nn.Linear(8, 1))
+        prepared = prepare(Wish("gan", "ring", {"steps": 3, "width": 8, "threads": 1}, own={"discriminator": net}), tmp_path / name)
+        before = {key: value.clone() for key, value in net.state_dict().items()}
+        found[name] = checkup(prepared.game, standard(prepared.source, 0), 0).get("company")
+        assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+        prepared.folder.unlock()
+    assert found["plain"] is None and found["norm"] > 0.3
+
+
+def test_images_moved_around_the_edges_leak():
+    values = small_images(300).values.clone()
+    values[..., :values.shape[2] // 2, :values.shape[3] // 2] = 255                     # something that can be out of place
+    source = Finite(small_images(300).space, values)
+    data = standard(source, 0)
+    made = source.at(torch.randint(len(source), (data.n,), generator=generator(1, "t"))).x
+    height = made.shape[2] // 2
+    plain, moved = (likeness(x.flatten(1), data, 0, True)["leak"] for x in (made, made.roll(height, 2)))
+    assert moved < 0.9 < plain
+
+
+def test_the_discriminator_can_have_a_rate_of_its_own(tmp_path):
+    prepared = prepare(Wish("gan", "ring", {"steps": 3, "width": 8, "threads": 1, "lr": 1e-3, "lr_ratio": 4}), tmp_path / "run")
+    prepared.folder.unlock()
+    rates = {name: player.optimizer.param_groups[0]["lr"] for name, player in prepared.game.players.items()}
+    assert rates == {"generator": 1e-3, "discriminator": 4e-3}
+
+
+def test_nearest_training_samples(tmp_path):
+    """Where the run's data is there; where it is drawn afresh, or gone, that is said."""
+    known, x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]]), torch.tensor([[0.9, 0.0], [4.0, 0.0]])
+    assert nearby.closest(x, known, None).tolist() == [1, 2]
+    assert nearby.closest(known, known, torch.arange(3)).tolist() == [1, 0, 1]
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
+    given = FAST | {"steps": 3, "batch": 8, "width": 8, "check_every": 1}
+    api.run(prepare(Wish("gan", str(tmp_path / "x.npz"), given), tmp_path / "run"), api.Silent())
+    found = nearby.nearness(tmp_path / "run")
+    assert found.known == 60 and found.picture is None and "a training sample to another" in found.sentence()
+    assert {name.split("(")[0] for name, _, _ in nearby.figures(tmp_path / "run")} >= {"swd", "memorization"}
+    (tmp_path / "x.npz").unlink()
+    assert "not here" in nearby.nearness(tmp_path / "run") and "not here" in nearby.figures(tmp_path / "run")
 
 
 @pytest.mark.parametrize("recipe", ["gan", "r3gan", "vae"])

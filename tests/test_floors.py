@@ -20,7 +20,7 @@ FLOORS = [
     {"prepare"},
     {"api"},
     {"evaluation"},
-    {"experiments", "bench"},
+    {"experiments", "bench", "nearby"},
     {"commands", "demo", "laboratory", "receipts", "inspecting", "translating", "consulting"},
     {"gallery"},
     {"cli"},

@@ -35,7 +35,8 @@ class Attending:
     def look(self, game: Game, step: int) -> Diagnosis:
         """Check up on the game as it stands after `step` rounds, write that down, and judge."""
         started = time.perf_counter()
-        augmented = self.chart.settings.get("augment", "none") != "none"
+        own = self.chart.config.get("own_networks")             # a discriminator of one's own may augment
+        augmented = self.chart.settings.get("augment", "none") != "none" or (isinstance(own, dict) and "discriminator" in own)
         facts = {} if self.chart.moments else self.data.facts
         row = {"step": step, **facts, **checkup(game, self.data, self.seed, augmented)}
         append(self.folder.health, row)

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from sparring import nearby
 from sparring.checkpoint import action
 from sparring.doctor import Chart, Diagnosis, chart, judge, timeline
+from sparring.doctor.judge import ratio
 from sparring.doctor.treat import words
 from sparring.errors import InputError
 from sparring.pictures.losses import loss_curves, score_curves
@@ -74,7 +76,8 @@ def report(path: Path, out: Path | None) -> dict[str, Any]:
     folder, config, run = opened(path)
     found, out = judge(run), out or path / "report.html"
     sections = [Section("Summary", (summary(config, run, found),)), health_section(run), *action_sections(config),
-                *finding_sections(found), *picture_sections(folder, run), score_section(folder), receipt_section(config, run)]
+                *finding_sections(found), *picture_sections(folder, run), score_section(folder), metric_section(path),
+                nearness_section(path), receipt_section(config, run)]
     try:
         write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
     except OSError as error:
@@ -86,16 +89,28 @@ def summary(config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
     """Three sentences: what was trained and how far, how it is, and what to do."""
     seconds = f"round {found.step:,} of {run.steps:,}" if run.steps else f"round {found.step:,}"
     first = f"This is a run of {config.get('recipe')} on {config.get('data')} with seed {config.get('seed')}, at {seconds}."
-    second = WORDS[found.verdict] + (f" {found.why[:1].upper()}{found.why[1:]}." if found.why else "")
     worst = found.findings[0] if found.findings else None
+    second = WORDS[found.verdict] if found.verdict != "healthy" or worst is None else \
+        "It is healthy on the whole: the samples come nearer to the data."
+    second += (f" {found.why[:1].upper()}{found.why[1:]}." if found.why else "")
     if worst is None or worst.name == "converged":
-        third = "There is nothing to change." if found.verdict != "unclear" else "Let it train on, and ask again."
+        third = what_next(run, found)
     else:
         todo = f": try {worst.actions[0]}" if worst.actions else ", and needs other data or another eye"
         third = f"Foremost is {worst.title()}, since round {worst.steps[0]:,}{todo}."
     if found.verdict == "failing":
         second = f"It is failing ({', '.join(f.title() for f in found.findings)})."
     return f"{first} {second} {third}"
+
+
+def what_next(run: Chart, found: Diagnosis) -> str:
+    """The third sentence where nothing is wrong."""
+    if found.verdict == "unclear":
+        return "Let it train on, and ask again." if found.step < run.steps else "More rounds, or more check-ups, would tell."
+    away = ratio(run.moments[-1]) if run.moments else None
+    if found.verdict == "healthy" and away is not None and away > 1.5:
+        return f"The samples are {away:.1f} times as far from the data as other real samples are, so more rounds may bring more."
+    return "There is nothing to change."
 
 
 def health_section(run: Chart) -> Section:
@@ -150,6 +165,25 @@ def score_section(folder: RunFolder) -> Section:
         return Section("Scores", ("This run has no scores yet.",))
     rows = [(name, f"{value:.4g}") for name, value in scores[-1].items() if name != "step"]
     return Section("Scores", (f"After {scores[-1]['step']:,} rounds, of the averaged generator.",), ("score", "value"), rows)
+
+
+def metric_section(path: Path) -> Section:
+    """Metrics of what the run would draw now, with intervals."""
+    found = nearby.figures(path)
+    if isinstance(found, str):
+        return Section("Metrics", (found,))
+    return Section("Metrics", (f"Of {nearby.FEW:,} samples at most, and as many real ones. `sparring evaluate {path}` takes 10,000, says "
+                               "what each is made of, and is what to report.",), ("metric", "value", "95 % interval"), found)
+
+
+def nearness_section(path: Path) -> Section:
+    """Generated samples beside the training samples that are nearest to them, and the same of real ones."""
+    found = nearby.nearness(path)
+    if isinstance(found, str):
+        return Section("Nearest training samples", (found,))
+    shown = [] if found.picture is None else [
+        (found.picture, "Generated samples over their nearest training samples; then the same of real ones, as the baseline.")]
+    return Section("Nearest training samples", (found.sentence(),), pictures=shown)
 
 
 def receipt_section(config: dict[str, Any], run: Chart) -> Section:

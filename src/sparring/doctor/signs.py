@@ -183,6 +183,13 @@ def augmentation_leak(case: Case) -> Evidence:
     return {"leak": leak} if leak is not None and leak < case.limits.leak else None
 
 
+def batch_leak(case: Case) -> Evidence:
+    """D's opinion of a sample depends on the batch around it: BatchNorm takes away the mean and the scale of whatever batch it is shown,
+    so that D learns them of no sample (Salimans et al., 2016, section 3.4, for the generator's side of it)."""
+    moved = case.now.of("company")
+    return {"moved_by_company": moved, "distance": case.far} if moved is not None and case.far and moved > case.limits.company else None
+
+
 def dead_units(case: Case) -> Evidence:
     """Rectifiers that are off for every sample pass no gradient on and never come back."""
     dead = {key.replace("/", "_"): value for key, value in case.now.health.items() if key.startswith("dead/")}
@@ -242,6 +249,7 @@ SIGNS: dict[str, tuple[Sign, Severity]] = {         # the worst first
     "oscillation": (oscillation, "failure"),
     "memorization": (memorization, "failure"),
     "generator_won": (generator_won, "failure"),
+    "batch_leak": (batch_leak, "warning"),
     "augmentation_leak": (augmentation_leak, "warning"),
     "discriminator_overfitting": (discriminator_overfitting, "warning"),
     "penalty_too_weak": (penalty_too_weak, "warning"),
