@@ -85,8 +85,9 @@ def mode_collapse(case: Case) -> Evidence:
     if missing is None or support is None or spread is None or spread > limits.huge or (now.of("distance") or 0.0) > limits.huge:
         return None
     floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
-    partial = missing >= limits.missing and distance > 2 * floor
-    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2)
+    off = distance > limits.close * floor                       # nearer than that they count as arrived, and nothing can be lost
+    partial = missing >= limits.missing and off
+    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off)
     offset = ((now.of("place/0") or 0.0) ** 2 + (now.of("place/1") or 0.0) ** 2) ** 0.5
     if partial and not total and offset > 0.5 and spread > 0.8 and wandering(case) is not None:
         return None                                             # as wide as ever, and in passing
