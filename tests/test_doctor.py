@@ -71,7 +71,7 @@ def test_a_good_run_converges_and_a_young_one_is_unclear():
     ("mode_collapse", BAD | {"missing": 0.8, "support": 0.1, "spread": 0.1}, {}, {}),
     ("diverging", BAD | {"live/spread": 40.0}, {}, {}),
     ("diverging", BAD, {"discriminator/adversarial": 20.0}, {}),
-    ("batch_leak", BAD | {"company": 0.9}, {}, {}),
+    ("batch_leak", BAD | {"company": 1.5}, {}, {}),
     ("dead_units", BAD | {"dead/generator": 0.9}, {}, {}),
     ("learning_too_slowly", BAD | {"pace/generator": 1e-6, "pace/discriminator": 1e-6}, {}, {}),
     ("memorization", GOOD | {"copied": 0.2}, {}, {}),

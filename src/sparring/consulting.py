@@ -96,7 +96,7 @@ def summary(config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
     if worst is None or worst.name == "converged":
         third = what_next(run, found)
     else:
-        todo = f": try {worst.actions[0]}" if worst.actions else ", and needs other data or another eye"
+        todo = f": try {worst.actions[0]}" if worst.actions else "; no setting mends that, and what does stands with the finding"
         third = f"Foremost is {worst.title()}, since round {worst.steps[0]:,}{todo}."
     if found.verdict == "failing":
         second = f"It is failing ({', '.join(f.title() for f in found.findings)})."
@@ -110,7 +110,7 @@ def what_next(run: Chart, found: Diagnosis) -> str:
     away = ratio(run.moments[-1]) if run.moments else None
     if found.verdict == "healthy" and away is not None and away > 1.5:
         return f"The samples are {away:.1f} times as far from the data as other real samples are, so more rounds may bring more."
-    return "There is nothing to change."
+    return "As far as some hundred samples can show, there is nothing to change."
 
 
 def health_section(run: Chart) -> Section:
