@@ -41,7 +41,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        words = "-".join(f"{k}={v}" for k, v in self.given.items() if k not in QUIET)
+        words = "-".join(f"{k}={v}" for k, v in self.given.items() if k not in QUIET and k != "check_every")
         return f"{self.family}-{self.recipe}-{self.data}-{words}-{self.seed}".replace(" ", "_").replace("/", "_")
 
 
@@ -97,7 +97,7 @@ def cases() -> list[Case]:
     """Every run, the families taking turns so that a part of the list is a fair part."""
     found: list[list[Case]] = []
     for family, recipe, data, many, seeds in settings():
-        found.append([Case(family, recipe, where, {**given, **QUIET}, seed, i % 2 == 1)
+        found.append([Case(family, recipe, where, {**given, **QUIET, "check_every": max(25, given["steps"] // 20)}, seed, i % 2 == 1)
                       for seed in range(seeds) for i, given in enumerate(many) for where in data])
     longest = max(map(len, found))
     return [group[i] for i in range(longest) for group in found if i < len(group)]

@@ -26,7 +26,8 @@ def cured(one: Labelled) -> dict[str, object]:
     """The same run with the first action and more rounds: how it ends."""
     worst = judge(one.run).findings[0]
     given = {**one.run.settings, "steps": ROUNDS, **parse(worst.actions[0].split())}
-    looks = {"threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9, "save_every": 10**9, "score_every": 10**9}
+    looks = {"threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9, "save_every": 10**9, "score_every": 10**9,
+             "check_every": 35}
     with tempfile.TemporaryDirectory() as folder:
         try:
             prepared = prepare(Wish(str(one.run.config["recipe"]), where(one.data), given | looks, 0), Path(folder) / "run")

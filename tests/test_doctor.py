@@ -4,24 +4,29 @@ import json
 import math
 import re
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from conftest import CELLS, small_images
 from shell import Shell
-from sparring import api, consulting
+from sparring import api, consulting, nearby
 from sparring.attending import attend
 from sparring.checkup import checkup, likeness, standard
+from sparring.crew import ALONE
 from sparring.data.source import Finite
 from sparring.data.space import Vectors
 from sparring.data.synthetic import Quadratic, gaussian, grid, ring
-from sparring.doctor import chart, diagnose, timeline
+from sparring.doctor import chart, diagnose, timeline, treatment
 from sparring.doctor.advice import EXPLANATIONS, advice
 from sparring.doctor.signs import SIGNS
 from sparring.errors import InputError
@@ -29,6 +34,7 @@ from sparring.prepare import Wish, prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator
 from sparring.run import read_lines
+from sparring.trainer import train
 
 LOG4 = 2 * math.log(2)
 FAST = {"steps": 100, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,
@@ -65,6 +71,7 @@ def test_a_good_run_converges_and_a_young_one_is_unclear():
     ("mode_collapse", BAD | {"missing": 0.8, "support": 0.1, "spread": 0.1}, {}, {}),
     ("diverging", BAD | {"live/spread": 40.0}, {}, {}),
     ("diverging", BAD, {"discriminator/adversarial": 20.0}, {}),
+    ("batch_leak", BAD | {"company": 1.5}, {}, {}),
     ("dead_units", BAD | {"dead/generator": 0.9}, {}, {}),
     ("learning_too_slowly", BAD | {"pace/generator": 1e-6, "pace/discriminator": 1e-6}, {}, {}),
     ("memorization", GOOD | {"copied": 0.2}, {}, {}),
@@ -158,6 +165,52 @@ def test_copies_are_nearer_than_chance():
     assert likeness(copies, data, 0, False)["copied"] < 0.1 < 0.7 < likeness(fresh, data, 0, False)["copied"]
 
 
+def test_company_moves_a_logit_only_through_batch_norm(tmp_path):
+    """And what BatchNorm counts is not counted on looking."""
+    found = {}
+    for name, first in (("plain", nn.Identity()), ("norm", nn.BatchNorm1d(2))):
+        net = nn.Sequential(first, nn.Linear(2, 8), nn.LeakyReLU(), nn.Linear(8, 1))
+        prepared = prepare(Wish("gan", "ring", {"steps": 3, "width": 8, "threads": 1}, own={"discriminator": net}), tmp_path / name)
+        before = {key: value.clone() for key, value in net.state_dict().items()}
+        found[name] = checkup(prepared.game, standard(prepared.source, 0), 0).get("company")
+        assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+        prepared.folder.unlock()
+    assert found["plain"] is None and found["norm"] > 0.3
+
+
+def test_images_moved_around_the_edges_leak():
+    values = small_images(300).values.clone()
+    values[..., :values.shape[2] // 2, :values.shape[3] // 2] = 255                     # something that can be out of place
+    source = Finite(small_images(300).space, values)
+    data = standard(source, 0)
+    made = source.at(torch.randint(len(source), (data.n,), generator=generator(1, "t"))).x
+    height = made.shape[2] // 2
+    plain, moved = (likeness(x.flatten(1), data, 0, True)["leak"] for x in (made, made.roll(height, 2)))
+    assert moved < 0.9 < plain
+
+
+def test_the_discriminator_can_have_a_rate_of_its_own(tmp_path):
+    prepared = prepare(Wish("gan", "ring", {"steps": 3, "width": 8, "threads": 1, "lr": 1e-3, "lr_ratio": 4}), tmp_path / "run")
+    prepared.folder.unlock()
+    rates = {name: player.optimizer.param_groups[0]["lr"] for name, player in prepared.game.players.items()}
+    assert rates == {"generator": 1e-3, "discriminator": 4e-3}
+
+
+def test_nearest_training_samples(tmp_path):
+    """Where the run's data is there; where it is drawn afresh, or gone, that is said."""
+    known, x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]]), torch.tensor([[0.9, 0.0], [4.0, 0.0]])
+    assert nearby.closest(x, known, None).tolist() == [1, 2]
+    assert nearby.closest(known, known, torch.arange(3)).tolist() == [1, 0, 1]
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
+    given = FAST | {"steps": 3, "batch": 8, "width": 8, "check_every": 1}
+    api.run(prepare(Wish("gan", str(tmp_path / "x.npz"), given), tmp_path / "run"), api.Silent())
+    found = nearby.nearness(tmp_path / "run")
+    assert found.known == 60 and found.picture is None and "a training sample to another" in found.sentence()
+    assert {name.split("(")[0] for name, _, _ in nearby.figures(tmp_path / "run")} >= {"swd", "memorization"}
+    (tmp_path / "x.npz").unlink()
+    assert "not here" in nearby.nearness(tmp_path / "run") and "not here" in nearby.figures(tmp_path / "run")
+
+
 @pytest.mark.parametrize("recipe", ["gan", "r3gan", "vae"])
 def test_looking_changes_nothing(recipe, tmp_path):
     """A run that is checked often ends with the same bits as one that never is, and each check-up is a function of the run."""
@@ -225,6 +278,79 @@ def test_a_run_ends_early_when_asked_and_stays_ended(tmp_path):
         assert outcome.step < 50 and "failing" in outcome.health
     assert not (tmp_path / "run/model").exists()
     assert api.load(tmp_path / "run").sample(3).shape == (3, 1)         # from its checkpoint
+
+
+class Stopping(api.Silent):
+    """Listens, and asks the run to stop, as a person does, or falls over, as a machine does."""
+
+    def __init__(self, stop=0, fall=0):
+        self.stop, self.fall, self.said = stop, fall, []
+
+    def update(self, step, steps, values):
+        if step == self.stop:
+            signal.raise_signal(signal.SIGINT)
+        if step == self.fall:
+            raise KeyError("fallen")
+
+    def say(self, message):
+        self.said.append(message)
+
+
+def acting(folder, listener, **given):
+    prepared = prepare(Wish("gan", "gaussian", FAST | {"width": 8, "lr": 1e-6, "log_every": 1, "doctor": "act", **given}), folder)
+    return api.run(replace(prepared, plan=replace(prepared.plan, score_every=0)), listener)[1]
+
+
+def test_the_doctor_acts_and_says_so(tmp_path):
+    """Steps that lead nowhere are enlarged in mid-run, and what was done is told, written down and known to the commands."""
+    listener = Stopping()
+    outcome = acting(tmp_path / "run", listener)
+    assert outcome.actions[0] == {"at": 20, "why": "learning_too_slowly", "settings": {"lr": 0.002}}
+    assert "doctor: acts at round 20 on learning too slowly: lr=0.002." in listener.said
+    assert json.loads((tmp_path / "run/actions.json").read_text()) == list(outcome.actions)
+    _, config, run = consulting.opened(tmp_path / "run")
+    assert run.settings["lr"] > 1e-6 and "acted at round 20" in consulting.doctor(tmp_path / "run")["text"]
+    assert consulting.action_sections(config)[0].rows[0] == ("20", "learning too slowly", "lr=0.002")
+    assert json.loads((tmp_path / "run/config.json").read_text())["settings"]["lr"] == 1e-6     # what was asked for
+    pace = {row["step"]: row["pace/generator"] for row in read_lines(tmp_path / "run/health.jsonl")}
+    assert pace[25] > 100 * pace[20]
+
+
+@pytest.mark.parametrize("events", [[{"stop": 13}, {"stop": 20}, {"stop": 60}], [{"fall": 18}, {"fall": 21}, {"fall": 47}]])
+def test_a_run_that_was_acted_on_resumes_exactly(tmp_path, events):
+    """Stopped before, at and after an action, or killed there: the same bits as a run that never stopped."""
+    acting(tmp_path / "whole", Stopping(), save_every=15)
+    for event in events:
+        with suppress(KeyError):
+            acting(tmp_path / "pieces", Stopping(**event), save_every=15)
+    outcome = acting(tmp_path / "pieces", Stopping(), save_every=15)
+    assert len(outcome.actions) >= 1
+    whole, pieces = ((tmp_path / name / "model/model.safetensors").read_bytes() for name in ("whole", "pieces"))
+    assert whole == pieces
+
+
+def test_a_fork_has_the_settings_it_was_given(tmp_path):
+    acting(tmp_path / "run", Stopping(stop=50))
+    given = FAST | {"width": 8, "lr": 1e-4, "doctor": "tell"}
+    prepared = prepare(Wish("gan", "gaussian", given), tmp_path / "run", tmp_path / "fork")
+    game, outcome = train(prepared.game, prepared.source, replace(prepared.plan, score_every=0), prepared.folder, Stopping(), ALONE)
+    prepared.folder.unlock()
+    assert outcome.actions == () and game.players["generator"].optimizer.param_groups[0]["lr"] <= 1e-4
+
+
+def test_what_a_running_run_cannot_take_is_told_once(tmp_path):
+    """A network's width is settled when it begins; a setting that the recipe refuses is no reason to stop."""
+    steps = range(5, 100, 5)
+    rows = [{"step": s, **BAD, "missing": 0.8, "support": 0.1, "spread": 0.1} for s in steps]
+    asked = {"lr": 2e-3, "width": 16, "ema": 0, "penalty": "none", "steps": 100, "discriminator_steps": 2}
+    found = treatment(chart([], rows[:8], {"recipe": "gan", "settings": asked}), ())
+    assert found.settings == {"penalty": "r1", "discriminator_steps": 1} and found.left == {"ema": 0.99, "width": 64}
+    only = treatment(chart([], rows[:8], {"recipe": "gan", "settings": {"width": 16, "steps": 100}}), ())
+    assert only.settings == {} and "another --out begins anew with width=64" in only.line(40)
+    done = [{"at": 5 * i, "settings": {}} for i in range(3)]
+    assert treatment(chart([], rows[:8], {"settings": asked}), done) is None                    # three are enough
+    assert treatment(chart([], rows, {"settings": asked}), ()) is None                          # too late to show what it does
+    assert treatment(chart([], rows[:8], {"settings": asked}), [{"at": 25, "settings": {}}]) is None    # not given time yet
 
 
 def test_the_commands_and_the_page(tmp_path, monkeypatch, capsys):

@@ -198,12 +198,13 @@ def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
     """Train what was prepared, to the end or to an interruption; at the end write the model folder."""
     folder, config, plan = prepared.folder, prepared.config, prepared.plan
     try:
-        outcome = train(prepared.game, prepared.source, plan, folder, progress, prepared.crew)
+        game, outcome = train(prepared.game, prepared.source, plan, folder, progress, prepared.crew, prepared.remake)
         model = Model(config["recipe"], make(find(config["recipe"]).settings, config["settings"]), prepared.source.space,
-                      prepared.game, scores=outcome.scores,
+                      game, scores=outcome.scores,
                       trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
                                "fingerprint": config["fingerprint"], "seed": config["seed"],
-                               "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks)})
+                               "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks),
+                               "actions": list(outcome.actions)})
         if outcome.finished(plan) and prepared.crew.first:
             model.save(folder.model)
         return model, outcome

@@ -1,12 +1,13 @@
 """The doctor at a run's bedside: a check-up now and then, one line of health, and each finding told once."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sparring.checkup import Standard, checkup, standard
 from sparring.data.source import Source
-from sparring.doctor import Chart, Diagnosis, chart, judge, moment
+from sparring.doctor import Chart, Diagnosis, Treatment, chart, judge, moment, treatment
 from sparring.game import Game
 from sparring.run import RunFolder, append, read_lines
 
@@ -19,11 +20,11 @@ class Attending:
 
     data: Standard
     folder: RunFolder
-    config: dict[str, Any]
     seed: int
     chart: Chart
     recent: Rows                    # what was logged since the last check-up
     told: set[str] = field(default_factory=set)
+    helpless: set[str] = field(default_factory=set)     # findings that nothing can be done for in mid-run, which was told
     diagnosis: Diagnosis | None = None
     seconds: float = 0.0
 
@@ -34,7 +35,8 @@ class Attending:
     def look(self, game: Game, step: int) -> Diagnosis:
         """Check up on the game as it stands after `step` rounds, write that down, and judge."""
         started = time.perf_counter()
-        augmented = settings_of(self.config).get("augment", "none") != "none"
+        own = self.chart.config.get("own_networks")             # a discriminator of one's own may augment
+        augmented = self.chart.settings.get("augment", "none") != "none" or (isinstance(own, dict) and "discriminator" in own)
         facts = {} if self.chart.moments else self.data.facts
         row = {"step": step, **facts, **checkup(game, self.data, self.seed, augmented)}
         append(self.folder.health, row)
@@ -51,18 +53,28 @@ class Attending:
         self.told |= {finding.name for finding in fresh}
         return [finding.line() for finding in fresh]
 
+    def treatment(self, taken: Sequence[Mapping[str, Any]]) -> Treatment | None:
+        """What to change now, in a run that asked for it; what cannot be changed while it runs is said once."""
+        wanted = treatment(self.chart, taken)
+        if wanted is None or (not wanted.settings and wanted.finding in self.helpless):
+            return None
+        self.helpless |= set() if wanted.settings else {wanted.finding}
+        return wanted
+
     def done(self, stop_when: str) -> bool:
         """Whether the run has come to where it was asked to end."""
         verdict = self.diagnosis.verdict if self.diagnosis else "unclear"
         return (stop_when, verdict) in (("failed", "failing"), ("converged", "converged"))
 
 
-def attend(source: Source, folder: RunFolder, seed: int) -> Attending:
-    """Begin with a run, or go on with one: what stands in its folder is known and told already."""
+def attend(source: Source, folder: RunFolder, seed: int, changed: Mapping[str, Any] | None = None) -> Attending:
+    """Begin with a run, or go on with one: what stands in its folder is known and told already; `changed` are settings that are
+    no longer those of its config.json."""
     config = folder.read_config() or {}
+    config["settings"] = settings_of(config) | dict(changed or {})
     log, health = read_lines(folder.log), read_lines(folder.health)
     known = max((row["step"] for row in health), default=0)
-    watch = Attending(standard(source, seed), folder, config, seed, chart(log, health, config), [row for row in log if row["step"] > known])
+    watch = Attending(standard(source, seed), folder, seed, chart(log, health, config), [row for row in log if row["step"] > known])
     if health:
         watch.diagnosis = judge(watch.chart)
         watch.news()

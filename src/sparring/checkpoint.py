@@ -322,10 +322,18 @@ def check(files: Mapping[str, bytes], game: Game) -> State:
 def _check_facts(facts: Any) -> None:
     """ValueError unless they are what a run writes about itself; names that are not known may hold anything."""
     known = {"seconds": number, "rollbacks": lambda v: isinstance(v, list) and all(isinstance(row, dict) for row in v),
+             "actions": lambda v: isinstance(v, list) and all(map(action, v)),
              "conditions": lambda v: isinstance(v, dict) and all(isinstance(text, str) and told(text, 200) == text for text in v.values())}
     wrong = [name for name, right in known.items() if name in facts and not right(facts[name])]
     if wrong or not isinstance(facts, dict) or not math.isfinite(facts.get("seconds", 0.0)):
         raise ValueError(f"its {' and '.join(wrong or ['facts'])} cannot be understood")
+
+
+def action(row: Any) -> bool:
+    """Whether it is an action of the doctor as it is written down: {"at": round, "why": finding, "settings": {name: value}}."""
+    return (isinstance(row, dict) and type(row.get("at")) is int and isinstance(row.get("why"), str) and told(row["why"], 100) == row["why"]
+            and isinstance(row.get("settings"), dict)
+            and all(number(value) or (isinstance(value, str) and told(value, 100) == value) for value in row["settings"].values()))
 
 
 def _check_moments(state: dict[Any, Any], player: Player) -> None:

@@ -16,6 +16,7 @@ from sparring.data.space import Images
 from sparring.game import Game, Player
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
+from sparring.unroll import with_weights
 
 POINTS, PICTURES, KNOWN, DIRECTIONS = 256, 128, 1000, 64    # samples drawn, where they are images, real ones, directions of the distance
 NUMBERS = 2**22                                             # at most so many numbers in all the real samples together
@@ -121,6 +122,7 @@ def checkup(game: Game, data: Standard, seed: int, augmented: bool = False) -> d
     with Quiet(game.players) as units:
         playing = game.sample(latents, labels, live=True).cpu().flatten(1)
         believed = beliefs(game, data, playing, labels)
+    believed |= company(game, data, playing, labels)
     averaged = any(player.average is not player.net for player in game.players.values())
     shipped = game.sample(latents, labels).cpu().flatten(1) if averaged else playing
     row = moves(game.players) | units.dead() | believed
@@ -147,7 +149,7 @@ def likeness(made: Tensor, data: Standard, seed: int, augmented: bool) -> dict[s
            "support": min(100.0, max(data.collisions, 1 / max(1, len(pairs))) / collisions)} | place(made, data)
     if data.train is not None and data.apart > 0:
         row["copied"] = float(torch.cdist(made, data.train).min(1).values.median()) / data.apart
-    if augmented:
+    if augmented and len(data.shape) == 3:
         row["leak"] = leak(made, data, distance, seed)
     return row
 
@@ -164,8 +166,36 @@ def leak(made: Tensor, data: Standard, distance: float, seed: int) -> float:
     images = data.real.view(-1, *data.shape)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        changed = (ada(images, 0.9), diff(images))
+        changed = (ada(images, 0.9), diff(images), *otherwise(images))
     return min(sliced_wasserstein(made, x.flatten(1), seed, DIRECTIONS) for x in changed) / max(distance, 1e-9)
+
+
+def otherwise(images: Tensor) -> list[Tensor]:
+    """The images turned by a quarter, a half and three quarters, mirrored, and moved by half their size around the edges.  To a D that
+    sees all of these as often as the images, any of them will do (Karras et al., 2020, section 2.2)."""
+    height, width = images.shape[2:]
+    turns = [images.rot90(k, (2, 3)) for k in (1, 2, 3) if k == 2 or height == width]
+    moves = [images.roll((down * height // 2, across * width // 2), (2, 3)) for down, across in ((0, 1), (1, 0), (1, 1))]
+    return [*turns, images.flip(3), *moves]
+
+
+def company(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[str, float]:
+    """How far D's logit of a generated sample moves, as D trains, when real samples keep it company in its batch instead of generated
+    ones: root mean square, in deviations of the logits.  Zero for a D that looks at one sample at a time; asked where it has BatchNorm.
+    """
+    player, half = game.players.get("discriminator"), data.n // 2
+    if player is None or game.judge is None or not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in player.net.modules()):
+        return {}
+    D, device = with_weights(player.net, {}), player.parameters[0].device           # what BatchNorm counts meanwhile is forgotten
+    classes = (labels[:2 * half].to(device),) if game.classes else ()
+
+    def among(others: Tensor) -> Tensor:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)              # dropout, if there is any, is the same
+            return D(torch.cat([made[:half], others]).view(-1, *data.shape).to(device), *classes).flatten()[:half].cpu()
+
+    first, second = among(made[half:2 * half]), among(data.real[:half])
+    return {"company": float((first - second).square().mean().sqrt() / torch.cat([first, second]).std().clamp(min=1e-9))}
 
 
 def beliefs(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[str, float]:

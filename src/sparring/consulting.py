@@ -3,12 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+from sparring import nearby
+from sparring.checkpoint import action
 from sparring.doctor import Chart, Diagnosis, chart, judge, timeline
+from sparring.doctor.judge import ratio
+from sparring.doctor.treat import words
 from sparring.errors import InputError
 from sparring.pictures.losses import loss_curves, score_curves
 from sparring.pictures.strips import chosen
 from sparring.report import Section, write_page
-from sparring.run import RunFolder, read_lines
+from sparring.run import ANEW, RunFolder, read_lines
+from sparring.untrusted import JSON_BYTES, Strange, parse, read_file
 
 FRAMES = 16                                     # pictures of samples on a page: more would make it large
 WORDS = {"healthy": "It is healthy: the samples come nearer to the data, and no sign of trouble is there.",
@@ -32,14 +37,31 @@ def opened(path: Path) -> tuple[RunFolder, dict[str, Any], Chart]:
     config = folder.read_config()
     if config is None:
         raise InputError(f"{path} holds no run: there is no config.json in it. Give a run folder.")
+    if folder.actions.exists():                                 # findings are about the settings that the run had last
+        config["actions"] = read_actions(folder)
+        asked = config["settings"] if isinstance(config.get("settings"), dict) else {}
+        config["settings"] = asked | {name: value for one in config["actions"] for name, value in one["settings"].items()}
     return folder, config, chart(read_lines(folder.log), read_lines(folder.health), config)
+
+
+def read_actions(folder: RunFolder) -> list[dict[str, Any]]:
+    """What the doctor changed in mid-run; InputError when the file is not what a run writes."""
+    try:
+        found = parse(read_file(folder.actions, JSON_BYTES))
+    except (Strange, OSError) as error:
+        raise InputError(f"{folder.actions} {error}. {ANEW}") from None
+    if not isinstance(found, list) or not all(map(action, found)):
+        raise InputError(f"{folder.actions} does not hold what the doctor did. {ANEW}")
+    return found
 
 
 def doctor(path: Path) -> dict[str, Any]:
     """The verdict on a run, in the form of the command's JSON."""
-    _, _, run = opened(path)
+    _, config, run = opened(path)
     found = judge(run)
-    lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds"]
+    acted = [f"acted at round {one['at']:,} on {one['why'].replace('_', ' ')}: {words(one['settings'])}"
+             for one in config.get("actions", ())]
+    lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds", *acted]
     for finding in found.findings:
         first, last = finding.steps
         lines += ["", f"{finding.severity}: {finding.title()}, rounds {first:,} to {last:,}",
@@ -53,8 +75,9 @@ def report(path: Path, out: Path | None) -> dict[str, Any]:
     """Write the page about one run."""
     folder, config, run = opened(path)
     found, out = judge(run), out or path / "report.html"
-    sections = [Section("Summary", (summary(config, run, found),)), health_section(run), *finding_sections(found),
-                *picture_sections(folder, run), score_section(folder), receipt_section(config, run)]
+    sections = [Section("Summary", (summary(config, run, found),)), health_section(run), *action_sections(config),
+                *finding_sections(found), *picture_sections(folder, run), score_section(folder), metric_section(path),
+                nearness_section(path), receipt_section(config, run)]
     try:
         write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
     except OSError as error:
@@ -66,16 +89,28 @@ def summary(config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
     """Three sentences: what was trained and how far, how it is, and what to do."""
     seconds = f"round {found.step:,} of {run.steps:,}" if run.steps else f"round {found.step:,}"
     first = f"This is a run of {config.get('recipe')} on {config.get('data')} with seed {config.get('seed')}, at {seconds}."
-    second = WORDS[found.verdict] + (f" {found.why[:1].upper()}{found.why[1:]}." if found.why else "")
     worst = found.findings[0] if found.findings else None
+    second = WORDS[found.verdict] if found.verdict != "healthy" or worst is None else \
+        "It is healthy on the whole: the samples come nearer to the data."
+    second += (f" {found.why[:1].upper()}{found.why[1:]}." if found.why else "")
     if worst is None or worst.name == "converged":
-        third = "There is nothing to change." if found.verdict != "unclear" else "Let it train on, and ask again."
+        third = what_next(run, found)
     else:
-        todo = f": try {worst.actions[0]}" if worst.actions else ", and needs other data or another eye"
+        todo = f": try {worst.actions[0]}" if worst.actions else "; no setting mends that, and what does stands with the finding"
         third = f"Foremost is {worst.title()}, since round {worst.steps[0]:,}{todo}."
     if found.verdict == "failing":
         second = f"It is failing ({', '.join(f.title() for f in found.findings)})."
     return f"{first} {second} {third}"
+
+
+def what_next(run: Chart, found: Diagnosis) -> str:
+    """The third sentence where nothing is wrong."""
+    if found.verdict == "unclear":
+        return "Let it train on, and ask again." if found.step < run.steps else "More rounds, or more check-ups, would tell."
+    away = ratio(run.moments[-1]) if run.moments else None
+    if found.verdict == "healthy" and away is not None and away > 1.5:
+        return f"The samples are {away:.1f} times as far from the data as other real samples are, so more rounds may bring more."
+    return "As far as some hundred samples can show, there is nothing to change."
 
 
 def health_section(run: Chart) -> Section:
@@ -83,6 +118,13 @@ def health_section(run: Chart) -> Section:
     rows = [(f"{step:,}", then.verdict, ", ".join(f.title() for f in then.findings)) for step, then in told]
     text = ("What the doctor would have said after each check-up.",) if rows else ("This run wrote no check-ups.",)
     return Section("Health", text, band=[(f"round {step}: {verdict} {names}".strip(), verdict) for step, verdict, names in rows])
+
+
+def action_sections(config: dict[str, Any]) -> list[Section]:
+    """What the doctor changed, when it was asked to act."""
+    rows = [(f"{one['at']:,}", one["why"].replace("_", " "), words(one["settings"])) for one in config.get("actions", ())]
+    return [Section("What the doctor changed", ("Settings below are those of the end.",), ("round", "because of", "settings"), rows)] \
+        if rows else []
 
 
 def finding_sections(found: Diagnosis) -> list[Section]:
@@ -123,6 +165,25 @@ def score_section(folder: RunFolder) -> Section:
         return Section("Scores", ("This run has no scores yet.",))
     rows = [(name, f"{value:.4g}") for name, value in scores[-1].items() if name != "step"]
     return Section("Scores", (f"After {scores[-1]['step']:,} rounds, of the averaged generator.",), ("score", "value"), rows)
+
+
+def metric_section(path: Path) -> Section:
+    """Metrics of what the run would draw now, with intervals."""
+    found = nearby.figures(path)
+    if isinstance(found, str):
+        return Section("Metrics", (found,))
+    return Section("Metrics", (f"Of {nearby.FEW:,} samples at most, and as many real ones. `sparring evaluate {path}` takes 10,000, says "
+                               "what each is made of, and is what to report.",), ("metric", "value", "95 % interval"), found)
+
+
+def nearness_section(path: Path) -> Section:
+    """Generated samples beside the training samples that are nearest to them, and the same of real ones."""
+    found = nearby.nearness(path)
+    if isinstance(found, str):
+        return Section("Nearest training samples", (found,))
+    shown = [] if found.picture is None else [
+        (found.picture, "Generated samples over their nearest training samples; then the same of real ones, as the baseline.")]
+    return Section("Nearest training samples", (found.sentence(),), pictures=shown)
 
 
 def receipt_section(config: dict[str, Any], run: Chart) -> Section:

@@ -6,6 +6,7 @@ from typing import Any
 from sparring import checkpoint
 from sparring.errors import InputError, RunFailed
 from sparring.game import Game
+from sparring.recipes import find
 from sparring.run import RunFolder, differences, in_words
 
 COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
@@ -21,6 +22,10 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     if lacking:
         raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
                          f"or give another --out.")
+    for part, fields in (("settings", find(asked["recipe"]).settings.model_fields),):
+        then = old.get(part)                                    # a setting that did not exist yet had the value it now has by default
+        if isinstance(then, dict):
+            old = old | {part: {name: field.default for name, field in fields.items() if name in asked[part]} | then}
     now = asked | {"run_settings": old["run_settings"] | asked["run_settings"]}
     if now["device"] == "auto":
         now["device"] = old.get("device")                       # the choice was made when the run began
@@ -45,6 +50,7 @@ def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any
     try:
         step, facts = checkpoint.restore(files, game, advice="")
         config["inherited_rollbacks"] = len(facts.get("rollbacks", ()))
+        config["inherited_actions"] = len(facts.get("actions", ()))     # a fork's settings are those it was given
     except checkpoint.Damaged as error:
         changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
         raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +

@@ -13,14 +13,15 @@ PROMISE = ("A run that was stopped and resumed, however often, ends with the sam
            "type and device, with the same torch, threads, processes, precision and compilation.")
 
 
-def conditions(device: torch.device, precision: str, exact: bool, processes: int = 1, compiled: bool = False) -> dict[str, str]:
+def conditions(device: torch.device, precision: str, exact: bool, processes: int = 1, compiled: bool = False,
+               parts: int = 1) -> dict[str, str]:
     """The things that the promise names, as they are in this process."""
     machine = f"{platform.system()} {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
     if device.type == "cuda":
         machine += f", {torch.cuda.get_device_name(device)}"
     return {"machine type": machine, "device": device.type, "torch": torch.__version__, "threads": str(torch.get_num_threads()),
             "processes": str(processes), "precision": precision, "turns": "compiled" if compiled else "not compiled",
-            "deterministic algorithms": "yes" if exact else "not asked for"}
+            "parts of a batch": str(parts), "deterministic algorithms": "yes" if exact else "not asked for"}
 
 
 def broken(before: dict[str, str], now: dict[str, str]) -> list[str]:

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from sparring import api
 from sparring.consulting import opened
 from sparring.doctor import Diagnosis, judge
 from sparring.errors import InputError, RunFailed, did_you_mean
+from sparring.nets.dcgan import ConvDiscriminator
+from sparring.nets.mlp import mlp
 from sparring.pictures.losses import loss_curves
 from sparring.prepare import Wish, prepare
 from sparring.progress import Line, duration
@@ -35,6 +39,7 @@ class Exhibit:
     given: dict[str, Any]
     cure: str = ""
     cured_data: str = ""
+    own: str = ""               # a discriminator of DISCRIMINATORS; the cured run has the recipe's own
     longer: dict[str, Any] = field(default_factory=dict)        # of the cured run: rounds that a failure does not need
 
 
@@ -63,6 +68,19 @@ EXHIBITS = (
             "gan", "ring", WILD | {"slope": 0, "lr": 0.1}, longer={"steps": 700}),
     Exhibit("too-slow", "Steps that lead nowhere", "A learning rate of a millionth: nothing is wrong, and nothing happens.",
             "gan", "gaussian", SMALL | {"lr": 1e-6}, longer={"steps": 700}),
+    Exhibit("learning-rates", "A wrong ratio of learning rates",
+            "The discriminator's steps are a thousand times as large as the generator's, which cannot answer.",
+            "gan", "ring", SMALL | {"lr": 3e-6, "lr_ratio": 1000}, longer={"steps": 700}),
+    Exhibit("batch-norm", "BatchNorm that leaks across the batch",
+            "A discriminator that begins with BatchNorm sees every batch with its mean and scale taken away. Real and generated samples "
+            "come in batches of their own, so where the samples are, and how large, is nothing that it could tell the generator.",
+            "gan", "ring", SMALL | {"lr": 2e-3, "steps": 500}, own="batch norm",
+            longer={"penalty": "r1", "penalty_weight": 0.1}),
+    Exhibit("leaking-augmentation", "An augmentation that leaks",
+            "The discriminator moves every image, real or generated, by any number of pixels before it looks, around the edges. Where a "
+            "digit stood is lost on it, so the generator puts them anywhere (Karras et al., 2020, section 2.2).",
+            "gan", "digits", SMALL | {"width": 12, "lr": 2e-3, "conditional": False, "steps": 400, "check_every": 20},
+            own="rolling"),
     Exhibit("memorizing", "Twenty samples, learned by heart", "There are hundreds of weights for every number in the data.",
             "r3gan", "twenty", SMALL | {"lr": 3e-3, "batch": 10, "steps": 800}, cured_data="many", longer={"batch": 64, "steps": 1200}),
     Exhibit("broken-data", "Twelve samples, two hundred times each", "What looks like 2,400 samples is twelve.",
@@ -78,6 +96,25 @@ def normal(n: int, columns: int, times: int = 1) -> dict[str, np.ndarray]:
 SETS: dict[str, Callable[[], dict[str, np.ndarray]]] = {
     "twenty": lambda: normal(20, 5), "many": lambda: normal(2400, 5),
     "repeated": lambda: normal(12, 2, 200), "thousands": lambda: normal(2400, 2),
+}
+
+
+class Rolling(nn.Module):
+    """A discriminator that first moves every image by any number of pixels, and what leaves it at one edge comes in at the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = ConvDiscriminator((1, 16, 16), 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        rows, columns = ((torch.randint(size, (n, 1)) + torch.arange(size)) % size for size in (height, width))
+        rolled = x[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        return self.net(rolled if self.training else x)
+
+
+DISCRIMINATORS: dict[str, Callable[[], nn.Module]] = {
+    "batch norm": lambda: nn.Sequential(nn.BatchNorm1d(2), *mlp(2, 64, 2, 1, 0.2)), "rolling": Rolling,
 }
 
 
@@ -101,12 +138,13 @@ def gallery(names: list[str], out: Path) -> dict[str, Any]:
 
 def show(exhibit: Exhibit, out: Path) -> tuple[Section, dict[str, Any]]:
     """Fail, diagnose, cure, and put both side by side."""
-    failed = fail(exhibit, exhibit.data, exhibit.given, out / exhibit.name / "before")
+    failed = fail(exhibit, exhibit.data, exhibit.given, out / exhibit.name / "before", exhibit.own)
     worst = next(iter(failed.findings), None)
-    cure = exhibit.cure or ("" if exhibit.cured_data or worst is None or not worst.actions else worst.actions[0])
+    cure = exhibit.cure or ("" if exhibit.cured_data or exhibit.own or worst is None or not worst.actions else worst.actions[0])
     given = exhibit.given | exhibit.longer | parse(cure.split())
     cured = fail(exhibit, exhibit.cured_data or exhibit.data, given, out / exhibit.name / "after")
-    changed = " ".join([cure, f"--data {exhibit.cured_data}" if exhibit.cured_data else ""]).strip() or "nothing"
+    changed = " ".join([cure, f"--data {exhibit.cured_data}" if exhibit.cured_data else "",
+                        "the recipe's own discriminator" if exhibit.own else ""]).strip() or "nothing"
     rows = [("the doctor said", failed.verdict, ", ".join(f.title() for f in failed.findings)),
             (f"after {changed}", cured.verdict, ", ".join(f.title() for f in cured.findings))]
     texts = [exhibit.text, *(f"{finding.title().capitalize()}: {finding.explanation}" for finding in failed.findings[:1])]
@@ -118,12 +156,15 @@ def show(exhibit: Exhibit, out: Path) -> tuple[Section, dict[str, Any]]:
     return Section(exhibit.title, texts, ("", "verdict", "findings"), rows, pictures), row
 
 
-def fail(exhibit: Exhibit, data: str, given: dict[str, Any], folder: Path) -> Diagnosis:
+def fail(exhibit: Exhibit, data: str, given: dict[str, Any], folder: Path, own: str = "") -> Diagnosis:
     """Train into this folder, whatever comes of it, and ask the doctor."""
     line = Line(f"{exhibit.name}/{folder.name}", every=5.0)
     prepared = None
     try:
-        prepared = prepare(Wish(exhibit.recipe, placed(data, folder.parent.parent), given, command="sparring gallery"), folder)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            nets = {"discriminator": DISCRIMINATORS[own]()} if own else None
+        prepared = prepare(Wish(exhibit.recipe, placed(data, folder.parent.parent), given, own=nets, command="sparring gallery"), folder)
         if not prepared.finished():
             api.run(prepared, line)
     except RunFailed as error:

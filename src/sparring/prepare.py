@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 import sparring
 from sparring import choices, planning
+from sparring.accumulating import in_parts, indivisible
 from sparring.crew import ALONE, Crew
 from sparring.data.settings import DataSettings
 from sparring.data.source import Arranged, Finite, Source, batches, blank, workers_for
@@ -29,9 +30,9 @@ from sparring.run import RunFolder
 from sparring.scores import refuse_metric
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
-from sparring.trainer import Plan
+from sparring.trainer import Plan, Remake
 
-CHANGEABLE = ("workers", "on_nan", "stop_when")                  # run settings that do not change what comes out
+CHANGEABLE = ("workers", "on_nan", "stop_when", "accumulate")    # run settings that do not change what comes out, but for rounding
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Prepared:
     config: dict[str, Any]
     resumed: bool
     crew: Crew = ALONE
+    remake: Remake | None = None            # the same game with some settings changed
 
     def finished(self) -> bool:
         return (self.folder.model / "config.json").exists()
@@ -80,6 +82,8 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
                          "subfolders, one a class; arrays from a second array `labels` in an .npz.")
     batches(source, settings.batch, wish.seed)                  # refuses fewer samples than a batch
+    if run_settings.accumulate > 1 and (why := indivisible(settings.batch, run_settings.accumulate, settings)):
+        raise InputError(f"{why}. Give another batch, or accumulate=1.")
     if run_settings.keep_best != "none":
         refuse_metric(source, run_settings.keep_best)
     return recipe, settings, data_settings, run_settings.for_steps(settings.steps), source
@@ -135,13 +139,13 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         reasons |= {name: why for name, (_, why) in chosen_for(recipe, source, wish.device).items() if name not in wish.given}
         if old is None:
             reasons |= forecast(wish, recipe, settings, source, device, run_settings.precision)
-        game = build(recipe, settings, source.space, device, wish.seed, wish.own)
-        game = choices.in_precision(game, run_settings.precision, device)
+        remake = remaker(recipe, settings, source.space, device, wish, run_settings)
+        game = remake({})
         config: dict[str, Any] = old or asked | {
             "data": named(wish.data),
             "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
-            "minutes": wish.minutes, "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
+            "minutes": wish.minutes, "processes": crew.size, "inherited_rollbacks": 0, "inherited_actions": 0, "directory": os.getcwd(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if old is None:
@@ -155,12 +159,13 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     except BaseException:
         folder.unlock()
         raise
-    run, inherited = run_settings, config.get("inherited_rollbacks")
+    run = run_settings
+    rollbacks, actions = (n if type(n := config.get(f"inherited_{name}")) is int else 0 for name in ("rollbacks", "actions"))
     plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1, run.exact, run.on_nan,
-                run.keep_best, run.check_every, run.stop_when, inherited if type(inherited) is int else 0)
+                run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1 and run.accumulate == 1,
+                run.exact, run.on_nan, run.keep_best, run.check_every, run.stop_when, rollbacks, run.doctor, actions, run.accumulate)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
-    return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew)
+    return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew, remake=remake)
 
 
 def asked_for(wish: Wish, settings: Settings, data_settings: DataSettings, looks: dict[str, Any], source: Source) -> dict[str, Any]:
@@ -243,6 +248,16 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
         game = recipe.game(settings, space, device, own)
         check_networks(game, space, lambda: recipe.game(settings, space, device, deepcopy(dict(own))) if own else None, settings.batch)
     return game
+
+
+def remaker(recipe: Recipe, settings: Settings, space: Space, device: torch.device, wish: Wish, run: RunSettings) -> Remake:
+    """A function that builds the game with some of the settings changed."""
+    def remake(changed: Mapping[str, Any]) -> Game:
+        now = make(recipe.settings, settings.model_dump() | dict(changed))
+        game = choices.in_precision(build(recipe, now, space, device, wish.seed, wish.own), run.precision, device)
+        return in_parts(game, run.accumulate) if run.accumulate > 1 else game
+
+    return remake
 
 
 def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:

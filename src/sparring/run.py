@@ -4,6 +4,7 @@
     log.jsonl            one object a logged step: step, time (seconds of training), turn/term, turn/watched
     scores.jsonl         one object a scored step
     health.jsonl         one object a check-up: what the doctor judges by; see checkup.py
+    actions.json         with doctor=act: what was changed in mid-run: round, finding, settings
     samples/000000.png   what the generator drew after so many steps
     checkpoint/          the last three states; see checkpoint.py
     model/               when finished: config.json and model.safetensors, all that sampling needs
@@ -34,7 +35,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config, self.log, self.scores = path / "config.json", path / "log.jsonl", path / "scores.jsonl"
-        self.health = path / "health.jsonl"
+        self.health, self.actions = path / "health.jsonl", path / "actions.json"
         self.samples, self.checkpoints, self.model = path / "samples", path / "checkpoint", path / "model"
         self.best = path / "best"
         self._lock = FileLock(path / ".lock")

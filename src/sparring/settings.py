@@ -30,8 +30,11 @@ class RunSettings(BaseModel):
     show_every: int = Field(0, ge=0, le=LONGEST, description="rounds between pictures of samples; 0: a tenth of the run")
     score_every: int = Field(0, ge=0, le=LONGEST, description="rounds between scores; 0: a fifth of the run")
     save_every: int = Field(0, ge=0, le=LONGEST, description="rounds between checkpoints; 0: a twentieth of the run")
-    check_every: int = Field(0, ge=0, le=LONGEST, description="rounds between the doctor's check-ups; 0: a twentieth of the run")
+    check_every: int = Field(0, ge=0, le=LONGEST, description="rounds between the doctor's check-ups; 0: a twentieth of the run, "
+                             "at least 75")
     stop_when: Literal["never", "converged", "failed"] = Field("never", description="end the run early on the doctor's word")
+    doctor: Literal["tell", "act"] = Field("tell", description="what the doctor does about a failure: tell, or take its own advice in the "
+                                           "running run, at most three times")
     threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
     workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same "
                          "batches; 0: none for data in memory, two to four for shards and Parquet")
@@ -39,6 +42,8 @@ class RunSettings(BaseModel):
                                                        "fp32; auto: bf16 where a short measurement finds it faster and as good")
     compile: Literal["auto", "on", "off"] = Field("auto", description="of each turn's loss with its gradient as one function; auto: where "
                                                   "a short measurement finds that the run is long enough to repay it")
+    accumulate: int = Field(1, ge=1, le=65_536, description="equal parts that a batch is taken in, one after the other, where it does not "
+                            "fit into memory at once")
     exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
     keep_best: Literal["none", "fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage", "swd"] = Field(
         "none", description="score this metric too, and keep the state with the best so far in the folder best/ of the run")
@@ -47,7 +52,7 @@ class RunSettings(BaseModel):
 
     def for_steps(self, steps: int) -> "RunSettings":
         """The same, with every 0 of a frequency replaced by what suits a run of this length."""
-        least = {"check_every": 25}                             # a check-up costs about as much as a round or two
+        least = {"check_every": 75}                             # a check-up costs about as much as a round and a half: 2 %
         share = {"log_every": 500, "show_every": 10, "score_every": 5, "save_every": 20, "check_every": 20}
         return self.model_copy(update={n: getattr(self, n) or max(least.get(n, 1), steps // parts) for n, parts in share.items()})
 

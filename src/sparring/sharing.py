@@ -35,6 +35,9 @@ def refuse_uneven(settings: Settings, looks: dict[str, Any], device: Callable[[]
     if part % pack:
         raise InputError(f"batch={settings.batch} leaves {part} samples to each of {crew.size} processes, which pack={pack} does not "
                          f"divide. Try batch={max(1, part // pack) * pack * crew.size}.")
+    if (parts := looks.get("accumulate", 1)) > 1:
+        raise InputError(f"accumulate={parts} takes a batch in parts, which several processes do already. Give accumulate=1, or more "
+                         f"processes.")
     if looks.get("compile") == "on":
         raise InputError("compile=on compiles the turns of one process, and several share their noise and statistics. Give compile=off, or "
                          "start without torchrun.")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
@@ -16,14 +16,16 @@ from sparring.best import keep_best
 from sparring.compiled import in_one
 from sparring.crew import ALONE, Crew, bits
 from sparring.data.source import Source, batches
-from sparring.errors import RunFailed
+from sparring.errors import InputError, RunFailed
 from sparring.exactness import broken, conditions, deterministic
 from sparring.game import Game, NotFinite, play
 from sparring.interrupt import Interrupt
 from sparring.pictures.snapshot import snapshot
 from sparring.rng import seed_round
-from sparring.run import RunFolder, append, read_lines
+from sparring.run import RunFolder, append, read_lines, write_atomic
 from sparring.scores import score
+
+Remake = Callable[[Mapping[str, Any]], Game]        # the same game with these settings, untrained
 
 MOST_ROLLBACKS = 3
 TOGETHER = 8            # rounds after which a crew asks whether one of it was asked to stop
@@ -50,6 +52,9 @@ class Plan:
     check_every: int = 0
     stop_when: str = "never"
     inherited: int = 0          # rollbacks of the run that this one was forked from
+    doctor: str = "tell"
+    inherited_actions: int = 0  # of the doctor, in the run that this one was forked from
+    accumulate: int = 1         # parts that a batch is taken in
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Outcome:
     rollbacks: tuple[dict[str, Any], ...] = ()
     averaging: float = 0.0
     health: str = ""            # the doctor's last line
+    actions: tuple[dict[str, Any], ...] = ()
 
     def finished(self, plan: Plan) -> bool:
         return self.step >= plan.steps
@@ -90,14 +96,18 @@ class Position:
     step: int = 0
     seconds: float = 0.0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)    # {"at": round, "to": round, "why": message}
+    actions: list[dict[str, Any]] = field(default_factory=list)      # of the doctor: {"at": round, "why": finding, "settings": {...}}
 
     def facts(self, plan: Plan, crew: Crew) -> dict[str, Any]:
-        return {"seconds": self.seconds, "rollbacks": self.rollbacks,
-                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile)}
+        return {"seconds": self.seconds, "rollbacks": self.rollbacks, "actions": self.actions,
+                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile, plan.accumulate)}
 
 
-def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew = ALONE) -> Outcome:
+def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew = ALONE,
+          remake: Remake | None = None) -> tuple[Game, Outcome]:
     """Train until the plan is done or someone asks to stop; everything needed to go on is in the folder then.
+
+    The game that comes back is the one given, unless the doctor changed its settings, for which there must be `remake`.
 
     RunFailed when a term is not finite (with `on_nan` rollback, after three times back with half the learning rate), or when
     the disk does not take what must be written.  Of a crew, the first process draws, scores, logs, saves and speaks.
@@ -106,20 +116,22 @@ def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: P
     with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), memory_trouble_told(plan, folder), \
             deterministic(plan.exact):
         at = resume(game, plan, folder, progress, crew)
-        before = at.seconds
+        game, before = treated(game, at, plan, folder, progress, crew, remake), at.seconds
         while True:
             try:
-                outcome = play_on(game, source, plan, folder, progress, crew, interrupt, at)
-                return replace(outcome, averaging=crew.seconds / max(outcome.seconds - before, crew.seconds, 1e-9))
+                outcome = play_on(game, source, plan, folder, progress, crew, interrupt, at, remake)
+                if outcome is not None:
+                    return game, replace(outcome, averaging=crew.seconds / max(outcome.seconds - before, crew.seconds, 1e-9))
             except NotFinite as error:
                 at = roll_back(error, game, plan, folder, progress, crew, at)
+            game = treated(game, at, plan, folder, progress, crew, remake)
 
 
 def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, interrupt: Interrupt,
-            at: Position) -> Outcome:
-    """The loop."""
+            at: Position, remake: Remake | None) -> Outcome | None:
+    """The loop; None where the doctor acted, and the run goes on with other settings."""
     saved, scores = at.step, last_scores(folder)
-    doctor = attend(source, folder, plan.seed) if crew.first and plan.check_every and game.translation is None else None
+    doctor = attend(source, folder, plan.seed, changed(at, plan)) if crew.first and plan.check_every and game.translation is None else None
     if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
         save(game, plan, folder, crew, at)
     with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers, crew.rows(plan.batch))) as stream:
@@ -144,7 +156,7 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                 saved = at.step
             if done or asked:
                 health = doctor.diagnosis.line() if doctor and doctor.diagnosis else ""
-                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]), health=health)
+                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]), 0.0, health, own_actions(at, plan))
             started = time.perf_counter()                       # looking and saving is not training
             seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
             with crew.part_of(plan.batch):
@@ -155,15 +167,22 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                 values = crew.means(values | {name: look().item() for name, look in watched.items()})
                 at.seconds += time.perf_counter() - started
                 if crew.first:
-                    row = {"step": at.step, "time": round(at.seconds, 3), **values}
-                    append(folder.log, row)
-                    if doctor:
-                        doctor.note(row)
+                    log(folder, {"step": at.step, "time": round(at.seconds, 3), **values}, doctor)
                     progress.update(at.step, plan.steps, values)
             else:
                 at.seconds += time.perf_counter() - started
-            if doctor and (at.step % plan.check_every == 0 or at.step == plan.steps):
-                consult(doctor, game, at.step, progress)
+            if plan.check_every and (at.step % plan.check_every == 0 or at.step == plan.steps):
+                if doctor:
+                    consult(doctor, game, at.step, progress)
+                if plan.doctor == "act" and remake and act(doctor, game, plan, progress, crew, at, remake):
+                    save(game, plan, folder, crew, at)
+                    return None
+
+
+def log(folder: RunFolder, row: dict[str, Any], doctor: Attending | None) -> None:
+    append(folder.log, row)
+    if doctor:
+        doctor.note(row)
 
 
 def consult(doctor: Attending, game: Game, step: int, progress: Progress) -> None:
@@ -173,6 +192,60 @@ def consult(doctor: Attending, game: Game, step: int, progress: Progress) -> Non
         progress.feel(health)
     for news in doctor.news():
         progress.say(news)
+
+
+def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, crew: Crew, at: Position, remake: Remake) -> bool:
+    """Note what the doctor wants to be changed in `at`, unless it cannot be; whether anything is."""
+    own, wanted = own_actions(at, plan), None
+    if doctor and (wanted := doctor.treatment(own)):
+        why = impossible(game, remake, changed(at, plan) | wanted.settings)
+        progress.say(wanted.line(at.step) if not why else f"doctor: cannot act on {wanted.finding}: {why}")
+        if why:
+            doctor.helpless.add(wanted.finding)
+            wanted = None
+    said = json.loads(crew.told(json.dumps({"at": at.step, "why": wanted.finding, "settings": wanted.settings}
+                                           if wanted and wanted.settings else None)))
+    at.actions = [*at.actions, said] if said else at.actions
+    return said is not None
+
+
+def impossible(game: Game, remake: Remake, settings: Mapping[str, Any]) -> str:
+    """Why the game cannot go on with these settings; empty when it can."""
+    try:
+        other = remake(settings)
+    except InputError as error:
+        return str(error)
+    forms = [({name: x.shape for name, x in checkpoint.networks(one).items()}, set(one.memory)) for one in (game, other)]
+    return "" if forms[0] == forms[1] else "its networks, or what else it remembers, would be of another form."
+
+
+def own_actions(at: Position, plan: Plan) -> tuple[dict[str, Any], ...]:
+    return tuple(at.actions[plan.inherited_actions:])
+
+
+def changed(at: Position, plan: Plan) -> dict[str, Any]:
+    """The settings that the doctor's actions left, where they are no longer those that were asked for."""
+    return {name: value for action in own_actions(at, plan) for name, value in action["settings"].items()}
+
+
+def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, remake: Remake | None) -> Game:
+    """The game with the settings that the doctor's actions left, in the state of the newest checkpoint.
+
+    An action is a fork of the run into itself, so a run that goes on and one that is stopped and resumed do the same.  Right after
+    one the optimizers begin anew: Adam's mean of squares would keep steps small for 1 / (1 - beta2) rounds after gradients were large.
+    """
+    files = checkpoint.newest(folder.checkpoints, game)[0] if plan.doctor == "act" and remake else None
+    if files is None or remake is None:
+        return game
+    if crew.first:
+        write_atomic(folder.actions, json.dumps(own_actions(at, plan), indent=1) + "\n")
+    game = remake(changed(at, plan))
+    checkpoint.restore(files, game)
+    keep_pace(game, at, plan)
+    if at.step == max((one["at"] for one in own_actions(at, plan)), default=-1):
+        for player in game.players.values():
+            player.optimizer.state.clear()
+    return in_one(game, progress.say) if plan.compile else game
 
 
 def save(game: Game, plan: Plan, folder: RunFolder, crew: Crew, at: Position) -> None:
@@ -227,10 +300,11 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew:
             progress.say("there is no checkpoint yet, so this run starts again at step 0")
         return Position()
     step, facts = checkpoint.restore(files, game)
-    at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())))
+    at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())), list(facts.get("actions", ())))
     keep_pace(game, at, plan)
     progress.say(f"resumed from step {step}")
-    if other := broken(facts.get("conditions", {}), conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile)):
+    now = conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile, plan.accumulate)
+    if other := broken(facts.get("conditions", {}), now):
         progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
     return at
 
@@ -246,8 +320,8 @@ def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progr
     files, _ = checkpoint.newest(folder.checkpoints, game)
     if files is None:
         raise NotFinite(f"{error} No whole checkpoint is left to go back to.") from None
-    step, _ = checkpoint.restore(files, game)
-    back = Position(step, at.seconds, [*at.rollbacks, {"at": at.step, "to": step, "why": str(error)}])
+    step, facts = checkpoint.restore(files, game)
+    back = Position(step, at.seconds, [*at.rollbacks, {"at": at.step, "to": step, "why": str(error)}], list(facts.get("actions", ())))
     keep_pace(game, back, plan)
     crew.wait()
     if crew.first:
@@ -306,7 +380,11 @@ def memory_trouble_told(plan: Plan, folder: RunFolder) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         short = ". ".join(str(error).splitlines()[0].split(". ")[:3]).rstrip(".")
-        less = max(1, plan.batch // 2)
-        advice = f"batch={less} takes about half" if less < plan.batch else "A smaller width or size takes less"
-        raise RunFailed(f"batch={plan.batch} does not fit into the memory of {plan.device}: {short}. {advice}; give it with "
-                        f"--out NEWDIR, or with --fork NEWDIR to go on from the last checkpoint in {folder.path}.") from error
+        parts, less = 2 * plan.accumulate, max(1, plan.batch // 2)
+        if plan.batch % parts == 0:
+            advice = (f"Add accumulate={parts} to the same command: the batch is then taken in {parts} parts, of which each takes about "
+                      f"{'half' if parts == 2 else 'half of what one takes now'}, and the run goes on from its last checkpoint.")
+        else:
+            advice = (f"{f'batch={less} takes about half' if less < plan.batch else 'A smaller width or size takes less'}; give it with "
+                      f"--out NEWDIR, or with --fork NEWDIR to go on from the last checkpoint in {folder.path}.")
+        raise RunFailed(f"batch={plan.batch} does not fit into the memory of {plan.device}: {short}. {advice}") from error

@@ -29,6 +29,11 @@ EXPLANATIONS = {
     "memorization":
         "Generated samples lie nearer to training samples than other real samples do: the generator repeats its data "
         "(Meehan et al., 2020). Scores against the training set will look better than the model is.",
+    "batch_leak":
+        "The discriminator's opinion of a sample changes with the other samples in its batch. BatchNorm subtracts the mean and divides by "
+        "the scale of each batch it is shown, so where real and generated samples come in batches of their own, it cannot see that the "
+        "generated ones are elsewhere, or of another size. LayerNorm, GroupNorm or no normalization in the discriminator looks at one "
+        "sample at a time.",
     "augmentation_leak":
         "Samples are nearer to augmented images than to plain ones: the generator has learned the augmentation. That happens when a "
         "change is applied so often that the plain image is no longer the likeliest (Karras et al., 2020, section 2.2).",
@@ -69,7 +74,7 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
     usual = {"lr": f"{min(lr, 1e-3):.3g}"} if lr else {}
     r1 = {"penalty": "r1", "penalty_weight": "0.1"}
     width = max(64, int(number(c.get("width"))))
-    calm = usual | {"beta1": "0", "decay": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
+    calm = usual | {"beta1": "0", "decay": "1", "lr_ratio": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
     calm |= {"clip": "0"} if "objective" in c else {}           # where the objective is Wasserstein's for good, something must clip
     packed = {} if c.get("conditional") else {"pack": "2"}      # it would join samples of different classes
     weight = {key: f"{value / 100:.3g}" for key in ("penalty_weight", "gamma") if (value := number(c.get(key)))}
@@ -82,13 +87,14 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
         "diverging": [calm | {"lr": "0.002"}, slower],
         "discriminator_overfitting": [{"augment": "diff"}, r1],
         "memorization": [{"augment": "diff"}, {"width": str(max(4, int(number(c.get("width")) // 2)))}],
+        "batch_leak": [],
         "augmentation_leak": [{"augment": "none"}],
         "dead_units": [{"slope": "0.2"} | calm | {"lr": "0.002"}, slower],
         "penalty_too_strong": [{"penalty_weight": "0.1", "gamma": "0.2", "lr": "0.002"}, weight],
         "penalty_too_weak": [{"penalty_weight": f"{10 * number(c.get('penalty_weight')):.3g}"}, {"critic_steps": "5"}],
         "learning_rate_too_high": [slower],
         "learning_too_slowly": [{"lr": "0.002"}, {"steps": str(10 * max(1, chart.steps))}],
-        "learning_rate_imbalance": [{"lr": "0.001", "discriminator_steps": "1"}],
+        "learning_rate_imbalance": [{"lr_ratio": "1", "lr": "0.002", "discriminator_steps": "1"}],
         "critic_behind": [{"critic_steps": "10", "discriminator_steps": "5"}, slower],
         "critic_too_tight": [{"clip": "0.05", "lr": "0.0005"}, {"clip": "0.01"}],
         "data_too_small": [{"augment": "diff"}],

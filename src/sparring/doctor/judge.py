@@ -18,6 +18,7 @@ MASKS = {                                           # findings that another one 
     "learning_too_slowly": ("mode_collapse", "generator_won", "penalty_too_strong", "discriminator_won", "critic_behind"),
     "critic_too_tight": ("mode_collapse", "critic_behind", "learning_rate_imbalance"),
     "penalty_too_strong": ("mode_collapse", "oscillation", "diverging"),
+    "batch_leak": ("mode_collapse", "oscillation", "generator_won"),
     "mode_collapse": ("learning_rate_too_high",),
     "memorization": ("data_too_small", "discriminator_overfitting"),
 }

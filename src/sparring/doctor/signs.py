@@ -85,8 +85,9 @@ def mode_collapse(case: Case) -> Evidence:
     if missing is None or support is None or spread is None or spread > limits.huge or (now.of("distance") or 0.0) > limits.huge:
         return None
     floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
-    partial = missing >= limits.missing and distance > 2 * floor
-    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2)
+    off = distance > limits.close * floor                       # nearer than that they count as arrived, and nothing can be lost
+    partial = missing >= limits.missing and off
+    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off)
     offset = ((now.of("place/0") or 0.0) ** 2 + (now.of("place/1") or 0.0) ** 2) ** 0.5
     if partial and not total and offset > 0.5 and spread > 0.8 and wandering(case) is not None:
         return None                                             # as wide as ever, and in passing
@@ -183,6 +184,13 @@ def augmentation_leak(case: Case) -> Evidence:
     return {"leak": leak} if leak is not None and leak < case.limits.leak else None
 
 
+def batch_leak(case: Case) -> Evidence:
+    """D's opinion of a sample depends on the batch around it: BatchNorm takes away the mean and the scale of whatever batch it is shown,
+    so that D learns them of no sample (Salimans et al., 2016, section 3.4, for the generator's side of it)."""
+    moved = case.now.of("company")
+    return {"moved_by_company": moved, "distance": case.far} if moved is not None and case.far and moved > case.limits.company else None
+
+
 def dead_units(case: Case) -> Evidence:
     """Rectifiers that are off for every sample pass no gradient on and never come back."""
     dead = {key.replace("/", "_"): value for key, value in case.now.health.items() if key.startswith("dead/")}
@@ -236,6 +244,7 @@ SIGNS: dict[str, tuple[Sign, Severity]] = {         # the worst first
     "dead_units": (dead_units, "failure"),
     "learning_too_slowly": (learning_too_slowly, "failure"),
     "critic_too_tight": (critic_too_tight, "failure"),
+    "batch_leak": (batch_leak, "failure"),
     "discriminator_won": (discriminator_won, "failure"),
     "penalty_too_strong": (penalty_too_strong, "failure"),
     "mode_collapse": (mode_collapse, "failure"),

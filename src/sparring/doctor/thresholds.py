@@ -24,6 +24,7 @@ class Thresholds:
     support: float = 0.5            # effective number of samples over that of the data (Arora and Zhang, 2017); calibrated
     copied: float = 0.65            # distance to the training set over that of a real sample (Meehan et al., 2020); calibrated
     leak: float = 0.9               # distance to augmented data over that to the data: below 1 samples are nearer to the former
+    company: float = 1.0            # deviations of the logits that other neighbours move one: as much as the samples themselves do
     overfit: float = 0.5            # r_v of Karras et al. (2020, eq. 1), who find 0.5 too far
     small: int = 200                # images: a tenth of the smallest set in Karras et al. (2020, figure 1)
     repeated: float = 0.3           # share of samples that stand in the data more than once

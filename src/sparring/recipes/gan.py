@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Adam
 
 from sparring.adversaries import (
@@ -45,6 +46,7 @@ class GanSettings(Settings):
     residual: bool = Field(False, description="residual networks instead of DCGAN's: better pictures a round, in four times the time; for "
                            "images")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
+    lr_ratio: float = Field(1.0, gt=0, le=1000, description="the discriminator's learning rate over the generator's, which is lr")
     beta1: float = Field(0.0, ge=0, lt=1, description="Adam's decay of the mean of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the mean of squared gradients")
     decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
@@ -92,22 +94,23 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
         refuse_batch_norm(nets["discriminator"], f"penalty={c.penalty}")
     if c.spectral:
         for module in list(nets["discriminator"].modules()):
-            if isinstance(module, nn.Linear | nn.Conv2d):
+            if isinstance(module, nn.Linear | nn.Conv2d) and not is_parametrized(module):     # a network of one's own may be here again
                 spectral_norm(module)                           # (Miyato et al., 2018, Algorithm 1)
     place(nets, space, device)
     lazy = rules.every * rules.steps if rules.every > 1 else 1
-    pair = Adversaries(player(nets["generator"], c, ema=c.ema), player(nets["discriminator"], c, lazy=lazy),
+    pair = Adversaries(player(nets["generator"], c, ema=c.ema), player(nets["discriminator"], c, c.lr_ratio, lazy=lazy),
                        OBJECTIVES[c.objective], c.latent, device, classes, rules,
                        once=c.discriminator_steps == 1, separately="discriminator" in (own or {}), examples=examples_of(space, device))
     return pair.game(pair.turns(c.discriminator_steps))
 
 
-def player(net: nn.Module, c: GanSettings, *, ema: float = 0.0, lazy: int = 1) -> Player:
+def player(net: nn.Module, c: GanSettings, ratio: float = 1.0, *, ema: float = 0.0, lazy: int = 1) -> Player:
     """A network under Adam, its learning rate falling over the last part of the run.
 
     Where every n-th step is followed by a second, lazy one, the rate is scaled by r = n / (n + 1) and the decays are raised to the
     power of r, which keeps the optimizer's memory as long (Karras et al., 2020, appendix B).
     """
     r = lazy / (lazy + 1) if lazy > 1 else 1.0
-    adam = Adam(free(net), r * c.lr, (float(c.beta1)**r, float(c.beta2)**r), fused=can_fuse(net))
-    return Player(net, adam, ema=ema, learning_rate=linear_decay(r * c.lr, c.steps, c.decay) if c.decay else None)
+    lr = r * ratio * c.lr                                       # two time scales, if asked for (Heusel et al., 2017)
+    adam = Adam(free(net), lr, (float(c.beta1)**r, float(c.beta2)**r), fused=can_fuse(net))
+    return Player(net, adam, ema=ema, learning_rate=linear_decay(lr, c.steps, c.decay) if c.decay else None)

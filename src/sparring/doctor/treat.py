@@ -1,0 +1,77 @@
+"""Which of its actions the doctor takes itself in a run that asked for that, and which it can only tell."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sparring.doctor.advice import number
+from sparring.doctor.chart import Chart
+from sparring.doctor.judge import findings
+from sparring.doctor.thresholds import CALIBRATED, Thresholds
+
+MOST = 3                # actions a run
+REST = 4                # check-ups before the first action, between two of them, and after the last: a fifth of a run each
+SHAPES = ("steps", "batch", "latent", "width", "depth", "pack", "conditional", "spectral")      # settled before the first round
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What to change now, for which finding; `left` is the part of the action that a running run cannot take."""
+
+    finding: str
+    settings: dict[str, Any]
+    left: dict[str, Any]
+
+    def line(self, step: int) -> str:
+        """For a terminal."""
+        done = f"doctor: acts at round {step:,} on {self.finding.replace('_', ' ')}: {words(self.settings)}." if self.settings else \
+            f"doctor: cannot act on {self.finding.replace('_', ' ')} in a running run."
+        return done + (f" {self.advice()}" if self.left else "")
+
+    def advice(self) -> str:
+        """How to have the rest."""
+        way = "--fork NEWDIR goes on from here with" if self.left.keys() == {"steps"} else "another --out begins anew with"
+        return f"Not while it runs: {way} {words(self.left)}."
+
+
+def treatment(run: Chart, taken: Sequence[Mapping[str, Any]], limits: Thresholds = CALIBRATED) -> Treatment | None:
+    """What is to be done for the worst failure of a run in which these actions were taken: {"at": round, "settings": {...}}.
+
+    It is judged by the check-ups after the last of them alone, so that an action has a fifth of a run to show what it does.  A warning
+    changes nothing, since some healthy runs have one; and nothing is tried twice.  The settings of the chart are those of now.
+    """
+    fresh = tuple(moment for moment in run.moments if moment.step > (taken[-1]["at"] if taken else 0))
+    if len(taken) >= MOST or len(fresh) < REST or fresh[-1].step > 0.8 * run.steps:
+        return None
+    for finding in findings(replace(run, moments=fresh), limits):
+        if finding.severity != "failure":
+            continue
+        told = None
+        for action in finding.actions:
+            wanted = {key: plain(value) for key, _, value in (word.partition("=") for word in action.split())}
+            left = {key: value for key, value in wanted.items() if fixed(key, run.settings)}
+            one = Treatment(finding.name, {key: value for key, value in wanted.items() if key not in left}, left)
+            if one.settings and not any(one.settings.items() <= before["settings"].items() for before in taken):
+                return one
+            told = told or (None if one.settings else one)
+        if told is not None:
+            return told
+    return None
+
+
+def fixed(key: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a run that has begun cannot change this: the form of its networks, how long it is, an average that it does not keep."""
+    return key in SHAPES or (key == "ema" and not number(settings.get("ema")))
+
+
+def plain(word: str) -> int | float | str:
+    """What a word of a setting is."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(word)
+    return word
+
+
+def words(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in settings.items())

@@ -1,0 +1,83 @@
+"""A run's samples beside its data, for its report: nearest training samples, and metrics with their intervals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sparring import evaluation
+from sparring.data.source import Finite
+from sparring.data.space import Images
+from sparring.errors import InputError, RunFailed
+from sparring.metrics.memorization import nearest
+from sparring.pictures.grids import image_grid
+from sparring.pictures.style import save_image
+from sparring.rng import generator
+
+SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the medians, and training samples looked through
+NUMBERS = 2**24                                 # in those at most
+FEW = 1000                                      # samples that metrics are made of: a second or two
+CALLED = ("generated", "nearest known", "held out", "nearest known")
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near samples come to the training set: median distances of generated and of real ones, in what, and a picture of images."""
+
+    generated: float
+    real: float
+    compared_with: str
+    known: int
+    picture: Path | None
+
+    def sentence(self) -> str:
+        """What the two medians say."""
+        return (f"The median distance from a generated sample to the nearest of {self.known:,} training samples is {self.generated:.3g}; "
+                f"from {self.compared_with} it is {self.real:.3g}. Much nearer than that would be copying.")
+
+
+def nearness(run: Path, seed: int = 0) -> Nearness | str:
+    """The nearest training samples of generated ones, with real ones as the baseline; or why there are none.
+
+    Distances are Euclidean, of raw numbers in network units.
+    """
+    try:
+        model, source, _ = evaluation.of_run(run, None)
+        if not isinstance(source, Finite):
+            return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
+        drawn = model.sample(COMPARED, seed=seed)
+    except (InputError, RunFailed) as error:
+        return f"The nearest training samples cannot be shown: {error}"
+    made = (drawn if isinstance(source.space, Images) else source.space.encode(drawn)).flatten(1)      # in network units
+    most = max(2 * SHOWN, min(KNOWN, NUMBERS // made.shape[1]))
+    rows = torch.randperm(len(source), generator=generator(seed, "nearest"))[:most]
+    known = source.at(rows).x
+    held = source.held_out
+    other = held.at(torch.arange(min(len(held), COMPARED))).x if held is not None else known[:COMPARED]
+    own = None if held is not None else torch.arange(len(other))
+    picture = None
+    if isinstance(source.space, Images):
+        rows_of = [made[:SHOWN].view(-1, *source.space.shape), other[:SHOWN]]
+        found = [known[closest(x.flatten(1), known.flatten(1), own if i else None)] for i, x in enumerate(rows_of)]
+        grid = torch.cat([rows_of[0], found[0], rows_of[1], found[1]])
+        picture = save_image(image_grid(grid, len(rows_of[0]), CALLED), run / "nearest.png")
+    mine, theirs = (float(nearest(x, known.flatten(1), at).median()) for x, at in ((made, None), (other.flatten(1), own)))
+    return Nearness(mine, theirs, "a held-out one" if held is not None else "a training sample to another", len(known), picture)
+
+
+def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
+    """Which known sample is nearest to each of x, not counting itself: int64[N]."""
+    distance = torch.cdist(x, known)
+    if own is not None:
+        distance[torch.arange(len(x)), own[:len(x)]] = torch.inf
+    return distance.argmin(1)
+
+
+def figures(run: Path) -> list[tuple[str, str, str]] | str:
+    """Metrics of FEW samples as (name, value, 95 % interval); or why there are none."""
+    try:
+        found = evaluation.evaluate(run, n=FEW)["metrics"]
+    except (InputError, RunFailed) as error:
+        return f"Metrics with intervals cannot be had: {error}"
+    return [(name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}") for name, one in found.items()]
