@@ -21,7 +21,7 @@ FLOORS = [
     {"api"},
     {"evaluation"},
     {"experiments", "bench", "inverting"},
-    {"commands", "demo", "laboratory", "receipts", "inspecting", "translating", "consulting", "exploring"},
+    {"commands", "demo", "laboratory", "receipts", "inspecting", "translating", "consulting", "exploring", "answering"},
     {"gallery"},
     {"cli"},
     {"__main__", "__init__"},

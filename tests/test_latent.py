@@ -18,9 +18,7 @@ from sparring.latent.inversion import invert, radius
 from sparring.latent.layers import activations, first, trace
 from sparring.latent.slerp import path, slerp
 from sparring.latent.truncation import checked, truncated
-from sparring.prepare import build
-from sparring.recipes import RECIPES
-from sparring.settings import make
+from untrained import untrained
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -146,14 +144,14 @@ def test_whatever_joins_or_scales_the_latent_is_part_of_the_matrix() -> None:
     assert principal(Odd(bend=True), normal(600, 6), 2, torch.arange(600) % 2).vectors.shape == (2, 6)
 
 
-def test_components_are_those_of_the_covariance() -> None:
-    values = normal(40, 3) @ normal(3, 60, seed=1)
-    values -= values.mean(0)
-    for part in (values, values[:, :20]):                       # by Gram matrix and by covariance
-        x, variances = components(part)
-        expected = torch.linalg.svdvals(part.double()).square() / 40
-        assert torch.allclose(variances[:3], expected[:3]) and float(variances[3]) < 1e-5
-        assert torch.allclose(x[:, :3].square().mean(0), variances[:3], rtol=1e-4)
+def test_components_are_those_of_the_singular_values() -> None:
+    for n, d in ((40, 20), (400, 300)):                         # all of them, and the few that are asked for
+        values = (normal(n, 5) * torch.tensor([5.0, 4, 3, 2, 1])) @ torch.linalg.qr(normal(d, 5, seed=1))[0].T
+        values -= values.mean(0)
+        x, variances = components(values, 4)
+        assert torch.allclose(variances, torch.linalg.svdvals(values.double())[:4].square() / n, rtol=1e-4)
+        scatter = x.T @ x / n
+        assert torch.allclose(scatter, torch.diag(variances), atol=1e-4)
 
 
 def test_before_the_nonlinearity_pca_finds_what_the_closed_form_finds() -> None:
@@ -234,15 +232,9 @@ def model() -> sparring.Model:
     return sparring.fit("gan", "quadratic", steps=2, precision="fp32", **TINY)
 
 
-def untrained(name: str, source: str) -> sparring.Model:
-    recipe, space = RECIPES[name], SOURCES[source].space
-    settings = make(recipe.settings, recipe.defaults(space) | {"batch": 8, "width": 4})
-    return sparring.Model(name, settings, space, build(recipe, settings, space, torch.device("cpu"), 0))
-
-
 @pytest.mark.parametrize("recipe,source", [cell for cell in CELLS if cell[1] not in ("table", "density")])
 def test_every_recipe_with_a_latent_can_be_steered(recipe, source) -> None:
-    made = untrained(recipe, source)
+    made = untrained(recipe, SOURCES[source].space)
     if made.game.translation is not None:
         for steer in (made.directions, lambda: made.latents(2), lambda: made.generate(torch.zeros(2, 8)), lambda: made.invert([])):
             with pytest.raises(InputError, match="translates images"):
@@ -303,7 +295,7 @@ def test_mistakes_are_told(model, mistake, words) -> None:
 
 
 def test_images_of_another_size_or_range_are_not_inverted() -> None:
-    pictures = untrained("gan", "images")
+    pictures = untrained("gan", SOURCES["images"].space)
     for wrong in (torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 9, 8), torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, 1, 8, 8),
                   torch.full((1, 1, 8, 8), 255.0)):
         with pytest.raises(InputError, match=r"expected float\[n, 1, 8, 8\] in \[-1, 1\]"):

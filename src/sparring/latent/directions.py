@@ -10,6 +10,7 @@ from sparring.latent.layers import activations, at_layer, first, trace
 
 LEAST, MOST = 512, 4096     # latents whose activations are looked at, unless they have more numbers than a quarter of that
 NUMBERS = 2**25             # in their activations together
+SMALL = 256                 # numbers of one latent's activations of which all components are found
 FLAT = 1e-9                 # share of the variance below which a component is rounding
 
 
@@ -66,12 +67,13 @@ def principal(net: nn.Module, z: Tensor, n: int, labels: Tensor | None = None) -
     z = z[:max(LEAST, 4 * z.shape[1], NUMBERS // width)]
     labels = None if labels is None else labels[:len(z)]
     values = about_their_mean(at_layer(net, name, before, z, labels), labels)
-    x, variances = components(values)
-    keep = min(n, int((variances > FLAT * variances.sum()).sum()))
+    x, variances = components(values, n)
+    total = values.double().square().mean(0).sum()
+    keep = int((variances > FLAT * total).sum())
     around = about_their_mean(z, labels).double()
     u = (x[:, :keep].T @ around) / x[:, :keep].square().sum(0)[:, None]         # one by one, since coordinates are uncorrelated
     unit = u / u.norm(dim=1, keepdim=True).clamp_min(torch.finfo(u.dtype).tiny)
-    return Directions(facing(unit).float(), (variances / variances.sum())[:keep].float(), explained(around, x[:, :keep]).float(),
+    return Directions(facing(unit).float(), (variances / total)[:keep].float(), explained(around, x[:, :keep]).float(),
                       first(layers).name)
 
 
@@ -81,14 +83,24 @@ def explained(z: Tensor, x: Tensor) -> Tensor:
     return (1 - rest.square().sum(0) / x.square().sum(0)).clamp(0, 1)
 
 
-def components(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates of centred values float[N, d] along their main components, float[N, k], and the variances of these, float[k], the
-    largest first, k = min(N, d): by the smaller of the two matrices that have the same eigenvalues."""
-    n, d = values.shape
-    small = (values.T @ values if d <= n else values @ values.T).double() / n
-    variances, vectors = torch.linalg.eigh(small)
-    variances, vectors = variances.flip(0).clamp_min(0), vectors.flip(1)
-    return values.double() @ vectors if d <= n else vectors * (variances * n).sqrt(), variances
+def components(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Coordinates of centred values float[N, d] along their k main components, float[N, k], and the variances of these, float[k], the
+    largest first: min(N, d) of them, if that is less.
+
+    All components of thousands of activations would take minutes, so where there are many, the few are found by Lanczos' method.
+    """
+    least = min(values.shape)
+    if k < least and least > SMALL:
+        from scipy.sparse.linalg import svds
+
+        begin = torch.randn(least, generator=torch.Generator().manual_seed(0)).numpy()
+        left, lengths, _ = svds(values.numpy(), k, v0=begin)
+        order = (-lengths).argsort()
+        x = torch.from_numpy(left[:, order] * lengths[order]).double()
+    else:
+        whole, lengths, _ = torch.linalg.svd(values.double(), full_matrices=False)
+        x = (whole * lengths)[:, :k]
+    return x, x.square().mean(0)
 
 
 def about_their_mean(values: Tensor, labels: Tensor | None) -> Tensor:

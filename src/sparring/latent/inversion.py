@@ -51,6 +51,7 @@ def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, want
         z, goal = pool[chosen].flatten(0, 1), x.repeat_interleave(starts, 0)
         labels = None if classes is None else classes[chosen].flatten() if wanted is None else wanted.repeat_interleave(starts)
         found = list[tuple[Tensor, Tensor, Tensor]]()
+        watch(0, len(z))
         for done in range(0, len(z), FEW):
             rows = slice(done, done + FEW)
             found.append(descend(net, goal[rows], z[rows], None if labels is None else labels[rows], steps))
