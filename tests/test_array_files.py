@@ -151,7 +151,7 @@ BAD_ARRAYS = {
     "triple": ((NUMBERS, 1, 2), "a tuple of 3"), "inner list": (([1, 2], [0, 1]), "is a list; expected a numpy array"),
     "label count": ((NUMBERS, np.arange(3)), "50 samples in the array, but 3 labels"),
     "float labels": ((NUMBERS, np.zeros(50)), r"labels are float64; .*astype\(int\)"),
-    "one-hot": ((NUMBERS, np.zeros((50, 2), int)), "argmax"),
+    "one-hot": ((NUMBERS, np.eye(2)[np.arange(50) % 2]), "argmax"),
     "masked labels": ((NUMBERS, np.ma.array(np.arange(50), mask=np.arange(50) > 9)), "masked.*filled"),
     "labels that raise": ((NUMBERS, torch.eye(50).to_sparse()), "the array of labels is a tensor that cannot be read"),
     "too long doubles": (np.full((4, 1), np.longdouble("1e4000")), "up to inf, too large for 32-bit"),

@@ -104,7 +104,9 @@ def variants(recipe):
               {"objective": "relativistic", "penalty": "gradient"}, {"objective": "wasserstein", "clip": 0.05},
               {"spectral": True, "noise": 0.3}, {"unroll": 2}, {"penalty": "consensus"}, {"decay": 0.5},
               {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}, {"pool": 3, "batch": 2}, {"adversarial": 0.0},
-              {"direction": "BtoA"}]
+              {"direction": "BtoA"}, {"residual": True}]
+    if recipe == "images":                                      # the game of `gan`
+        return [{}, {"residual": True}]
     return [more for more in wanted if more.keys() <= RECIPES[recipe].settings.model_fields.keys() and possible(recipe, more)]
 
 
@@ -116,7 +118,7 @@ def possible(recipe, more):
 
 
 ROWS = [(recipe, source, more) for recipe, source in CELLS for more in (variants(recipe) if source not in ("density", "table") else [{}])
-        if source == "images" or "augment" not in more]
+        if source == "images" or not more.keys() & {"augment", "residual"}]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

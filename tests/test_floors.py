@@ -9,10 +9,10 @@ ROOT = Path(sparring.__file__).parent
 
 FLOORS = [
     {"errors", "rng", "losses", "penalties", "unroll", "theory", "schedules", "augment", "settings", "nets", "data", "interrupt",
-     "progress", "precision", "exactness", "untrusted", "crew", "adam", "pool", "doctor", "latent"},
+     "progress", "precision", "exactness", "untrusted", "crew", "adam", "pool", "doctor", "latent", "asking"},
     {"game"},
     {"adversaries", "compiled"},
-    {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices"},
+    {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices", "planning"},
     {"scores", "best", "translate", "steering", "checkup"},
     {"attending"},
     {"trainer", "sharing"},

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 import sparring
 from conftest import CELLS, SOURCES
 from shell import TINY
+from sparring.data.space import Images, Traits
 from sparring.errors import InputError
 from sparring.latent.directions import along, closed_form, components, principal
 from sparring.latent.inversion import invert, radius
@@ -135,12 +136,12 @@ def test_whatever_joins_or_scales_the_latent_is_part_of_the_matrix() -> None:
     for label in (0, 1):
         style = net.style(torch.nn.functional.one_hot(torch.tensor([label]), 2).float())
         values, vectors = torch.linalg.eigh((weight * style).T @ (weight * style))
-        found = closed_form(net, 6, 6, [label])
+        found = closed_form(net, 6, 6, torch.tensor([label]))
         assert found.layer == "first"
         assert torch.allclose(agree(found.vectors, vectors.flip(1)), torch.ones(6), atol=1e-4)
         assert torch.allclose(found.shares, values.flip(0) / values.sum(), atol=1e-4)
     with pytest.raises(InputError, match="not affine in z"):
-        closed_form(Odd(bend=True), 6, 2, [0])
+        closed_form(Odd(bend=True), 6, 2, torch.tensor([0]))
     assert principal(Odd(bend=True), normal(600, 6), 2, torch.arange(600) % 2).vectors.shape == (2, 6)
 
 
@@ -268,6 +269,28 @@ def test_the_same_seed_gives_the_same_directions_and_inversions(model) -> None:
     state = torch.get_rng_state()
     once, again = (model.invert(model.sample(2), steps=5, seed=3) for _ in range(2))
     assert torch.equal(once.z, again.z) and torch.equal(torch.get_rng_state(), state)
+
+
+def test_several_labels_and_modulated_networks() -> None:
+    """Labels that are rows of numbers, and a generator into every block of which the latent enters."""
+    traits = Traits(("age", "smiling"), (20.0, 0.0), (10.0, 1.0), ((10.0, 0.0), (30.0, 1.0), (20.0, 1.0)))
+    space = Images(1, 16, 16, traits.in_words(), traits)
+    made = untrained("gan", space, residual=True, conditional=True)
+    z = made.latents(4)
+    assert torch.equal(made.generate(z), made.sample(4))
+    assert torch.equal(made.generate(z, labels={"age": 25}), made.sample(4, labels={"age": 25}))
+    for method in ("closed_form", "pca"):
+        for label in (None, {"age": 25, "smiling": 1}):
+            found = made.directions(method, n=2, label=label)
+            assert found.layer == "first" and found.vectors.shape == (2, 32)
+    weight = made.game.generator.first.weight.data[:, :32].mul_(torch.arange(32, 0, -1))     # at first all directions are alike
+    closed = made.directions(n=3)
+    assert torch.allclose(agree(closed.vectors, torch.linalg.eigh(weight.T @ weight)[1].flip(1)), torch.ones(3), atol=1e-3)
+    assert made.traverse(z, closed.vectors[0], steps=2).shape == (4, 2, 1, 16, 16)
+    assert made.interpolate(z, steps=2).shape == (4, 1, 16, 16)
+    for labels in (None, {"age": 25}):
+        back = made.invert(made.sample(2), labels=labels, starts=2, steps=2)
+        assert back.labels.shape == (2, 2) and (labels is None or (back.labels[:, 0] == 0.5).all())
 
 
 @pytest.mark.parametrize("mistake,words", [

@@ -128,7 +128,7 @@ MISTAKES = [
     Mistake("train gan --data https://example.org/x.zip", ("is an address", "Download it")),
     Mistake("show gan --data qadratic", ("Did you mean 'quadratic'",)),
     Mistake("sample rnu", ("nothing at rnu", "Did you mean 'run'", "Give a run folder")),
-    Mistake("show images", ("neither a recipe nor a run", "Recipes: gan"), first=folder()),
+    Mistake("show ./images", ("neither a recipe nor a run", "Recipes: gan"), first=folder()),
     # settings
     Mistake("train gan bacth=3", ("no setting 'bacth'", "Did you mean 'batch'", "Settings: steps, batch")),
     Mistake("train gan batch", ("'batch' is not a setting", "key=value")),

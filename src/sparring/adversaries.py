@@ -10,12 +10,13 @@ from torch.optim import Adam
 from sparring import penalties
 from sparring.augment import Adaptive, diff
 from sparring.data.source import Batch
-from sparring.data.space import Images, Space
+from sparring.data.space import Images, Space, Vectors
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.losses import Adversarial
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
+from sparring.nets.residual import ResidualDiscriminator, ResidualGenerator
 from sparring.precision import full
 from sparring.schedules import Schedule, constant
 from sparring.unroll import adam_ahead, weights_of, with_weights
@@ -64,6 +65,7 @@ class Adversaries:
     separately: bool = False            # a user's D may look at the whole batch: real and fake in passes of their own
     waiting: Tensor | None = None       # the samples of this round, which the generator's turn is still to learn from
     drawn: Tensor | None = None         # or the latents that they came from, in a compiled round
+    examples: Tensor | None = None      # of labels, float[M, K], that indices stand for where labels are not classes
 
     # ------------------------------------------------------------------------------------------------ the losses
     def discriminate(self, batch: Batch, step: int) -> Report:
@@ -115,7 +117,7 @@ class Adversaries:
         real, made = (penalties.packed(self.seen(x, step), self.rules.pack) for x in (batch.x, fake))
 
         def critic(x: Tensor) -> Tensor:
-            return self.discriminator.net(self.augmented(x), *(y.repeat(len(x) // len(y)) for y in labels))
+            return self.discriminator.net(self.augmented(x), *(y.repeat(len(x) // len(y), *[1] * (y.ndim - 1)) for y in labels))
 
         weight = self.rules.weight(step)
         return {name: weight * penalty(critic, real, made) for name, penalty in self.rules.penalty.items()}
@@ -182,7 +184,7 @@ class Adversaries:
         return full(again(z, *self.labels(batch)))
 
     def labels(self, batch: Batch) -> tuple[Tensor, ...]:
-        return (batch.labels,) if self.classes and batch.labels is not None else ()
+        return self.chosen(batch.labels)
 
     def seen(self, x: Tensor, step: int) -> Tensor:
         """What the discriminator is shown: the sample, with instance noise while there is any (Soenderby et al., 2017)."""
@@ -240,15 +242,41 @@ class Adversaries:
         return evaluate(self.discriminator.net, x.to(self.device), *self.chosen(labels)).flatten()
 
     def chosen(self, labels: Tensor | None) -> tuple[Tensor, ...]:
-        return (labels.to(self.device),) if self.classes and labels is not None else ()
+        """Labels as networks take them."""
+        return asked(labels, self.device, self.examples) if self.classes else ()
 
 
-def networks(space: Space, latent: int, width: int, depth: int, slope: float, classes: int, pack: int = 1) -> dict[str, nn.Module]:
+def examples_of(space: Space, device: torch.device) -> Tensor | None:
+    """Rows of labels that indices stand for, where labels are not classes."""
+    traits = space.traits if isinstance(space, Vectors | Images) else None
+    return None if traits is None else traits.table().to(device)
+
+
+def asked(labels: Tensor | None, device: torch.device, examples: Tensor | None) -> tuple[Tensor, ...]:
+    """Labels as networks take them: classes int64[B]; or float[B, K], which may be asked for by the index of an example."""
+    if labels is None:
+        return ()
+    labels = labels.to(device)
+    return (labels if examples is None or labels.is_floating_point() else examples[labels],)
+
+
+def inputs_of(space: Space, classes: int) -> int:
+    """How many numbers tell a network the labels: one a class, or one a trait; 0 when it is not told."""
+    traits = space.traits if isinstance(space, Vectors | Images) else None
+    return len(traits.names) if traits is not None and classes else classes
+
+
+def networks(space: Space, latent: int, width: int, depth: int, slope: float, classes: int, pack: int = 1, *,
+             residual: bool = False) -> dict[str, nn.Module]:
     """A generator and a discriminator that fit the data's shape; a discriminator of packs sees them joined."""
+    classes = inputs_of(space, classes)
     if isinstance(space, Images):
         channels, height, wide = space.shape
-        return {"generator": ConvGenerator(latent, space.shape, width, classes),
-                "discriminator": ConvDiscriminator((channels * pack, height, wide), width, classes)}
+        makes, judges = (ResidualGenerator, ResidualDiscriminator) if residual else (ConvGenerator, ConvDiscriminator)
+        return {"generator": makes(latent, space.shape, width, classes),
+                "discriminator": judges((channels * pack, height, wide), width, classes)}
+    if residual:
+        raise InputError("residual=true is for images, and this data is not images. Give residual=false.")
     size, = space.shape
     return {"generator": MLPGenerator(latent, size, width, depth, slope, classes),
             "discriminator": MLPDiscriminator(size * pack, width, depth, slope, classes)}

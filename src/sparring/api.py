@@ -2,10 +2,9 @@
 
 import json
 import math
-import operator
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from sparring import checkpoint, steering
+from sparring.asking import index_of, whole_count, whole_seed
 from sparring.data.settings import check_memory
-from sparring.data.space import Images, Space, from_json, to_json
+from sparring.data.space import Images, Space, Traits, from_json, to_json
+from sparring.data.traits import rows_for
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
 from sparring.latent.directions import Directions, along
@@ -36,7 +37,6 @@ from sparring.untrusted import JSON_BYTES, number, told
 CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
 NUMBERS = 2**24 # in one of a network's maps, over all the samples that are made at once
 T = TypeVar("T")
-Labels = int | str | Sequence[int | str] | None
 MODEL_FILES = (checkpoint.CONFIG, checkpoint.MODEL, checkpoint.MANIFEST)
 
 
@@ -63,12 +63,22 @@ class Model:
         """The classes that samples can be asked for; empty when the model is unconditional."""
         return self.space.labels if self.game.classes else ()
 
-    def labels_for(self, n: int, labels: Labels = None) -> Tensor:
-        """Class indices int64[n]: the ones given, by index or name, repeated in order; all in turn when None."""
+    @property
+    def traits(self) -> Traits | None:
+        """What samples can be asked for where the data has several labels a sample, or measured ones; None where it has classes or none."""
+        return getattr(self.space, "traits", None) if self.game.classes else None
+
+    def labels_for(self, n: int, labels: Any = None) -> Tensor:
+        """Class indices int64[n]: the ones given, by index or name, repeated in order; all in turn when None.
+
+        Where there are several labels a sample: rows float[n, K], from numbers [M, K], {name: value} or words `name=value`.
+        """
         if labels is None:
             return torch.arange(n) % max(1, self.game.classes)
         if not self.labels:
             raise InputError("this model was trained without classes, so no labels can be asked for.")
+        if self.traits is not None:
+            return rows_for(self.traits, n, labels)
         asked = [labels] if isinstance(labels, str) or index_of(labels) is not None or not isinstance(labels, Iterable) else list(labels)
         index = []
         for label in asked:
@@ -81,17 +91,18 @@ class Model:
             raise InputError("no labels were given; leave labels out to get all classes in turn.")
         return torch.tensor(index)[torch.arange(n) % len(index)]
 
-    def sample(self, n: int, *, seed: int = 0, labels: Labels = None, truncation: float | None = None,
+    def sample(self, n: int, *, seed: int = 0, labels: Any = None, truncation: float | None = None,
                watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
         """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], everything else float[n, D].
 
         The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its
-        classes in turn unless `labels` says which.  With a `truncation`, no number of a latent is larger than that (Brock et al.,
-        2019).  `watch(done, n)` is told how far it is.
+        classes in turn unless `labels` says which, as `labels_for` takes them.  With a `truncation`, no number of a latent is larger
+        than that (Brock et al., 2019).  `watch(done, n)` is told how far it is.
         """
         n, seed, bound = whole_count(n), whole_seed(seed), checked(truncation)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
-        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), bound), n, labels, watch)
+        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), bound), n,
+                           self.labels_for(n + CHUNK, labels), watch)
 
     def latents(self, n: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
         """The latents of `sample(n, seed=seed, truncation=truncation)`: float[n, latent]."""
@@ -100,21 +111,22 @@ class Model:
         drawn = [self.game.prior(CHUNK, generator(seed, "sample", k)) for k in range(-(-n // CHUNK))]
         return truncated(torch.cat(drawn)[:n], bound)
 
-    def generate(self, z: Any, *, labels: Labels = None) -> Tensor:
+    def generate(self, z: Any, *, labels: Any = None) -> Tensor:
         """The samples of these latents, float[n, latent], as `sample` gives them."""
         z = steering.latents(self.game, z)
+        return self.at(z, self.labels_for(len(z), labels))
 
-        def chunk(k: int) -> Tensor:
-            part = z[k * CHUNK:(k + 1) * CHUNK]
-            return torch.cat([part, torch.zeros(CHUNK - len(part), z.shape[1])])
-
-        return self._drawn(chunk, len(z), labels)
+    def at(self, z: Tensor, which: Tensor) -> Tensor:
+        """The samples of these latents at labels such as `labels_for(n)` gives."""
+        whole = -len(z) % CHUNK
+        full = torch.cat([z, torch.zeros(whole, z.shape[1])])
+        return self._drawn(lambda k: full[k * CHUNK:(k + 1) * CHUNK], len(z), torch.cat([which, which[:1].repeat_interleave(whole, 0)]))
 
     @torch.no_grad()
-    def _drawn(self, latents: Callable[[int], Tensor], n: int, labels: Labels,
+    def _drawn(self, latents: Callable[[int], Tensor], n: int, which: Tensor,
                watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
         """n samples of latents that come in chunks: whole ones, since another shape may change the last bits."""
-        which, parts, few = self.labels_for(n + CHUNK, labels), [], at_once(self.space, self.settings)
+        parts, few = list[Tensor](), at_once(self.space, self.settings)
         for start in range(0, n, CHUNK):
             z = latents(start // CHUNK)
             for i in range(start, min(start + CHUNK, n), few):
@@ -126,30 +138,30 @@ class Model:
                              "Get it again from where it came, or train with a smaller learning rate.")
         return samples
 
-    def interpolate(self, z: Any, *, steps: int = 8, label: int | str | None = None) -> Tensor:
+    def interpolate(self, z: Any, *, steps: int = 8, label: Any = None) -> Tensor:
         """Samples on the way through these latents, float[k, latent], along the sphere: (k - 1) (steps - 1) + 1 of them, `steps` a leg
         with both of its ends; of a conditional model at one class, the first unless `label` says which."""
-        return self.generate(way(steering.latents(self.game, z), steps), labels=label if label is not None or not self.labels else 0)
+        latents = way(steering.latents(self.game, z), steps)
+        return self.at(latents, self.labels_for(1, label).repeat_interleave(len(latents), 0))
 
-    def directions(self, method: steering.Method = "closed_form", *, n: int = 6, label: int | str | None = None,
-                   seed: int = 0) -> Directions:
+    def directions(self, method: steering.Method = "closed_form", *, n: int = 6, label: Any = None, seed: int = 0) -> Directions:
         """The n directions in the latent space along which samples change most, found without labels: by the "closed_form" on the first
         layer's weights (Shen and Zhou, 2021), or by the "pca" of its activations (Haerkoenen et al., 2020).
 
         Of a conditional model they are those at the class `label`, or over all classes.  InputError when there are none to be found.
         """
-        which = None if label is None else int(self.labels_for(1, label))
-        return steering.directions(self.game, method, whole_count(n, what="directions"), which, whole_seed(seed))
+        which = None if label is None else self.labels_for(1, label)
+        return steering.directions(self.game, self.space, method, whole_count(n, what="directions"), which, whole_seed(seed))
 
-    def traverse(self, z: Any, direction: Tensor, *, reach: float = 3.0, steps: int = 7, labels: Labels = None) -> Tensor:
+    def traverse(self, z: Any, direction: Tensor, *, reach: float = 3.0, steps: int = 7, labels: Any = None) -> Tensor:
         """Each of n latents moved along a direction, float[latent], from -reach to reach: samples [n, steps, *shape]; row i has the i-th
         of the classes, as `sample` gives them out."""
         z = steering.latents(self.game, z)
         moved = along(z, steering.latents(self.game, direction[None])[0], steering.offsets(reach, steps))
-        which = self.labels_for(len(z), labels).repeat_interleave(steps).tolist() if self.labels else None
-        return self.generate(moved.flatten(0, 1), labels=which).unflatten(0, (len(z), steps))
+        which = self.labels_for(len(z), labels).repeat_interleave(steps, 0)
+        return self.at(moved.flatten(0, 1), which).unflatten(0, (len(z), steps))
 
-    def invert(self, samples: Any, *, labels: Labels = None, starts: int = 4, steps: int = 200, seed: int = 0,
+    def invert(self, samples: Any, *, labels: Any = None, starts: int = 4, steps: int = 200, seed: int = 0,
                watch: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
         """The latents whose samples are nearest to these, in user units, by gradient descent from several starts, with the error that
         is left: see `sparring.latent.inversion.Inversion`.  Without `labels`, a conditional model's class is found too."""
@@ -194,28 +206,6 @@ def at_once(space: Space, settings: Settings) -> int:
     while few > 1 and few * size > NUMBERS:
         few //= 2
     return few
-
-
-def index_of(value: Any) -> int | None:
-    """A whole number of any kind (int, NumPy's, a tensor's) as an int; None for anything else."""
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None
-
-
-def whole_count(n: Any, name: str = "n", what: str = "samples") -> int:
-    count = index_of(n)
-    if count is None or count < 1:
-        raise InputError(f"{name}={n}: the number of {what} should be a whole number, at least 1.")
-    return count
-
-
-def whole_seed(seed: Any) -> int:
-    number = index_of(seed)
-    if number is None:
-        raise InputError(f"seed={seed!r}: the seed should be a whole number.")
-    return number
 
 
 def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, seed: int = 0, device: str = "auto",

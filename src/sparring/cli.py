@@ -30,6 +30,7 @@ def train(
                                                    "or tints.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
+    minutes: Annotated[float, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = 0.0,
     seed: Seed = 0,
     device: Device = "auto",
     fork: Annotated[Path | None, typer.Option("--fork", metavar="NEWDIR", help="Go on from the run in --out, with changed "
@@ -47,7 +48,7 @@ def train(
 
         words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
         words += [f"stop_when={stop_when}"] if stop_when != "never" and not any(w.startswith("stop_when=") for w in words) else []
-        return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]))
+        return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]), minutes)
 
     finish(action, as_json, "train")
 
@@ -76,7 +77,8 @@ def sample(
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", help="FILE.png, FILE.npy, FILE.csv, or a folder for one PNG each; "
                                              "samples.png in the current folder when left out.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; else all in turn.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
+                                               "else all in turn.")] = None,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
                                                      "kinds of samples, and more typical ones.")] = None,
     as_json: Json = False,

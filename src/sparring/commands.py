@@ -16,11 +16,12 @@ from sparring import api
 from sparring.crew import Crew, joined
 from sparring.data.source import blank
 from sparring.data.space import Images, Space, to_uint8
+from sparring.data.traits import TABLE, table_of
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.pictures.album import album
 from sparring.pictures.samples import draw_samples
-from sparring.prepare import Wish, build, facts, prepare
+from sparring.prepare import Wish, build, chosen_for, facts, prepare
 from sparring.progress import Line, duration
 from sparring.recipes import RECIPES, find
 from sparring.run import read_json
@@ -29,7 +30,7 @@ from sparring.settings import RunSettings, describe, make, parse
 
 # -------------------------------------------------------------------------------------------------------- train
 def train(recipe: str, words: list[str], paths: list[str], out: Path | None, steps: int | None, seed: int, device: str,
-          fork: Path | None, command: str) -> dict[str, Any]:
+          fork: Path | None, command: str, minutes: float = 0.0) -> dict[str, Any]:
     """Train, resume, or say that there is nothing left to do."""
     given: dict[str, Any] = dict(parse(words))
     if steps is not None:
@@ -38,7 +39,7 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
         given["steps"] = steps
     data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
     with joined() as crew:
-        wish = Wish(recipe, data, given, seed, device, command=command)
+        wish = Wish(recipe, data, given, seed, device, command=command, minutes=minutes)
         if not crew.first:
             prepared = prepare(wish, out or default_out(recipe, data), fork, crew)
             if not prepared.finished():
@@ -132,7 +133,8 @@ def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, 
             names = [f"x{i}" for i in range(samples.shape[1])]
             rows = [[f"{v:.9g}" for v in row] for row in samples.tolist()]
             if model.labels:
-                names, rows = [*names, "label"], [[*row, model.labels[y]] for row, y in zip(rows, which.tolist(), strict=True)]
+                added, columns = labelled(model, which)
+                names, rows = [*names, *added], [[*row, *more] for row, more in zip(rows, columns, strict=True)]
             with open(out, "w", newline="") as table:
                 csv.writer(table, lineterminator="\n").writerows([names, *rows])
         case "":
@@ -142,15 +144,28 @@ def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, 
 
 
 def write_folder(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
-    """One PNG a sample, in a folder a class when there are classes: a data set that can be trained on again."""
+    """One PNG a sample, in a folder a class when there are classes, or beside a labels.csv: a data set that can be trained on again."""
     from PIL import Image
 
     if not isinstance(model.space, Images):
         raise InputError("only images go into a folder of pictures. Give --out FILE.png, FILE.npy or FILE.csv.")
     for i, (image, y) in enumerate(zip(to_uint8(samples).permute(0, 2, 3, 1).numpy(), which.tolist(), strict=True)):
-        folder = out / folder_name(model.labels, y) if model.labels else out
+        folder = out / folder_name(model.labels, y) if model.labels and model.traits is None else out
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / f"{i:06d}.png")
+
+
+    if model.traits is not None:
+        names, rows = labelled(model, which)
+        with open(out / TABLE, "w", newline="") as table:
+            csv.writer(table, lineterminator="\n").writerows([["file", *names], *([f"{i:06d}.png", *row] for i, row in enumerate(rows))])
+
+
+def labelled(model: api.Model, which: torch.Tensor) -> tuple[list[str], list[list[Any]]]:
+    """Columns that say what each sample was asked to be: names, and a row a sample."""
+    if model.traits is None:
+        return ["label"], [[model.labels[y]] for y in which.tolist()]
+    return list(model.traits.names), table_of(model.traits, which)
 
 
 def folder_name(labels: tuple[str, ...], y: int) -> str:
@@ -166,7 +181,8 @@ def show(what: str, data: str | None) -> dict[str, Any]:
         recipe = RECIPES[what]
         data = data or recipe.reads.example
         source = recipe.reads.open(data, recipe.reads.settings())
-        settings, space = make(recipe.settings, recipe.defaults(source.space)), source.space
+        chosen = {setting: value for setting, (value, _) in chosen_for(recipe, source, "cpu").items()}
+        settings, space = make(recipe.settings, recipe.defaults(source.space) | chosen), source.space
         run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from sparring import api
-from sparring.api import Model, Silent, index_of, whole_seed
+from sparring.api import Model, Silent
+from sparring.asking import index_of, whole_seed
 from sparring.data import NAMED, open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Source
@@ -154,7 +155,7 @@ def fresh(model: Model | None, n: int, seed: int, watch: Watch) -> Finite:
     """So many samples of a model."""
     assert model is not None
     drawn = model.sample(n, seed=seed, watch=steps(watch("samples")))
-    return stored(model.space, drawn, model.labels_for(n) if model.labels else None)
+    return stored(model.space, drawn, model.labels_for(n) if model.labels and model.traits is None else None)
 
 
 def steps(progress: Progress) -> Callable[[int, int], None]:

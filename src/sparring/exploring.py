@@ -40,19 +40,19 @@ METHODS: dict[steering.Method, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Tour:
-    """A model and what everything begins from: latents float[n, latent], and the class of each where there are any."""
+    """A model and what everything begins from: latents float[n, latent], and the labels of each."""
 
     model: api.Model
     z: Tensor
-    labels: list[int] | None
+    labels: Tensor
     seed: int
     side: int                                   # pixels of an image in a frame, at most
 
     def samples(self, latents: Tensor) -> Tensor:
-        """Samples of latents float[rows, columns, latent], the classes by row: float[rows, columns, *shape]."""
+        """Samples of latents float[rows, columns, latent], the labels by row: float[rows, columns, *shape]."""
         rows, columns = latents.shape[:2]
-        which = None if self.labels is None else [self.labels[i] for i in range(rows) for _ in range(columns)]
-        return self.model.generate(latents.flatten(0, 1), labels=which).unflatten(0, (rows, columns))
+        which = self.labels[torch.arange(rows) % len(self.labels)].repeat_interleave(columns, 0)
+        return self.model.at(latents.flatten(0, 1), which).unflatten(0, (rows, columns))
 
 
 def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
@@ -60,12 +60,13 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
     model, bound, places = api.load(run), checked(truncation), steering.offsets(reach, steps)
     size, space = steering.latent_size(model.game), model.space
+    asked = label if label is None or model.traits is None else label.split(",")
     count, folder = min(6, size) if n is None else n, out or run / "explore"
-    found, notes = found_directions(model, count, label, seed)
+    found, notes = found_directions(model, count, asked, seed)
     rows, side = room(space, len(found) * count * steps + 2 * steps + 2 * len(BOUNDS))
     rows = in_a_frame(space, rows)
     z = model.latents(rows, seed=seed, truncation=truncation)
-    tour = Tour(model, z, model.labels_for(rows, label).tolist() if model.labels else None, seed, side)
+    tour = Tour(model, z, model.labels_for(rows, asked), seed, side)
     given = None if invert is None else inverting.given(model, invert)
     with told_when_unwritable(folder), tempfile.TemporaryDirectory(prefix="sparring-") as kept:
         cells = Path(kept)
@@ -76,7 +77,7 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
             sections += direction_sections(tour, method, of, places, cells)
         pictures += [way_sheet(tour, steps, folder / "interpolation.png"), truncation_sheet(tour, folder / "truncation.png")]
         sections += [way_section(tour, steps, cells), truncation_section(tour, cells)]
-        results = [] if given is None else inversions(model, run, given, label, seed, notes)
+        results = [] if given is None else inversions(model, run, given, asked, seed, notes)
         if results:
             section, made = inversion_section(space, results, notes, folder / "inversion.png")
             sections, pictures = [*sections[:1], section, *sections[1:]], pictures + made
@@ -96,18 +97,17 @@ def told_when_unwritable(folder: Path) -> Iterator[None]:
 
 
 # -------------------------------------------------------------------------------------------------------- directions
-def found_directions(model: api.Model, n: int, label: str | None, seed: int) -> tuple[dict[steering.Method, Directions], list[str]]:
+def found_directions(model: api.Model, n: int, label: Any, seed: int) -> tuple[dict[steering.Method, Directions], list[str]]:
     """By every method that this model allows; why not, for the others.  InputError when there are not so many."""
     found, notes = dict[steering.Method, Directions](), list[str]()
     size = steering.latent_size(model.game)
     if not 1 <= n <= size:
         raise InputError(f"--directions {n}: a latent of {size} numbers has from 1 to {size}.")
+    model.labels_for(1, label)                                  # what is wrong with the label is no matter of the method
     for method in METHODS:
         try:
             found[method] = model.directions(method, n=n, label=label, seed=seed)
         except InputError as error:
-            if label is not None and label not in model.labels:
-                raise
             notes.append(f"no directions by {METHODS[method][0]}: {error}")
     return found, notes
 
@@ -130,7 +130,7 @@ def about(method: steering.Method, of: Directions, i: int) -> str:
 def direction_sheet(tour: Tour, of: Directions, places: Tensor, path: Path) -> Path:
     """A row for each direction, all from the first latent."""
     moved = tour.z[:1, None] + places[:, None] * of.vectors[:, None]
-    samples = replace(tour, labels=None if tour.labels is None else tour.labels[:1] * len(moved)).samples(moved)
+    samples = replace(tour, labels=tour.labels[:1]).samples(moved)
     names = tuple(f"{i + 1}: {float(share):.1%}" for i, share in enumerate(of.shares))
     reach = f"{float(places[-1]):g}"
     return sheet(tour.model.space, samples, path, names, (f"-{reach}", reach, "offset along the direction"))
@@ -182,9 +182,7 @@ def named(bound: float) -> str:
 
 
 def truncation_sheet(tour: Tour, path: Path) -> Path:
-    z = bounded(tour, ROWS)
-    classes = None if tour.labels is None else [tour.labels[i % len(tour.labels)] for i in range(ROWS)]
-    samples = tour.model.generate(z.flatten(0, 1), labels=None if classes is None else classes * len(BOUNDS)).unflatten(0, z.shape[:2])
+    samples = tour.samples(bounded(tour, ROWS).transpose(0, 1)).transpose(0, 1)
     if isinstance(tour.model.space, Images):
         return sheet(tour.model.space, samples, path, tuple(named(bound) for bound in BOUNDS), ("", "", ""))
     if isinstance(tour.model.space, Vectors) and samples.shape[2] <= 2:         # a line for each sample
@@ -196,8 +194,7 @@ def truncation_sheet(tour: Tour, path: Path) -> Path:
 def truncation_section(tour: Tour, cells: Path) -> Section:
     many = len(tour.z) if not isinstance(tour.model.space, Images) else 2 * len(tour.z)
     z = bounded(tour, many).transpose(0, 1)
-    labels = None if tour.labels is None else [tour.labels[i % len(tour.labels)] for i in range(many)]
-    drawn = frames(tour.model.space, replace(tour, labels=labels).samples(z).transpose(0, 1), cells, "bound", len(tour.z), tour.side)
+    drawn = frames(tour.model.space, tour.samples(z).transpose(0, 1), cells, "bound", len(tour.z), tour.side)
     slides = [(frame, f"truncation {named(bound)}") for frame, bound in zip(drawn, BOUNDS, strict=True)]
     return Section("Truncation", ("No number of a latent is larger than this. Small bounds give typical samples that are all alike, and 0 "
                    "the one in the middle; without a bound they are as various as what was learned. The same latents are shown at every "
@@ -205,7 +202,7 @@ def truncation_section(tour: Tour, cells: Path) -> Section:
 
 
 # -------------------------------------------------------------------------------------------------------- inversion
-def inversions(model: api.Model, run: Path, given: inverting.Set, label: str | None, seed: int, notes: list[str]) -> list[Inverted]:
+def inversions(model: api.Model, run: Path, given: inverting.Set, label: Any, seed: int, notes: list[str]) -> list[Inverted]:
     """What was given, then what it is held against."""
     source, odd = inverting.data_of(run)
     notes += [*given.notes, *odd]

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 import sparring
-from sparring import choices
+from sparring import choices, planning
 from sparring.crew import ALONE, Crew
 from sparring.data.settings import DataSettings
 from sparring.data.source import Arranged, Finite, Source, batches, blank, workers_for
@@ -61,6 +61,7 @@ class Wish:
     device: str = "auto"
     own: Mapping[str, nn.Module] | None = None
     command: str = ""
+    minutes: float = 0.0                    # to train for, instead of a number of rounds; 0: rounds are given
 
 
 def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
@@ -73,7 +74,8 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
     if not isinstance(source.space, recipe.reads.kinds):
         raise InputError(f"{wish.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, such as "
                          f"--data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
-    settings = make(recipe.settings, {**recipe.defaults(source.space), **dealt["recipe"]})
+    chosen = {name: value for name, (value, _) in chosen_for(recipe, source, wish.device).items()}
+    settings = make(recipe.settings, {**recipe.defaults(source.space), **chosen, **dealt["recipe"]})
     if getattr(settings, "conditional", False) and not source.space.labels:
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
                          "subfolders, one a class; arrays from a second array `labels` in an .npz.")
@@ -81,6 +83,22 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
     if run_settings.keep_best != "none":
         refuse_metric(source, run_settings.keep_best)
     return recipe, settings, data_settings, run_settings.for_steps(settings.steps), source
+
+
+def chosen_for(recipe: Recipe, source: Source, device: str) -> dict[str, tuple[Any, str]]:
+    """What a recipe chooses for this data on this machine, by setting, with its reasons."""
+    return recipe.choices(source, choose_device(device) != "cpu") if recipe.choices is not None else {}
+
+
+def scheduled(wish: Wish, folder: RunFolder, crew: Crew) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
+    """What `resolve` gives, with as many rounds as were planned for the minutes when the run began, or are to be now."""
+    if wish.minutes and crew.size > 1:
+        raise InputError("--minutes measures one process, and several were started. Give --steps.")
+    wish = replace(wish, given=planning.remembered(wish.given, wish.minutes, folder.read_config() if wish.minutes else None))
+    recipe, settings, data_settings, run_settings, source = resolve(wish)
+    if wish.minutes and "steps" not in wish.given:
+        settings, run_settings = planned(wish, recipe, settings, source)
+    return recipe, settings, data_settings, run_settings, source
 
 
 def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE) -> Prepared:
@@ -91,12 +109,12 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     """
     if not crew.first:
         crew.wait()
-    recipe, settings, data_settings, run_settings, source = resolve(wish)
+    folder = RunFolder(fork or out)
+    recipe, settings, data_settings, run_settings, source = scheduled(wish, folder, crew)
     looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
     asked = asked_for(wish, settings, data_settings, looks, source)
     refuse_uneven(settings, looks, lambda: choose_device(wish.device), crew)
-    folder = RunFolder(fork or out)
     if not crew.first:
         refuse_strangers(asked | now, crew)
         refuse_own_folder(folder, crew)
@@ -114,13 +132,16 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
                 folder.write_config(old)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
         run_settings, reasons = choose(run_settings, recipe, settings, source, device, wish, crew.size == 1)
+        reasons |= {name: why for name, (_, why) in chosen_for(recipe, source, wish.device).items() if name not in wish.given}
+        if old is None:
+            reasons |= forecast(wish, recipe, settings, source, device, run_settings.precision)
         game = build(recipe, settings, source.space, device, wish.seed, wish.own)
         game = choices.in_precision(game, run_settings.precision, device)
         config: dict[str, Any] = old or asked | {
             "data": named(wish.data),
             "device": str(device), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "command": wish.command, "versions": versions(),
-            "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
+            "minutes": wish.minutes, "processes": crew.size, "inherited_rollbacks": 0, "directory": os.getcwd(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         if old is None:
@@ -159,12 +180,7 @@ def named(data: Any) -> str | list[str]:
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
            wish: Wish, alone: bool) -> tuple[RunSettings, dict[str, str]]:
     """Threads, precision and compilation, as given or by trying them, and why; torch has that many threads from here on."""
-    def trial() -> Game:
-        return build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
-
-    def rounds() -> Iterator[Any]:
-        return batches(source, settings.batch, wish.seed)
-
+    trial, rounds = rehearsals(wish, recipe, settings, source, device, "fp32")
     threads, reasons = run.threads or choices.threads(trial, rounds, device), {}
     torch.set_num_threads(threads)
     precision: str = run.precision
@@ -172,9 +188,37 @@ def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source,
         precision, reasons["precision"] = choices.precision(trial, rounds, device, settings.steps)
     compiling: str = run.compile
     if compiling == "auto":
-        compiling, reasons["compile"] = choices.compiling(lambda: choices.in_precision(trial(), precision, device), rounds, device,
-                                                          settings.steps) if alone else ("off", "several processes")
+        compiling, reasons["compile"] = choices.compiling(rehearsals(wish, recipe, settings, source, device, precision)[0],
+                                                          rounds, device, settings.steps) if alone else ("off", "several processes")
     return run.model_copy(update={"threads": threads, "precision": precision, "compile": compiling}), reasons
+
+
+def planned(wish: Wish, recipe: Recipe, settings: Settings, source: Source) -> tuple[Settings, RunSettings]:
+    """The settings with as many rounds as fit into the minutes, by a measurement with the choices that the run itself will make."""
+    device, long = torch.device(choose_device(wish.device)), settings.model_copy(update={"steps": 100_000})
+    run = make(RunSettings, {name: value for name, value in wish.given.items() if name in RunSettings.model_fields})
+    chosen, _ = choose(run.model_copy(update={"compile": "off"}), recipe, long, source, device, wish, True)
+    seconds = planning.seconds_a_round(*rehearsals(wish, recipe, long, source, device, chosen.precision), planning.WATCHED)
+    steps = planning.rounds_within(wish.minutes, seconds)
+    return settings.model_copy(update={"steps": steps}), run.for_steps(steps)
+
+
+def forecast(wish: Wish, recipe: Recipe, settings: Settings, source: Source, device: torch.device, precision: str) -> dict[str, str]:
+    """Time and memory that the run will take, in words; nothing for a run that is over before one has read it."""
+    if settings.steps < choices.SHORT:
+        return {}
+    seconds = planning.seconds_a_round(*rehearsals(wish, recipe, settings, source, device, precision))
+    return {"forecast": planning.in_words(seconds, settings.steps, device)}
+
+
+def rehearsals(wish: Wish, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
+               precision: str) -> tuple[Callable[[], Game], Callable[[], Iterator[Any]]]:
+    """What makes throw-away games like the one that is wished for, and what makes their batches."""
+    def trial() -> Game:
+        game = build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
+        return choices.in_precision(game, precision, device)
+
+    return trial, lambda: batches(source, settings.batch, wish.seed)
 
 
 def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device, seed: int,
@@ -327,6 +371,9 @@ def facts(prepared: Prepared) -> list[str]:
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
     if prepared.plan.compile:
         lines.append("turns: compiled" + because(why.get("compile")))
+    lines += [f"{name}={config['settings'][name]}{because(reason)}" for name, reason in why.items() if name in config["settings"]]
+    if "forecast" in why:
+        lines.append(f"{prepared.plan.steps:,} rounds: {why['forecast']}")
     return lines
 
 

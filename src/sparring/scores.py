@@ -105,7 +105,7 @@ def affordable(source: Source, n: int) -> int:
 def readable(source: Finite, labels: Tensor) -> bool:
     """Whether these are small images of at least two classes, with enough of them for a classifier to mean anything."""
     count = len(source.space.labels)
-    return isinstance(source.space, Images) and math.prod(source.space.shape) <= 1024 and \
+    return isinstance(source.space, Images) and source.space.traits is None and math.prod(source.space.shape) <= 1024 and \
         2 <= count <= len(labels) / 5 and len(labels.unique()) == count
 
 

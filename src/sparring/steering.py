@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from sparring.adversaries import asked, examples_of
 from sparring.data.space import Images, Space
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
@@ -42,19 +43,26 @@ def latents(game: Game, z: Any) -> Tensor:
     return z.detach().float().cpu()
 
 
-def directions(game: Game, method: Method, n: int, label: int | None, seed: int) -> Directions:
+def directions(game: Game, space: Space, method: Method, n: int, label: Tensor | None, seed: int) -> Directions:
     """Directions at one class, or over all (`CLASSES` of them, evenly spread, where there are more); see `latent/directions.py`."""
     if method not in get_args(Method):
         raise InputError(f"there is no method {method!r}.{did_you_mean(str(method), get_args(Method))} Methods: "
                          f"{', '.join(get_args(Method))}.")
     net, size = network(game), latent_size(game)
-    among = None if not game.classes else [label] if label is not None else \
-        sorted({round(i) for i in torch.linspace(0, game.classes - 1, min(CLASSES, game.classes)).tolist()})
+    among = label if label is not None else \
+        torch.linspace(0, game.classes - 1, min(CLASSES, game.classes)).round().long() if game.classes else None
+    among = told(game, space, among)
     if method == "closed_form":
         return closed_form(net, size, n, among)
     many = max(MOST, 4 * size)
-    labels = None if among is None else torch.tensor(among)[torch.arange(many) % len(among)]
+    labels = None if among is None else among[torch.arange(many) % len(among)]
     return principal(net, game.prior(many, generator(seed, "directions")), n, labels)
+
+
+def told(game: Game, space: Space, labels: Tensor | None) -> Tensor | None:
+    """Labels as networks take them; None for a model that is told none."""
+    cpu = torch.device("cpu")
+    return next(iter(asked(labels, cpu, examples_of(space, cpu))), None) if game.classes else None
 
 
 def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, starts: int, steps: int, seed: int,
@@ -64,8 +72,8 @@ def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, star
     if starts > POOL:
         raise InputError(f"starts={starts}: inversion takes from 1 to {POOL} starts.")
     pool = game.prior(POOL, generator(seed, "inversion"))
-    classes = torch.arange(POOL) % game.classes if game.classes else None
-    found = invert(net, x, pool, classes, labels if game.classes else None, starts, steps, watch)
+    classes = told(game, space, torch.arange(POOL) % max(1, game.classes))
+    found = invert(net, x, pool, classes, told(game, space, labels), starts, steps, watch)
     return found._replace(samples=space.decode(found.samples))
 
 

@@ -4,6 +4,7 @@ import math
 import os
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +28,8 @@ from sparring.data.settings import (
     shown,
 )
 from sparring.data.source import Finite
-from sparring.data.space import Images, Vectors
+from sparring.data.space import Images, Traits, Vectors
+from sparring.data.traits import read_rows
 from sparring.errors import InputError
 
 Array = NDArray[Any]
@@ -47,7 +49,7 @@ def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSet
     """An array, (array, labels) or a file of them, to a source.
 
     [N] and [N, D] are vectors, standardized column by column; [N, H, W], [N, H, W, C] and [N, C, H, W] are images:
-    uint8, uint16, bool, or floats in [0, 1] or [-1, 1].  `labels` are N integers or strings.
+    uint8, uint16, bool, or floats in [0, 1] or [-1, 1].  `labels` are N integers or strings, or numbers [N, K]: several labels a sample.
     InputError for anything else.
     """
     channels_first = False
@@ -64,11 +66,16 @@ def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSet
     _check(x, what)
     if x.dtype == np.bool_:
         x = x.view(np.uint8) != 0                   # files may hold truth values that are neither 0 nor 1
-    labels, names = (None, ()) if y is None else _labels(y, len(x), what)
+    labels, names, traits = (None, (), None) if y is None else _labels(y, len(x), what)
     if x.ndim <= 2:
         refuse_settings(settings, f"{what} of shape {list(x.shape)} holds vectors")
-        return _vectors(x, labels, names, what)
-    return _images(x, labels, names, settings, what, channels_first)
+        source = _vectors(x, what)
+    else:
+        source = _images(x, settings, what, channels_first)
+    assert isinstance(source.space, Vectors | Images)
+    space = replace(source.space, labels=names if traits is None else traits.in_words(), traits=traits)
+    notes = () if traits is None else (f"{len(traits.names)} labels a sample, as numbers",)
+    return Finite(space, source.values, labels, notes=(*source.notes, *notes))
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -168,8 +175,8 @@ def _check(x: Array, what: str) -> None:
                              f"Drop those samples or fill the values in.")
 
 
-def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...]]:
-    """Class indices int64[n] and the sorted class names."""
+def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...], Traits | None]:
+    """Class indices int64[n] and the sorted class names; or of numbers [n, K] several labels a sample, and what they are."""
     whose = "the labels" if what == THE_ARRAY else f"{what}: the labels"
     try:
         array = _numpy(y, "the array of labels") if isinstance(y, Tensor | np.ma.MaskedArray) else np.asarray(y)
@@ -180,21 +187,25 @@ def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...]]:
                          f"Give one integer or string a sample.") from None
     if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat):
         array = array.astype(str)
-    if array.dtype.kind not in "buiU":
-        raise InputError(f"{whose} are {KINDS.get(array.dtype.kind, array.dtype)}; expected integers or strings. "
-                         f"Convert them, for example with .astype(int).")
-    if array.ndim != 1:
-        raise InputError(f"{whose} have shape {list(array.shape)}; expected [{n}]. "
-                         f"If they are one-hot, give labels.argmax(1).")
+    if array.ndim not in (1, 2):
+        raise InputError(f"{whose} have shape {list(array.shape)}; expected [{n}], one a sample, or [{n}, K], K of them.")
+    if array.dtype.kind not in ("buif" if array.ndim == 2 else "buiU"):
+        raise InputError(f"{whose} are {KINDS.get(array.dtype.kind, array.dtype)}; expected integers or strings. Convert them, for example "
+                         f"with .astype(int); measured numbers are given as [{n}, 1], a row a sample.")
     if len(array) != n:
         raise InputError(f"there are {n} samples in {what}, but {len(array)} labels. Give one label a sample.")
+    if array.ndim == 2:
+        if array.shape[1] > 1 and np.isin(array, (0, 1)).all() and (array.sum(1) == 1).all():
+            raise InputError(f"{whose} are one-hot: each row is one class. Give the classes, labels.argmax(1).")
+        rows, traits = read_rows(array, [str(k) for k in range(array.shape[1])], whose)
+        return rows, (), traits
     names, index = np.unique(array, return_inverse=True)
-    return torch.from_numpy(index.astype(np.int64)), class_names(names)
+    return torch.from_numpy(index.astype(np.int64)), class_names(names), None
 
 
 # -- converting -------------------------------------------------------------------------------------------------------
 
-def _vectors(x: Array, labels: Tensor | None, names: tuple[str, ...], what: str) -> Finite:
+def _vectors(x: Array, what: str) -> Finite:
     """float32[N, D] in network units: every column with mean 0 and deviation 1."""
     check_memory(WORK * x.size, f"{what} holds {x.size:,} numbers, each of which takes {WORK} bytes to standardize",
                  "Give fewer samples.")
@@ -209,7 +220,7 @@ def _vectors(x: Array, labels: Tensor | None, names: tuple[str, ...], what: str)
         k = int(large.argmax())
         raise InputError(f"column {k} of {what} has values up to {np.abs(columns[:, k]).max():g}, too large for "
                          f"32-bit numbers. Divide it, or take its logarithm.")
-    space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()), names)
+    space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()))
     notes = [f"{len(x):,} vectors of {columns.shape[1]} numbers, each column standardized"]
     if constant.any():
         some = ", ".join(str(k) for k in np.flatnonzero(constant)[:10])
@@ -217,11 +228,10 @@ def _vectors(x: Array, labels: Tensor | None, names: tuple[str, ...], what: str)
     values, rows = torch.empty(columns.shape), max(1, BLOCK // columns.shape[1])
     for start in range(0, len(x), rows):
         values[start:start + rows] = space.encode(torch.from_numpy(columns[start:start + rows]))
-    return Finite(space, values, labels, notes=tuple(notes))
+    return Finite(space, values, notes=tuple(notes))
 
 
-def _images(x: Array, labels: Tensor | None, names: tuple[str, ...], settings: DataSettings, what: str,
-            channels_first: bool) -> Finite:
+def _images(x: Array, settings: DataSettings, what: str, channels_first: bool) -> Finite:
     x, layout = _channels_first(x, what, channels_first)
     convert, values_note = _to_bytes(x, what)
     n, have, height, width = x.shape
@@ -234,7 +244,7 @@ def _images(x: Array, labels: Tensor | None, names: tuple[str, ...], settings: D
     notes = [f"{n:,} images at {size[0]}x{size[1]} (height x width): {why}. Channels: {channels}", layout, values_note]
     if have == 4 and channels != 4:
         notes.append(f"transparency was laid on {settings.alpha}; channels=4 keeps it")
-    return Finite(Images(channels, *size, names), torch.from_numpy(out), labels,
+    return Finite(Images(channels, *size), torch.from_numpy(out),
                   notes=tuple(note for note in notes if note))
 
 

@@ -94,8 +94,8 @@ def look_at_values(source: Finite, progress: Progress) -> Sights:
                 seen.append(Sight((image.shape[1], image.shape[2]), {1: "L", 3: "RGB", 4: "RGBA"}[len(image)], "array", len(image) == 1,
                                   len(image) == 4 and int(image[3].min()) < 255, False, digest_of(image), thumb_of(image[:3])))
             progress(len(seen), total)
-        labels += [] if part.labels is None else part.labels.tolist()
-    return Sights(names, seen, labels if source.labels is not None else None, list(source.space.labels), {}, len(seen) - len(source))
+        labels += [] if part.labels is None or part.labels.is_floating_point() else part.labels.tolist()
+    return Sights(names, seen, labels or None, list(source.space.labels), {}, len(seen) - len(source))
 
 
 def digest_of(values: NDArray[np.uint8]) -> bytes:

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
@@ -24,6 +25,7 @@ from sparring.data.ready import recall, remember
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, open_file, reason, shown
 from sparring.data.source import Finite
 from sparring.data.space import Images
+from sparring.data.traits import TABLE, read_table
 from sparring.errors import InputError
 
 Progress = Callable[[int, int], None]
@@ -37,6 +39,7 @@ RATIO_LIMIT, RATIO_FREE = 200, 16 << 20     # a zip entry beyond both is a bomb
 ENTRY_LIMIT = 2_000_000       # entries of one zip
 AN_IMAGE, A_PIXEL = 150_000, 10 # nanoseconds, about, that it takes to decode one
 LONG = 500_000_000            # nanoseconds of decoding that are worth a file in the cache
+TABLE_LIMIT = 1 << 28         # bytes of a labels.csv
 BLOCK = 32                    # images that a thread takes at a time
 WORKERS = min(8, os.cpu_count() or 1)
 HIDDEN = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
@@ -51,6 +54,7 @@ class Files(NamedTuple):
     read: Callable[[int, int | None], bytes]          # (position, at most so many bytes or None for all)
     others: Counter[str]                              # how many files of which extension were passed over
     identity: Callable[[], object]                    # what changes when any of them does
+    table: Callable[[], bytes | None] = lambda: None  # the labels.csv beside them, where there is one
 
 
 def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | None = None) -> Finite:
@@ -63,7 +67,8 @@ def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | 
     with image_files(path) as files:
         if not files.names:
             raise InputError(_nothing_found(files))
-        of = key(files.names, files.identity(), sorted(files.others.items()), settings.model_dump(), DECODING, PIL.__version__)
+        of = key(files.names, files.identity(), sorted(files.others.items()), settings.model_dump(), DECODING, PIL.__version__,
+                 (files.table() or b"").hex())
         if (source := recall(of)) is not None:
             progress(2 * len(files.names), 2 * len(files.names))
             return source
@@ -107,13 +112,18 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
         if place != i:
             out[place] = out[i]
     names = [files.names[i] for i in kept]
-    labels, classes = folder_labels(names)
+    if (table := files.table()) is not None:
+        numbers, traits = read_table(table, names, files.where)
+    labels, classes = folder_labels(names) if table is None else (None, [])
     good = [fact for fact in facts if not isinstance(fact, str)]
     notes = [_summary(len(kept), size, why, channels, grey, settings),
              *_skipped(files, bad), *_oddities(good, settings), *_label_note(labels, classes)]
     index = None if labels is None else torch.tensor(labels, dtype=torch.int64)
     effort = AN_IMAGE * n + A_PIXEL * sum(h.size[0] * h.size[1] for h in headers.values())
     images = Images(channels, *size, class_names(classes))
+    if table is not None:
+        images, index = replace(images, labels=traits.in_words(), traits=traits), numbers
+        notes.append(f"{len(traits.names)} labels an image from {TABLE}: {', '.join(traits.names[:10])}")
     return Finite(images, torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes)), kept, effort
 
 
@@ -202,7 +212,14 @@ def _folder_files(root: Path) -> Iterator[Files]:
     def identities() -> list[object]:
         return [_identity(root / name) for name in images]
 
-    yield Files(shown(root), images, read, others, identities)
+    def table() -> bytes | None:
+        path = root / TABLE
+        try:
+            return path.read_bytes() if path.is_file() and path.stat().st_size <= TABLE_LIMIT else None
+        except OSError as error:
+            raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Mend it, or move it elsewhere.") from None
+
+    yield Files(shown(root), images, read, others, identities, table)
 
 
 def _walk(root: Path) -> Iterator[str]:
@@ -261,7 +278,8 @@ def _zip_files(path: Path) -> Iterator[Files]:
                     raise InputError(f"{shown(path)} is encrypted ({shown(name)}). Unpack it with its password and "
                                      f"give the folder.")
             yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), others,
-                        lambda: (identity(path), [(infos[name].CRC, infos[name].file_size) for name in images]))
+                        lambda: (identity(path), [(infos[name].CRC, infos[name].file_size) for name in images]),
+                        lambda: _entry(archive, infos[TABLE], None) if TABLE in infos else None)
 
 
 def _checked_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

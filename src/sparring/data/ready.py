@@ -19,7 +19,7 @@ def remember(of: str, source: Finite) -> str | None:
     """Keep a decoded set under this key; why it could not be kept, in words, when it could not."""
     values, labels = source.values, source.labels
     assert isinstance(values, Tensor)
-    parts = [("values", "U8", values)] + ([] if labels is None else [("labels", "I64", labels)])
+    parts = [("values", "U8", values)] + ([] if labels is None else [("labels", "I64" if labels.dtype == torch.int64 else "F32", labels)])
     header: dict[str, object] = {"__metadata__": {"space": json.dumps(to_json(source.space)), "notes": json.dumps(source.notes),
                                                   "check": check(source)}}
     at = 0
@@ -48,10 +48,10 @@ def recall(of: str) -> Finite | None:
             space, notes = from_json(json.loads(about["space"])), tuple(map(str, json.loads(about["notes"])))
             values, labels = file.get_tensor("values"), file.get_tensor("labels") if "labels" in names else None
         fits = values.dtype == torch.uint8 and tuple(values.shape[1:]) == space.shape and \
-            (labels is None or (labels.dtype == torch.int64 and labels.shape == values.shape[:1]))
+            (labels is None or (labels.dtype in (torch.int64, torch.float32) and labels.shape[:1] == values.shape[:1]))
         source = Finite(space, values, labels, notes=notes) if fits else None
         return source if source is not None and check(source) == about["check"] else None
-    except (OSError, SafetensorError, InputError, ValueError, KeyError, TypeError):
+    except (OSError, SafetensorError, InputError, ValueError, KeyError, TypeError, AssertionError):
         return None                                             # damaged: it is made again
 
 

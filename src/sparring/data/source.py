@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from sparring.data.space import Space, TwoDomains
+from sparring.data.space import Curves, Space, TwoDomains
 from sparring.errors import InputError
 from sparring.rng import generator
 
@@ -28,10 +28,10 @@ BLOCK = 64   # batches of an endless source that are drawn together: one generat
 
 
 class Batch(NamedTuple):
-    """Samples in network units, and their class indices when the data has labels."""
+    """Samples in network units, and their labels when the data has any."""
 
     x: Tensor                       # float[B, *space.shape]
-    labels: Tensor | None = None    # int64[B]
+    labels: Tensor | None = None    # int64[B], or float[B, K] where a sample has several labels or measured ones
 
 
 class Pair(NamedTuple):
@@ -86,7 +86,8 @@ class Finite:
     def __init__(self, space: Space, values: Tensor | Rows, labels: Tensor | None = None, *,
                  held_out: "Finite | None" = None, notes: tuple[str, ...] = ()) -> None:
         assert tuple(values.shape[1:]) == space.shape, (values.shape, space)
-        assert labels is None or (len(labels) == values.shape[0] and labels.dtype == torch.int64)
+        traits = None if isinstance(space, Curves | TwoDomains) else space.traits
+        assert labels is None or (len(labels) == values.shape[0] and labels.dtype == (torch.int64 if traits is None else torch.float32))
         self.space, self.labels = space, labels
         self.values: Tensor | Rows = values.contiguous() if isinstance(values, Tensor) else values
         self.held_out, self.notes = held_out, notes
@@ -98,6 +99,7 @@ class Finite:
     def fingerprint(self) -> str:
         """sha256 of every value and label."""
         digest = hashlib.sha256(repr((self.space, tuple(self.values.shape))).encode())
+        digest.update(b"" if (traits := getattr(self.space, "traits", None)) is None else repr(traits).encode())
         digest.update(self.values.numpy().data.cast("B") if isinstance(self.values, Tensor) else self.values.digest())
         if self.labels is not None:
             digest.update(self.labels.numpy().data.cast("B"))

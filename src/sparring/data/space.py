@@ -1,15 +1,41 @@
 """What one sample of a data set is: plain values that a model carries with it, so it can be used without the data."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sparring.data.settings import LARGEST, shown
+from sparring.data.settings import LARGEST, class_names, shown
 from sparring.errors import InputError
 
 FLOAT32_MAX = torch.finfo(torch.float32).max
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Several labels at once, or measured ones: each sample has a number for each; networks see (value - shift) / scale.
+
+    `examples` are rows of the data, in its own units, which samples are asked for when nobody says which.
+    """
+
+    names: tuple[str, ...]
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+    examples: tuple[tuple[float, ...], ...]
+
+    def encode(self, values: Tensor) -> Tensor:
+        """float[B, K] in the data's own units to network units."""
+        return (values - values.new_tensor(self.shift)) / values.new_tensor(self.scale)
+
+    def table(self) -> Tensor:
+        """The examples, float32[M, K], in network units."""
+        return self.encode(torch.tensor(self.examples, dtype=torch.float64)).float()
+
+    def in_words(self) -> tuple[str, ...]:
+        """The examples, such as `age=45 smiling=1`."""
+        rows = (" ".join(f"{name}={value:.6g}" for name, value in zip(self.names, row, strict=True)) for row in self.examples)
+        return class_names(rows)
 
 
 @dataclass(frozen=True)
@@ -37,6 +63,7 @@ class Vectors:
     shift: tuple[float, ...]
     scale: tuple[float, ...]
     labels: tuple[str, ...] = ()
+    traits: Traits | None = field(default=None, repr=False)    # then `labels` are the names of its examples
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,6 +86,7 @@ class Images:
     height: int
     width: int
     labels: tuple[str, ...] = ()
+    traits: Traits | None = field(default=None, repr=False)    # then `labels` are the names of its examples
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -137,11 +165,22 @@ def check(space: Space) -> None:
             check(a)
             check(b)
             possible = a.shape[1:] == b.shape[1:] and len(set(names)) == 2 and not a.labels and not b.labels
+    traits = space.traits if isinstance(space, Vectors | Images) else None
+    if traits is not None and not _sound(traits, len(space.labels)):
+        raise InputError("the data's labels do not fit together: each needs a name, a shift, a scale other than zero, and a number in "
+                         "every example.")
     if not possible:
         raise InputError(f"the data have an impossible shape, shift or scale ({type(space).__name__}, shape {shown(space.shape)}): images "
                          f"have 1, 3 or 4 channels and sides of 2 to {LARGEST}, and everything else at least one number, all finite.")
     if len(set(space.labels)) < len(space.labels):
         raise InputError("the data name a class twice. Give each class one name.")
+
+
+def _sound(traits: Traits, labels: int) -> bool:
+    count = len(traits.names)
+    return 0 < count == len(traits.shift) == len(traits.scale) == len(set(traits.names)) and 0 < labels == len(traits.examples) and \
+        all(map(_held, traits.shift)) and all(_held(s) and s != 0 for s in traits.scale) and \
+        all(len(row) == count and all(map(_held, row)) for row in traits.examples)
 
 
 def _held(number: float) -> bool:
@@ -155,6 +194,8 @@ def _value(name: str, plain: Any) -> Any:
         if not isinstance(plain, list | tuple) or not all(type(item) in kinds for item in plain):
             raise TypeError(f"{name} should be a list of {'numbers' if kinds == (float, int) else 'names'}")
         return tuple(plain) if kinds == (str,) else tuple(map(float, plain))
+    if name == "traits":
+        return None if plain is None else _traits(plain)
     if name in ("a", "b"):
         space = from_json({**plain, "kind": "images"} if isinstance(plain, dict) else plain)
         assert isinstance(space, Images)
@@ -166,6 +207,14 @@ def _value(name: str, plain: Any) -> Any:
     if type(plain) is not int:
         raise TypeError(f"{name} should be a whole number")
     return plain
+
+
+def _traits(plain: Any) -> Traits:
+    """Several labels from JSON."""
+    if not isinstance(plain, dict) or not isinstance(plain.get("examples"), list | tuple):
+        raise TypeError("traits should be names, shifts, scales and examples")
+    rest = {name: _value({"names": "names"}.get(name, "shift"), value) for name, value in plain.items() if name != "examples"}
+    return Traits(**rest, examples=tuple(_value("shift", row) for row in plain["examples"]))
 
 
 def to_uint8(x: Tensor) -> Tensor:

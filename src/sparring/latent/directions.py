@@ -28,7 +28,7 @@ class Directions(NamedTuple):
     layer: str                  # the network's name of the layer that was looked at
 
 
-def closed_form(net: nn.Module, latent: int, n: int, classes: list[int] | None = None) -> Directions:
+def closed_form(net: nn.Module, latent: int, n: int, classes: Tensor | None = None) -> Directions:
     """The n directions along which the first layer's output moves farthest: eigenvectors of A^T A (Shen and Zhou, 2021, section 2),
     where the first layer that z reaches makes A z + b of it.
 
@@ -38,13 +38,13 @@ def closed_form(net: nn.Module, latent: int, n: int, classes: list[int] | None =
     """
     refuse_too_many(n, latent)
     total, layer = torch.zeros(latent, latent, dtype=torch.float64), ""
-    for label in [None] if classes is None else classes:
+    for label in [None] if classes is None else classes.split(1):
         found = first(trace(net, latent, label))
         if not found.affine_out:
             raise InputError(f"what the layer '{found.name}' makes of z is not affine in z, since something bends z before it, so its "
                              f"weights say nothing about directions of z. Use directions by PCA.")
         probes = torch.cat([torch.zeros(1, latent), torch.eye(latent)])
-        made = at_layer(net, found.name, False, probes, None if label is None else torch.full((len(probes),), label)).double()
+        made = at_layer(net, found.name, False, probes, None if label is None else label.repeat_interleave(len(probes), 0)).double()
         columns, layer = made[1:] - made[:1], found.name        # of A, one a row
         total += columns @ columns.T
     values, vectors = torch.linalg.eigh(total)
@@ -61,7 +61,7 @@ def principal(net: nn.Module, z: Tensor, n: int, labels: Tensor | None = None) -
     InputError when n is more than there are.
     """
     refuse_too_many(n, z.shape[1])
-    layers = trace(net, z.shape[1], None if labels is None else int(labels[0]))
+    layers = trace(net, z.shape[1], None if labels is None else labels[:1])
     name, before = activations(layers)
     width = at_layer(net, name, before, z[:1], None if labels is None else labels[:1]).shape[1]
     z = z[:max(LEAST, 4 * z.shape[1], NUMBERS // width)]
@@ -107,7 +107,7 @@ def about_their_mean(values: Tensor, labels: Tensor | None) -> Tensor:
     """Values less their mean, float[N, d]; with labels, less the mean of their class."""
     if labels is None:
         return values - values.mean(0)
-    _, index = labels.unique(return_inverse=True)
+    _, index = labels.unique(dim=0, return_inverse=True)
     sums = torch.zeros(int(index.max()) + 1, values.shape[1]).index_add_(0, index, values)
     return values - (sums / index.bincount()[:, None])[index]
 

@@ -21,7 +21,7 @@ class Inversion(NamedTuple):
     """
 
     z: Tensor                       # float[n, latent]
-    labels: Tensor | None           # int64[n]: the class that was given, or the best
+    labels: Tensor | None           # int64[n], or as networks take them, float[n, K]: what was given, or the best
     samples: Tensor                 # float[n, *shape]
     errors: Tensor                  # float[n, starts]
 
@@ -33,9 +33,9 @@ class Inversion(NamedTuple):
 
 def radius(latent: int) -> float:
     """The length that one in a thousand latents exceeds: the square root of the chi-squared quantile."""
-    from scipy.stats import chi2
+    from scipy.special import gammaincinv
 
-    return math.sqrt(float(chi2.ppf(0.999, latent)))
+    return math.sqrt(2 * float(gammaincinv(latent / 2, 0.999)))
 
 
 def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wanted: Tensor | None, starts: int, steps: int,
@@ -49,7 +49,7 @@ def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, want
     with at_rest(net):
         chosen = nearest(net, x, pool, classes, wanted, starts)
         z, goal = pool[chosen].flatten(0, 1), x.repeat_interleave(starts, 0)
-        labels = None if classes is None else classes[chosen].flatten() if wanted is None else wanted.repeat_interleave(starts)
+        labels = None if classes is None else classes[chosen].flatten(0, 1) if wanted is None else wanted.repeat_interleave(starts, 0)
         found = list[tuple[Tensor, Tensor, Tensor]]()
         watch(0, len(z))
         for done in range(0, len(z), FEW):
@@ -65,8 +65,9 @@ def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, want
 @torch.no_grad()
 def nearest(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wanted: Tensor | None, starts: int) -> Tensor:
     """Which of the pool's latents make what is nearest to each sample, int64[n, starts]."""
+    kinds, index = wanted.unique(dim=0, return_inverse=True) if wanted is not None else (torch.zeros(0), torch.zeros(0))
     groups = [(torch.arange(len(x)), classes)] if wanted is None else \
-        [(torch.nonzero(wanted == label).flatten(), label.expand(len(pool))) for label in wanted.unique()]
+        [(torch.nonzero(index == k).flatten(), label.repeat_interleave(len(pool), 0)) for k, label in enumerate(kinds.split(1))]
     chosen = torch.empty(len(x), starts, dtype=torch.int64)
     for rows, labels in groups:
         made = [run(net, z, None if labels is None else labels[k * FEW:(k + 1) * FEW]).float().cpu().flatten(1)

@@ -61,8 +61,9 @@ def run(net: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
 
 
 @torch.no_grad()
-def trace(net: nn.Module, latent: int, label: int | None = None) -> list[Layer]:
-    """The layers in the order in which the network first calls them, for latents of so many numbers, at one class where there are any."""
+def trace(net: nn.Module, latent: int, label: Tensor | None = None) -> list[Layer]:
+    """The layers in the order in which the network first calls them, for latents of so many numbers, at one class or row of
+    labels, [1, ...], where there are any."""
     a, b = torch.randn(2, latent, generator=torch.Generator().manual_seed(0))
     z = torch.stack([torch.zeros(latent), a, b, a + b])
     names: dict[nn.Module, str] = {module: name for name, module in net.named_modules() if isinstance(module, KINDS)}
@@ -74,7 +75,7 @@ def trace(net: nn.Module, latent: int, label: int | None = None) -> list[Layer]:
             found[names[layer]] = Layer(names[layer], moves > 0, affine(given), affine(made))
 
     with at_rest(net), watched(list(names), look):
-        run(net, z, None if label is None else torch.full((len(z),), label))
+        run(net, z, None if label is None else label.repeat_interleave(len(z), 0))
     return list(found.values())
 
 

@@ -53,4 +53,6 @@ def labels_of(source: Finite) -> Tensor:
 def fewest(source: Finite) -> int:
     """How many samples the smallest class has; 0 without labels, or with one class only."""
     classes = len(source.space.labels)
-    return 0 if source.labels is None or classes < 2 else int(torch.bincount(source.labels, minlength=classes).min())
+    if source.labels is None or source.labels.is_floating_point() or classes < 2:
+        return 0
+    return int(torch.bincount(source.labels, minlength=classes).min())

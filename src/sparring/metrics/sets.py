@@ -47,7 +47,8 @@ def in_units_of(space: Space, source: Source, n: int, seed: int, stream: str) ->
         raise InputError(f"the generated samples are {kind(source.space)}, and the real ones {kind(space)}. Give sets of the same kind and "
                          f"shape.")
     found = some(source, n, seed, stream)
-    labels = found.labels if source.space.labels == space.labels else None
+    same = source.space.labels == space.labels and getattr(source.space, "traits", None) == getattr(space, "traits", None)
+    labels = found.labels if same else None
     if isinstance(space, Images) or source.space == space:
         return Finite(space, found.values, labels)
     return stored(space, source.space.decode(seen(found)), labels)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from sparring.nets.mlp import with_class
+from sparring.nets.mlp import projection, with_class
 
 
 def halvings(height: int, width: int) -> int:
@@ -81,4 +81,4 @@ class ConvDiscriminator(nn.Module):
         if self.classes is None:
             return logits
         assert labels is not None
-        return logits + (self.classes(labels) * features).sum(1)
+        return logits + (projection(self.classes, labels) * features).sum(1)

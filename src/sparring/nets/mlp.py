@@ -37,9 +37,18 @@ class MLPDiscriminator(nn.Module):
         return self.layers(with_class(x, labels, self.classes)).squeeze(1)
 
 
+def projection(classes: nn.Embedding, labels: Tensor) -> Tensor:
+    """The direction in feature space of each label, float[B, N]: V y of Miyato and Koyama (2018, eq. 4), with y a one-hot of a class in
+    int64[B], or the labels themselves, float[B, K]."""
+    return labels @ classes.weight.to(labels.dtype) if labels.is_floating_point() else classes(labels)
+
+
 def with_class(x: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    """x with its class as a one-hot beside it (Mirza and Osindero, 2014); x itself when there are no classes."""
+    """x with its class as a one-hot beside it (Mirza and Osindero, 2014), or its labels where they are numbers, float[B, classes]; x
+    itself when there are no classes."""
     if not classes:
         return x
     assert labels is not None
+    if labels.is_floating_point():
+        return torch.cat([x, labels.to(x.dtype)], 1)
     return torch.cat([x, one_hot(labels, classes).to(x.dtype)], 1)

@@ -10,7 +10,7 @@ from sparring.data.space import Curves, Images, Space, TwoDomains, Vectors
 from sparring.data.two import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
-from sparring.recipes import cyclegan, gan, pix2pix, r3gan, stargan, vae, wgan
+from sparring.recipes import cyclegan, gan, images, pix2pix, r3gan, stargan, vae, wgan
 from sparring.settings import Settings
 
 
@@ -32,10 +32,13 @@ class Recipe(NamedTuple):
     game: Callable[..., Game]                       # (settings, space, device, own networks) -> game
     networks: tuple[str, ...] = ()                  # names under which users may give their own
     reads: Reader = Reader()
+    choices: Callable[[Source, bool], dict[str, tuple[Any, str]]] | None = None     # by setting: a value that suits this very data, and why
 
 
 RECIPES: dict[str, Recipe] = {
     "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, gan.NETWORKS),
+    "images": Recipe(images.SUMMARY, gan.GanSettings, images.defaults, gan.game, gan.NETWORKS,
+                     Reader(example="digits", kinds=(Images,)), images.choices),
     "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, wgan.NETWORKS),
     "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, wgan.NETWORKS),
     "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, r3gan.NETWORKS),

@@ -15,6 +15,7 @@ from sparring.adversaries import (
     Rules,
     augmentation,
     can_fuse,
+    examples_of,
     free,
     networks,
     place,
@@ -41,6 +42,8 @@ class GanSettings(Settings):
     width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
     depth: int = Field(2, ge=1, le=16, description="hidden layers (not used for images)")
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
+    residual: bool = Field(False, description="residual networks instead of DCGAN's: better pictures a round, in four times the time; for "
+                           "images")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta1: float = Field(0.0, ge=0, lt=1, description="Adam's decay of the mean of gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the mean of squared gradients")
@@ -84,7 +87,7 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
                   augmentation(c.augment, space, c.steps * c.batch * c.discriminator_steps, c.pack,
                                believes=OBJECTIVES[c.objective].probability))
     refuse_nonsense(c.objective, c.penalty, c.penalty_weight, rules, c.batch, classes, c.spectral)
-    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, c.pack), **(own or {})}
+    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, c.pack, residual=c.residual), **(own or {})}
     if rules.penalty:
         refuse_batch_norm(nets["discriminator"], f"penalty={c.penalty}")
     if c.spectral:
@@ -95,7 +98,7 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     lazy = rules.every * rules.steps if rules.every > 1 else 1
     pair = Adversaries(player(nets["generator"], c, ema=c.ema), player(nets["discriminator"], c, lazy=lazy),
                        OBJECTIVES[c.objective], c.latent, device, classes, rules,
-                       once=c.discriminator_steps == 1, separately="discriminator" in (own or {}))
+                       once=c.discriminator_steps == 1, separately="discriminator" in (own or {}), examples=examples_of(space, device))
     return pair.game(pair.turns(c.discriminator_steps))
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from sparring.adversaries import can_fuse, evaluate, free, networks, place
+from sparring.adversaries import asked, can_fuse, evaluate, examples_of, free, inputs_of, networks, place
 from sparring.data.source import Batch
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Report, Turn
@@ -55,7 +55,7 @@ class Encoder(nn.Module):
 
     def __init__(self, space: Space, c: VaeSettings, classes: int) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes = classes = inputs_of(space, classes)
         body = networks(space, c.latent, c.width, c.depth, c.slope, 0)["discriminator"]
         if isinstance(body, ConvDiscriminator):
             self.features: nn.Module = body.features
@@ -99,8 +99,10 @@ def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, n
     adam = Adam(free(net), c.lr, fused=can_fuse(net))
     both = Player(net, adam, ema=c.ema, learning_rate=rate)
 
+    examples = examples_of(space, device)
+
     def given(labels: Tensor | None) -> tuple[Tensor, ...]:
-        return (labels.to(device),) if classes and labels is not None else ()
+        return asked(labels, device, examples) if classes else ()
 
     def bound(batch: Batch, step: int) -> Report:
         """Minus the evidence lower bound (Kingma and Welling, 2014, eq. 3): its two terms, nats a sample, at this round's sigma."""

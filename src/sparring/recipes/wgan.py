@@ -8,7 +8,18 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam, RMSprop
 
-from sparring.adversaries import PENALTIES, Adversaries, Rules, augmentation, can_fuse, free, networks, place, refuse_batch_norm
+from sparring.adversaries import (
+    PENALTIES,
+    Adversaries,
+    Rules,
+    augmentation,
+    can_fuse,
+    examples_of,
+    free,
+    networks,
+    place,
+    refuse_batch_norm,
+)
 from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Turn
 from sparring.losses import wasserstein
@@ -29,6 +40,8 @@ class CriticSettings(Settings):
     width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
     depth: int = Field(2, ge=1, le=16, description="hidden layers (not used for images)")
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
+    residual: bool = Field(False, description="residual networks instead of DCGAN's: better pictures a round, in four times the time; for "
+                           "images")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
     conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
 
@@ -68,7 +81,7 @@ def clipped(c: WganSettings, space: Space, device: torch.device, own: Mapping[st
     nets, classes = prepared(c, space, device, own)
     G, D = (Player(net, RMSprop(free(net), c.lr), ema=ema) for net, ema in zip(nets, (c.ema, 0.0), strict=True))
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(clip=c.clip), once=False,
-                       separately="discriminator" in (own or {}))
+                       separately="discriminator" in (own or {}), examples=examples_of(space, device))
     turns = pair.turns(c.critic_steps)
     more = max(0, c.first_steps - c.critic_steps)
     if more:
@@ -87,7 +100,7 @@ def penalized(c: WganGpSettings, space: Space, device: torch.device, own: Mappin
             for net, ema in zip(nets, (c.ema, 0.0), strict=True))
     pair = Adversaries(G, D, wasserstein, c.latent, device, classes, Rules(PENALTIES["gradient"], constant(c.penalty_weight),
                                                                                        augment=augmentation(c.augment, space, 0)),
-                       once=c.critic_steps == 1, separately="discriminator" in (own or {}))
+                       once=c.critic_steps == 1, separately="discriminator" in (own or {}), examples=examples_of(space, device))
     return pair.game(pair.turns(c.critic_steps))
 
 
@@ -95,6 +108,6 @@ def prepared(c: CriticSettings, space: Space, device: torch.device,
              own: Mapping[str, nn.Module] | None) -> tuple[tuple[nn.Module, nn.Module], int]:
     """Generator and critic on the device, and the number of classes."""
     classes = len(space.labels) if c.conditional else 0
-    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes), **(own or {})}
+    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, residual=c.residual), **(own or {})}
     place(nets, space, device)
     return (nets["generator"], nets["discriminator"]), classes

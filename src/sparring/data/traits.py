@@ -1,0 +1,121 @@
+"""Several labels at once, or measured ones: a row of numbers a sample, in an array or in a labels.csv beside the images."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparring.data.settings import class_names, reason, shown
+from sparring.data.space import Traits
+from sparring.errors import InputError, did_you_mean
+
+TABLE = "labels.csv"        # its first column names a file, each other one a trait
+EXAMPLES = 256              # rows that a model carries with it, to draw samples that are like the data
+MOST = 1000                 # traits
+
+
+def read_rows(rows: np.ndarray, names: Sequence[str], what: str) -> tuple[Tensor, Traits]:
+    """float32[N, K] as networks see it, and what the columns mean, from numbers [N, K] in their own units.
+
+    Columns of zeros and ones stay as they are; the others get mean 0 and deviation 1.  InputError for a number that is not finite,
+    a column that never changes, or too many columns.
+    """
+    rows = rows.astype(np.float64)
+    if not 1 <= rows.shape[1] <= MOST:
+        raise InputError(f"{what} has {rows.shape[1]:,} labels a sample; expected 1 to {MOST:,}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        binary = np.isin(rows, (0.0, 1.0)).all(0)
+        shift, scale = np.where(binary, 0.0, rows.mean(0)), np.where(binary, 1.0, rows.std(0))
+    for k, name in enumerate(names):
+        if not np.isfinite(rows[:, k]).all() or not (np.isfinite(shift[k]) and np.isfinite(scale[k])):
+            raise InputError(f"{what}: label '{shown(name)}' has numbers that are missing, infinite or too large. Fill them in or leave "
+                             f"that column out.")
+        if (rows[:, k] == rows[0, k]).all():
+            raise InputError(f"{what}: label '{shown(name)}' is {rows[0, k]:g} for every sample, so it says nothing. Leave it out.")
+    distinct = np.unique(rows, axis=0)
+    examples = distinct[np.linspace(0, len(distinct) - 1, min(EXAMPLES, len(distinct))).round().astype(int)]
+    traits = Traits(class_names(names), tuple(shift.tolist()), tuple(scale.tolist()), tuple(map(tuple, examples.tolist())))
+    return traits.encode(torch.from_numpy(rows)).float(), traits
+
+
+def read_table(text: bytes, files: Sequence[str], where: str) -> tuple[Tensor, Traits]:
+    """The same from a labels.csv with a row for each of these files, named as from the folder that it lies in.
+
+    InputError for a file without a row, a row without a number, or a table without a header; rows of other files are passed over.
+    """
+    what = f"{where}: {TABLE}"
+    try:
+        header, *rows = [row for row in csv.reader(io.StringIO(text.decode("utf-8-sig"))) if row]
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"{what} cannot be read ({reason(error)}). Its first row should be file,NAME,NAME... and each other one a file "
+                         f"with its numbers.") from None
+    names, found = header[1:], {row[0].replace("\\", "/"): row for row in rows}
+    if not names:
+        raise InputError(f"{what} has one column only. Its first row should be file,NAME,NAME... with a name for each label.")
+    out = np.empty((len(files), len(names)))
+    for i, file in enumerate(files):
+        row = found.get(file)
+        if row is None:
+            raise InputError(f"{what} has no row for {shown(file)}. Give each image one, or take the table away.")
+        if len(row) != len(header):
+            raise InputError(f"{what}: the row of {shown(file)} has {len(row)} fields and the header {len(header)}. Mend that row.")
+        for k, word in enumerate(row[1:]):
+            out[i, k] = number(word, f"{what}: the row of {shown(file)}", names[k])
+    return read_rows(out, names, what)
+
+
+def number(word: str, where: str, name: str) -> float:
+    """A number, or yes and no; InputError for other words."""
+    known = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}.get(word.strip().lower())
+    try:
+        value = float(word) if known is None else known
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where} says '{shown(word)}' for {shown(name)}; expected a number, or yes or no. For classes in words, put the "
+                         f"images into a folder a class.")
+    return value
+
+
+def rows_for(traits: Traits, n: int, asked: object) -> Tensor:
+    """n rows of labels in network units, float32[n, K].
+
+    `asked` are numbers [M, K] in the data's own units, repeated in order; or some of the labels by name, as {name: value} or as words
+    `name=value`: the others are those of the examples, in turn.  InputError for anything else.
+    """
+    order = torch.arange(n)
+    if isinstance(asked, str):
+        asked = [asked]
+    if isinstance(asked, Sequence) and asked and all(isinstance(word, str) for word in asked):
+        words = [word.partition("=") for word in asked]
+        asked = {name.strip(): number(value, "--label", name.strip()) for name, _, value in words}
+    if isinstance(asked, Mapping):
+        rows = torch.tensor(traits.examples, dtype=torch.float64)[order % len(traits.examples)]
+        for name, value in asked.items():
+            if name not in traits.names:
+                raise InputError(f"there is no label {name!r}.{did_you_mean(str(name), traits.names)} Labels: {', '.join(traits.names)}.")
+            if isinstance(value, bool | int | float) and math.isfinite(value):
+                rows[:, traits.names.index(name)] = float(value)
+            else:
+                raise InputError(f"{name}={shown(value)} is not a number. Give one, such as {name}={traits.examples[0][0]:g}.")
+        return traits.encode(rows).float()
+    try:
+        given = torch.as_tensor(np.asarray(asked, dtype=np.float64))
+    except (TypeError, ValueError):
+        given = torch.empty(0)
+    if given.ndim != 2 or not len(given) or given.shape[1] != len(traits.names) or not given.isfinite().all():
+        raise InputError(f"labels should be numbers [n, {len(traits.names)}] for {', '.join(traits.names[:10])}, or some of them by name, "
+                         f"such as {traits.names[0]}={traits.examples[0][0]:g}.")
+    return traits.encode(given)[order % len(given)].float()
+
+
+def table_of(traits: Traits, which: Tensor) -> list[list[float]]:
+    """The rows that indices of examples, or rows in network units, stand for, in the data's own units."""
+    if not which.is_floating_point():
+        return [list(traits.examples[i]) for i in which.tolist()]
+    rows = which.double() * torch.tensor(traits.scale, dtype=torch.float64) + torch.tensor(traits.shift, dtype=torch.float64)
+    return [[float(f"{value:.6g}") for value in row] for row in rows.tolist()]

@@ -1,0 +1,149 @@
+"""Pictures: residual networks of any size, a recipe that chooses for itself, and runs that fit into a time."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sparring
+from sparring import planning
+from sparring.data.source import Finite
+from sparring.data.space import Images
+from sparring.errors import InputError
+from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
+from sparring.prepare import Wish, facts, prepare
+from sparring.recipes import RECIPES, images
+
+CPU = torch.device("cpu")
+
+
+def squares(n=400):
+    """8 x 8 pictures: a light square on the left or on the right, by class."""
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % 2
+    x = torch.randint(0, 40, (n, 1, 8, 8), dtype=torch.uint8, generator=rng)
+    for picture, label in zip(x, labels.tolist(), strict=True):
+        picture[:, 2:6, 4 * label:4 * label + 4] += 200
+    return Finite(Images(1, 8, 8, ("left", "right")), x, labels)
+
+
+# ------------------------------------------------------------------------------------------------ residual networks
+@settings(max_examples=12, deadline=None)
+@given(channels=st.sampled_from([1, 3, 4]), height=st.integers(4, 40), width=st.integers(4, 40), classes=st.sampled_from([0, 3]))
+def test_residual_networks_fit_pictures_of_any_size(channels, height, width, classes):
+    torch.manual_seed(0)
+    shape, labels = (channels, height, width), (torch.tensor([0, 2]),) if classes else ()
+    G, D = ResidualGenerator(5, shape, 2, classes), ResidualDiscriminator(shape, 2, classes)
+    made = G(torch.randn(2, 5), *labels)
+    assert made.shape == (2, *shape) and made.abs().max() <= 1
+    assert D(made, *labels).shape == (2,)
+    D(made, *labels).sum().backward()
+    reached = {name for net in (G, D) for name, p in net.named_parameters() if p.grad is not None}
+    assert reached == {name for net in (G, D) for name, _ in net.named_parameters()}
+
+
+def test_a_residual_discriminator_judges_every_sample_alone():
+    torch.manual_seed(0)
+    D, x = ResidualDiscriminator((3, 12, 20), 4), torch.randn(6, 3, 12, 20)
+    assert torch.allclose(D(x)[2], D(x[2:3])[0], atol=1e-5)
+
+
+def test_modulation_is_batch_normalization_with_gain_and_bias_from_the_latents():
+    torch.manual_seed(0)
+    layer, x, z = Modulated(3, 2), torch.randn(64, 3, 4, 4), torch.randn(64, 2)
+    torch.nn.init.zeros_(layer.gain.weight), torch.nn.init.zeros_(layer.gain.bias)
+    layer.bias.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    torch.nn.init.zeros_(layer.bias.bias)
+    plain = (x - x.mean((0, 2, 3), keepdim=True)) / (x.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+    expected = plain + torch.stack([z[:, 0], z[:, 1], z.sum(1)], 1)[:, :, None, None]
+    assert torch.allclose(layer(x, z), expected, atol=1e-5)
+
+
+def test_residual_networks_are_for_images(tmp_path):
+    with pytest.raises(InputError, match="residual=true is for images"):
+        prepare(Wish("gan", "ring", {"residual": True, "steps": 5}), tmp_path / "run")
+
+
+# ---------------------------------------------------------------------------------------------- the recipe's choices
+@pytest.mark.parametrize("residual", [False, True])
+def test_images_learns_which_class_is_where(residual):
+    model = sparring.fit("images", data=squares(), steps=100 if residual else 150, width=8, latent=4, batch=32, threads=1, seed=0,
+                         lr=2e-3, residual=residual, augment="none", ema=0.9)
+    left, right = (model.sample(32, labels=torch.full((32,), i)) for i in range(2))
+    assert left[..., :4].mean() > left[..., 4:].mean() + 0.5
+    assert right[..., 4:].mean() > right[..., :4].mean() + 0.5
+
+
+def test_choices_follow_the_data_and_have_reasons():
+    def chosen(n, side, classes=0, fast=False):
+        space = Images(3, side, side, tuple(map(str, range(classes))))
+        labels = torch.arange(n) % classes if classes else None
+        found = images.choices(Finite(space, torch.zeros(1, dtype=torch.uint8).expand(n, 3, side, side), labels), fast)
+        assert all(reason for _, reason in found.values())
+        return {name: value for name, (value, _) in found.items()}
+
+    assert chosen(500, 16)["augment"] == "ada" and chosen(images.PLENTY, 4)["augment"] == "none"
+    assert chosen(500, 64)["batch"] < chosen(500, 16)["batch"]
+    assert chosen(500, 64)["penalty_weight"] > chosen(500, 16)["penalty_weight"]
+    assert chosen(500, 16, 2)["conditional"] and not chosen(500, 16, 50)["conditional"]
+    assert chosen(500, 16, fast=True)["residual"] and not chosen(500, 16)["residual"]
+    assert "conditional" not in chosen(500, 16)
+
+
+def test_choices_are_told_and_kept_and_what_was_asked_for_is_neither(tmp_path):
+    wish = Wish("images", squares(), {"steps": 5, "batch": 16, "threads": 1})
+    prepared = prepare(wish, tmp_path / "run")
+    prepared.folder.unlock()
+    assert prepared.config["settings"]["augment"] == "ada"
+    assert any(line.startswith("augment=ada (400 pictures") for line in facts(prepared))
+    assert not any(line.startswith("batch=") for line in facts(prepared))
+    again = prepare(wish, tmp_path / "run")
+    again.folder.unlock()
+    assert again.resumed and facts(again) == facts(prepared)
+
+
+def test_images_is_for_images(tmp_path):
+    with pytest.raises(InputError, match="does not learn from data of this kind"):
+        prepare(Wish("images", "ring", {}), tmp_path / "run")
+
+
+# ------------------------------------------------------------------------------------------------- minutes for rounds
+def test_rounds_that_fit_into_minutes():
+    assert planning.rounds_within(10, 0.1) == 5400
+    assert planning.rounds_within(0.001, 100.0) == 1
+
+
+def test_a_plan_by_minutes_is_kept_when_the_run_resumes(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.01)
+    wish = Wish("gan", "ring", {"threads": 1, "compile": "off"}, minutes=1.0)
+    first = prepare(wish, tmp_path / "run")
+    first.folder.unlock()
+    assert first.plan.steps == 5400 and first.plan.log_every == 10
+    assert any("5,400 rounds: about 1 min" in line for line in facts(first))
+    monkeypatch.setattr(planning, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.02)
+    again = prepare(wish, tmp_path / "run")
+    again.folder.unlock()
+    assert again.resumed and again.plan.steps == 5400
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["minutes"] == 1.0
+    with pytest.raises(InputError, match="steps"):
+        prepare(Wish("gan", "ring", {"threads": 1, "compile": "off"}, minutes=4.0), tmp_path / "run")
+
+
+@pytest.mark.parametrize(("minutes", "given", "said"), [(-1, {}, "no time to train for"), (float("nan"), {}, "no time to train for"),
+                                                        (5, {"steps": 100}, "both say how long")])
+def test_minutes_that_cannot_be(minutes, given, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        prepare(Wish("gan", "ring", given, minutes=minutes), tmp_path / "run")
+
+
+def test_a_rehearsal_leaves_the_random_numbers_alone():
+    settings_ = RECIPES["gan"].settings(batch=8, width=8)
+    source = squares(20)
+    torch.manual_seed(3)
+    game = RECIPES["gan"].game(settings_, source.space, CPU)
+    before = torch.random.get_rng_state()
+    from sparring.data.source import batches
+    assert planning.seconds_a_round(lambda: game, lambda: batches(source, 8, 0)) > 0
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -1,0 +1,110 @@
+"""Several labels at once, and measured ones: read, learned, asked for."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import sparring
+from sparring.cli import commands
+from sparring.data import open_source
+from sparring.data.space import Images, from_json, to_json
+from sparring.data.traits import read_rows, read_table, rows_for, table_of
+from sparring.errors import InputError
+
+
+def pictures(n=300):
+    """8 x 8 pictures whose left half is as light as the first label says, and whose right half is light where the second is one."""
+    rng = np.random.default_rng(0)
+    light, right = rng.uniform(0, 1, n), rng.integers(0, 2, n)
+    x = np.zeros((n, 8, 8), np.uint8)
+    x[:, :, :4] = (230 * light)[:, None, None]
+    x[:, :, 4:] = (230 * right)[:, None, None]
+    return x, np.stack([10 + 5 * light, right], 1)
+
+
+def test_measured_labels_are_standardized_and_those_of_zeros_and_ones_are_left():
+    rows, traits = read_rows(np.array([[10.0, 0], [20, 1], [30, 1]]), ["age", "smiling"], "here")
+    assert traits.names == ("age", "smiling")
+    assert rows[:, 0].mean().abs() < 1e-6 and rows[:, 0].std(correction=0) == pytest.approx(1)
+    assert rows[:, 1].tolist() == [0, 1, 1]
+    assert table_of(traits, rows) == [[10, 0], [20, 1], [30, 1]]
+    assert traits.in_words() == ("age=10 smiling=0", "age=20 smiling=1", "age=30 smiling=1")
+
+
+def test_labels_are_asked_for_by_name_or_all_together():
+    _, traits = read_rows(np.array([[10.0, 0], [20, 1], [30, 1]]), ["age", "smiling"], "here")
+    assert table_of(traits, rows_for(traits, 4, {"smiling": 0})) == [[10, 0], [20, 0], [30, 0], [10, 0]]
+    assert table_of(traits, rows_for(traits, 2, ["age=25", "smiling=yes"])) == [[25, 1], [25, 1]]
+    assert table_of(traits, rows_for(traits, 3, [[12, 1], [14, 0]])) == [[12, 1], [14, 0], [12, 1]]
+
+
+@pytest.mark.parametrize("asked", [{"agee": 1}, {"age": float("nan")}, {"age": "old"}, [], [[1, 2, 3]], "age", ["age=old"], 3, object()])
+def test_labels_that_cannot_be_asked_for(asked):
+    _, traits = read_rows(np.array([[10.0, 0], [20, 1]]), ["age", "smiling"], "here")
+    with pytest.raises(InputError):
+        rows_for(traits, 2, asked)
+
+
+def test_the_space_travels_as_json():
+    source = open_source(pictures())
+    assert isinstance(source.space, Images) and source.space.traits is not None
+    assert from_json(json.loads(json.dumps(to_json(source.space)))) == source.space
+    broken = to_json(source.space)
+    broken["traits"]["scale"] = [0.0, 1.0]
+    with pytest.raises(InputError, match="do not fit together"):
+        from_json(broken)
+
+
+@pytest.mark.parametrize(("labels", "said"), [(np.ones((300, 2)), "says nothing"), (np.full((300, 1), np.nan), "missing"),
+                                              (np.zeros((300, 0)), "expected 1 to"), (np.zeros((4, 1)), "4 labels"),
+                                              (np.zeros((300, 2, 2)), "shape"), (np.array([["a"]] * 300), "text")])
+def test_arrays_of_labels_that_cannot_be(labels, said):
+    with pytest.raises(InputError, match=said):
+        open_source((pictures()[0], labels))
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "cannot be read"), ("file\na.png\n", "one column"),
+                                            ("file,x\na.png,1\n", "no row for b.png"),
+                                            ("file,x\na.png,1\nb.png\n", "fields"), ("file,x\na.png,1\nb.png,blue\n", "'blue'"),
+                                            ("file,x\na.png,1\nb.png,nan\n", "'nan'"), ("file,x\na.png,1\nb.png,1\n", "says nothing")])
+def test_tables_that_cannot_be(text, said):
+    with pytest.raises(InputError, match=said):
+        read_table(text.encode(), ["a.png", "b.png"], "here")
+
+
+def test_from_a_folder_to_pictures_that_were_asked_for_and_back(tmp_path):
+    x, labels = pictures()
+    (tmp_path / "set").mkdir()
+    with open(tmp_path / "set" / "labels.csv", "w", newline="") as table:
+        csv.writer(table).writerows([["file", "light", "right"], *([f"{i}.png", *row] for i, row in enumerate(labels.tolist()))])
+    for i, picture in enumerate(x):
+        Image.fromarray(picture).save(tmp_path / "set" / f"{i}.png")
+    given = dict(steps=200, width=8, latent=4, batch=32, threads=1, seed=0, lr=2e-3, ema=0.9)
+    model = sparring.fit("gan", data=str(tmp_path / "set"), out=tmp_path / "run", **given)
+    assert model.traits.names == ("light", "right")
+
+    def mean(half, **asked):
+        part = model.sample(24, labels=asked)[..., half].mean()
+        return float(part)
+
+    left, right = slice(0, 4), slice(4, 8)
+    assert mean(right, right=1) > mean(right, right=0) + 0.8
+    assert mean(left, light=14.5) > mean(left, light=10.5) + 0.5
+    assert model.sample(3).shape == (3, 1, 8, 8)
+    done = CliRunner().invoke(commands, ["sample", str(tmp_path / "run"), "-n", "5", "--label", "right=1,light=12", "--out",
+                                         str(tmp_path / "made")])
+    assert done.exit_code == 0, done.output
+    again = (tmp_path / "made" / "labels.csv").read_text().splitlines()
+    assert again[:2] == ["file,light,right", "000000.png,12.0,1.0"]
+
+
+@pytest.mark.parametrize("recipe", ["r3gan", "wgan-gp", "vae"])
+def test_every_recipe_with_classes_takes_them(recipe):
+    x, labels = pictures(64)
+    model = sparring.fit(recipe, data=(x.reshape(64, -1)[:, ::9].astype(np.float32), labels), steps=3, batch=16, width=8, threads=1)
+    assert model.sample(4, labels=torch.tensor([[12.0, 1.0]])).shape == (4, 8)
