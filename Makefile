@@ -7,7 +7,7 @@ demo: .venv/ready
 	$(BIN)/sparring demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: .venv/ready lint
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -63,7 +63,7 @@ class Adversaries:
     rules: Rules = field(default_factory=Rules)
     once: bool = True                   # one discriminator step a round: its samples can serve the generator's turn too
     separately: bool = False            # a user's D may look at the whole batch: real and fake in passes of their own
-    waiting: Tensor | None = None       # the samples of this round, which the generator's turn is still to learn from
+    waiting: tuple[Batch, Tensor] | None = None     # the samples made for this batch, which the generator still has to learn from
     drawn: Tensor | None = None         # or the latents that they came from, in a compiled round
     examples: Tensor | None = None      # of labels, float[M, K], that indices stand for where labels are not classes
 
@@ -168,16 +168,17 @@ class Adversaries:
             self.drawn = self.latents(batch)
             return self.fake(batch, self.drawn)
         self.generator.thaw(True)
-        self.waiting = self.fake(batch)
+        made = self.fake(batch)
+        self.waiting = batch, made
         self.generator.thaw(False)
-        return self.waiting
+        return made
 
     def left_over(self, batch: Batch) -> Tensor:
         """The samples that the discriminator judged, or others where it judged several batches of them."""
-        made, z = self.waiting, self.drawn
+        waiting, z = self.waiting, self.drawn
         self.waiting = self.drawn = None
-        if made is not None:
-            return made
+        if waiting is not None and waiting[0] is batch:         # a part of a batch is not the whole
+            return waiting[1]
         if z is None:
             return self.fake(batch)
         again = with_weights(self.generator.net, {})            # which does not count them a second time

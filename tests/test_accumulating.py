@@ -1,0 +1,59 @@
+"""A batch in parts is the batch."""
+
+import pytest
+import torch
+from torch import nn
+
+from conftest import SOURCES
+from sparring.accumulating import in_parts, indivisible
+from sparring.data.source import Batch
+from sparring.game import Game, Player, Report, Turn, play
+from sparring.recipes import RECIPES
+
+
+def toy(parts):
+    torch.manual_seed(0)
+    net = nn.Linear(3, 1)
+    player = Player(net, torch.optim.SGD(net.parameters(), 0.1))
+
+    def loss(batch, step):
+        out = net(batch.x).squeeze(1)
+        return Report({"square": (out - batch.labels).square().mean(), "size": out.abs().mean()}, {"mean": lambda: out.mean()})
+
+    game = Game({"a": player}, {"a": Turn(player, loss), "never": Turn(player, lambda batch, step: Report())}, net)
+    return net, in_parts(game, parts) if parts > 1 else game
+
+
+@pytest.mark.parametrize("parts", [2, 3, 6])
+def test_terms_gradients_and_what_is_watched_are_those_of_the_whole(parts):
+    x, y = torch.randn(12, 3), torch.randint(3, (12,))
+    found = []
+    for n in (1, parts):
+        net, game = toy(n)
+        terms, watched = play(game, iter([Batch(x, y)]), 0)
+        found.append([*terms.values(), watched["a/mean"](), *net.parameters()])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("more", [{}, {"penalty": "r1"}, {"discriminator_steps": 2}, {"objective": "relativistic"}])
+def test_adversaries_learn_in_parts(more):
+    """The generator's turn must not take the samples that were made for another part."""
+    source = SOURCES["images"]
+    recipe = RECIPES["gan"]
+    settings = recipe.settings(**{**recipe.defaults(source.space), "batch": 8, "width": 4, "latent": 2, **more})
+    torch.manual_seed(0)
+    game = in_parts(recipe.game(settings, source.space, torch.device("cpu")), 4)
+    before = [p.clone() for p in game.players["generator"].parameters]
+    for step in range(3):
+        terms, _ = play(game, iter([source.at(torch.arange(8))] * 2), step)
+        assert all(torch.isfinite(value) for value in terms.values())
+    assert any((a != b).any() for a, b in zip(before, game.players["generator"].parameters, strict=True))
+
+
+def test_what_goes_by_the_whole_batch_is_refused():
+    make = RECIPES["gan"].settings
+    assert indivisible(8, 2, make()) is None
+    assert "does not divide" in indivisible(9, 2, make())
+    assert "packs of 3" in indivisible(8, 2, make(pack=3))
+    assert "unroll=5" in indivisible(8, 2, make(unroll=5))
+    assert "penalty=consensus" in indivisible(8, 2, make(penalty="consensus"))
