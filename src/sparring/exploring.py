@@ -139,9 +139,10 @@ def direction_sheet(tour: Tour, of: Directions, places: Tensor, path: Path) -> P
 def direction_sections(tour: Tour, method: steering.Method, of: Directions, places: Tensor, cells: Path) -> list[Section]:
     """A slider for each direction, after a table of all."""
     title, words = METHODS[method]
-    rows = [(str(i + 1), f"{float(of.shares[i]):.1%}", f"{float(of.linear[i]):.0%}") for i in range(len(of.vectors))]
-    sections = [Section(f"Directions: {title}", (words, f"First layer: {of.layer or 'the network itself'}."),
-                        ("direction", "share", "linear"), rows)]
+    header = ("direction", "share") if method == "closed_form" else ("direction", "share", "linear")
+    rows = [(str(i + 1), *about(method, of, i).removesuffix(" linear").split(", ")) for i in range(len(of.vectors))]
+    sections = [Section(f"Directions: {title}", (words, f"The first layer is '{of.layer}'." if of.layer else "The network is one layer."),
+                        header, rows)]
     for i, vector in enumerate(of.vectors):
         samples = tour.samples(tour.z[:, None] + places[:, None] * vector).transpose(0, 1)
         drawn = frames(tour.model.space, samples, cells, f"{method}-{i}", len(tour.z), tour.side)
