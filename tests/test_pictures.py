@@ -21,7 +21,7 @@ from sparring.pictures import grids, losses
 from sparring.pictures.losses import loss_curves, score_curves
 from sparring.pictures.samples import draw_samples
 from sparring.pictures.snapshot import snapshot
-from sparring.pictures.strips import chosen, filmstrip, interpolation, slerp
+from sparring.pictures.strips import chosen, filmstrip, interpolation
 from sparring.report import Section, page, write_page
 
 LATENT = 4
@@ -137,15 +137,6 @@ def test_grids_are_pixel_exact() -> None:
     clear = torch.full((4, 2, 2), -1.0)
     assert set(np.unique(grids.opaque(clear, 8))) == {grids.PALE, grids.PALER}       # only the checkerboard
     assert len(grids.by_class(tuple("abcdefghijklm"), 10)) == 100                    # ten classes at most
-
-
-def test_slerp_keeps_the_length_and_the_ends() -> None:
-    a, b = torch.tensor([[3.0, 0.0], [1.0, 1.0]]), torch.tensor([[0.0, 3.0], [2.0, 2.0]])
-    assert torch.allclose(slerp(a, b, torch.tensor(0.0)), a)
-    assert torch.allclose(slerp(a, b, torch.tensor(1.0)), b)
-    middle = slerp(a, b, torch.tensor(0.5))
-    assert math.isclose(middle[0].norm().item(), 3.0, rel_tol=1e-5)
-    assert torch.allclose(middle[1], torch.tensor([1.5, 1.5]))                       # no arc on one line
 
 
 def test_filmstrip_takes_first_and_last_and_grows(tmp_path: Path) -> None:

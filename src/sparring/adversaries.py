@@ -229,8 +229,8 @@ class Adversaries:
         """D can be asked for its belief only where it has one, and about single samples."""
         believes = self.objective.probability and self.rules.pack == 1
         return Game(players={"generator": self.generator, "discriminator": self.discriminator}, turns=turns,
-                    model=self.generator.average, classes=self.classes, prior=self.prior, sample=self.sample,
-                    judge=self.judge if believes else None,
+                    model=self.generator.average, generator=self.generator.average, classes=self.classes, prior=self.prior,
+                    sample=self.sample, judge=self.judge if believes else None,
                     memory={"augmentation": self.rules.augment} if isinstance(self.rules.augment, Adaptive) else {})
 
     def prior(self, n: int, rng: torch.Generator) -> Tensor:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import operator
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -15,12 +14,17 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from sparring import checkpoint
+from sparring import checkpoint, steering
+from sparring.asking import index_of, whole_count, whole_seed
 from sparring.data.settings import check_memory
 from sparring.data.space import Images, Space, Traits, from_json, to_json
 from sparring.data.traits import rows_for
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
+from sparring.latent.directions import Directions, along
+from sparring.latent.inversion import Inversion
+from sparring.latent.slerp import path as way
+from sparring.latent.truncation import checked, truncated
 from sparring.prepare import Prepared, Wish, build, choose_device, prepare, versions
 from sparring.recipes import Recipe, find
 from sparring.rng import generator
@@ -87,22 +91,44 @@ class Model:
             raise InputError("no labels were given; leave labels out to get all classes in turn.")
         return torch.tensor(index)[torch.arange(n) % len(index)]
 
-    @torch.no_grad()
-    def sample(self, n: int, *, seed: int = 0, labels: Any = None,
+    def sample(self, n: int, *, seed: int = 0, labels: Any = None, truncation: float | None = None,
                watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
         """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], everything else float[n, D].
 
         The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its
-        classes in turn unless `labels` says which, as `labels_for` takes them.  `watch(done, n)` is told how far it is.
+        classes in turn unless `labels` says which, as `labels_for` takes them.  With a `truncation`, no number of a latent is larger
+        than that (Brock et al., 2019).  `watch(done, n)` is told how far it is.
         """
-        count = index_of(n)
-        if count is None or count < 1:
-            raise InputError(f"n={n}: the number of samples should be a whole number, at least 1.")
-        n, seed = count, whole_seed(seed)
+        n, seed, bound = whole_count(n), whole_seed(seed), checked(truncation)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
-        which, parts, few = self.labels_for(n + CHUNK, labels), [], at_once(self.space, self.settings)
-        for start in range(0, n, CHUNK):                        # whole chunks: another shape may change the last bits
-            z = self.game.prior(CHUNK, generator(seed, "sample", start // CHUNK))
+        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), bound), n,
+                           self.labels_for(n + CHUNK, labels), watch)
+
+    def latents(self, n: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
+        """The latents of `sample(n, seed=seed, truncation=truncation)`: float[n, latent]."""
+        n, seed, bound = whole_count(n), whole_seed(seed), checked(truncation)
+        check_memory(8 * n * steering.latent_size(self.game), f"n={n:,} latents", "Draw fewer, several times, with other seeds.")
+        drawn = [self.game.prior(CHUNK, generator(seed, "sample", k)) for k in range(-(-n // CHUNK))]
+        return truncated(torch.cat(drawn)[:n], bound)
+
+    def generate(self, z: Any, *, labels: Any = None) -> Tensor:
+        """The samples of these latents, float[n, latent], as `sample` gives them."""
+        z = steering.latents(self.game, z)
+        return self.at(z, self.labels_for(len(z), labels))
+
+    def at(self, z: Tensor, which: Tensor) -> Tensor:
+        """The samples of these latents at labels such as `labels_for(n)` gives."""
+        whole = -len(z) % CHUNK
+        full = torch.cat([z, torch.zeros(whole, z.shape[1])])
+        return self._drawn(lambda k: full[k * CHUNK:(k + 1) * CHUNK], len(z), torch.cat([which, which[:1].repeat_interleave(whole, 0)]))
+
+    @torch.no_grad()
+    def _drawn(self, latents: Callable[[int], Tensor], n: int, which: Tensor,
+               watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
+        """n samples of latents that come in chunks: whole ones, since another shape may change the last bits."""
+        parts, few = list[Tensor](), at_once(self.space, self.settings)
+        for start in range(0, n, CHUNK):
+            z = latents(start // CHUNK)
             for i in range(start, min(start + CHUNK, n), few):
                 parts.append(self.game.sample(z[i - start:i - start + few], which[i:i + few])[:n - i].cpu())
                 watch(min(i + few, n), n)
@@ -111,6 +137,37 @@ class Model:
             raise InputError("the samples of this model are not finite, though its weights are: they are too large to compute with. "
                              "Get it again from where it came, or train with a smaller learning rate.")
         return samples
+
+    def interpolate(self, z: Any, *, steps: int = 8, label: Any = None) -> Tensor:
+        """Samples on the way through these latents, float[k, latent], along the sphere: (k - 1) (steps - 1) + 1 of them, `steps` a leg
+        with both of its ends; of a conditional model at one class, the first unless `label` says which."""
+        latents = way(steering.latents(self.game, z), steps)
+        return self.at(latents, self.labels_for(1, label).repeat_interleave(len(latents), 0))
+
+    def directions(self, method: steering.Method = "closed_form", *, n: int = 6, label: Any = None, seed: int = 0) -> Directions:
+        """The n directions in the latent space along which samples change most, found without labels: by the "closed_form" on the first
+        layer's weights (Shen and Zhou, 2021), or by the "pca" of its activations (Haerkoenen et al., 2020).
+
+        Of a conditional model they are those at the class `label`, or over all classes.  InputError when there are none to be found.
+        """
+        which = None if label is None else self.labels_for(1, label)
+        return steering.directions(self.game, self.space, method, whole_count(n, what="directions"), which, whole_seed(seed))
+
+    def traverse(self, z: Any, direction: Tensor, *, reach: float = 3.0, steps: int = 7, labels: Any = None) -> Tensor:
+        """Each of n latents moved along a direction, float[latent], from -reach to reach: samples [n, steps, *shape]; row i has the i-th
+        of the classes, as `sample` gives them out."""
+        z = steering.latents(self.game, z)
+        moved = along(z, steering.latents(self.game, direction[None])[0], steering.offsets(reach, steps))
+        which = self.labels_for(len(z), labels).repeat_interleave(steps, 0)
+        return self.at(moved.flatten(0, 1), which).unflatten(0, (len(z), steps))
+
+    def invert(self, samples: Any, *, labels: Any = None, starts: int = 4, steps: int = 200, seed: int = 0,
+               watch: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
+        """The latents whose samples are nearest to these, in user units, by gradient descent from several starts, with the error that
+        is left: see `sparring.latent.inversion.Inversion`.  Without `labels`, a conditional model's class is found too."""
+        which = None if labels is None else self.labels_for(len(samples), labels)
+        starts, steps = whole_count(starts, "starts", "starts"), whole_count(steps, "steps", "steps")
+        return steering.inverted(self.game, self.space, samples, which, starts, steps, whole_seed(seed), watch)
 
     def translate(self, images: Tensor, *, to: int | str | None = None, fit: Fit = "resize", seed: int | None = None) -> Tensor:
         """Images float[B, C, H, W] in [-1, 1] in the domain `to`, a name or a number, in the size they came in, on the CPU.
@@ -149,21 +206,6 @@ def at_once(space: Space, settings: Settings) -> int:
     while few > 1 and few * size > NUMBERS:
         few //= 2
     return few
-
-
-def index_of(value: Any) -> int | None:
-    """A whole number of any kind (int, NumPy's, a tensor's) as an int; None for anything else."""
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None
-
-
-def whole_seed(seed: Any) -> int:
-    number = index_of(seed)
-    if number is None:
-        raise InputError(f"seed={seed!r}: the seed should be a whole number.")
-    return number
 
 
 def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, seed: int = 0, device: str = "auto",

@@ -1,17 +1,14 @@
 """The command line.  Nothing here imports torch before it is needed, so that help answers at once."""
 
-import json
-import math
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from sparring import __version__
-from sparring.errors import InputError, RunFailed
+from sparring.answering import as_one_line, finish, say
 
 commands = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                        help="Train, sample and inspect generative adversarial networks.")
@@ -82,6 +79,8 @@ def sample(
                                              "samples.png in the current folder when left out.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
                                                "else all in turn.")] = None,
+    truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
+                                                     "kinds of samples, and more typical ones.")] = None,
     as_json: Json = False,
 ) -> None:
     """Draw samples from a run or a model."""
@@ -89,7 +88,7 @@ def sample(
     def action() -> dict[str, Any]:
         from sparring.commands import sample as command
 
-        return command(run, n, seed, out or Path("samples.png"), label)
+        return command(run, n, seed, out or Path("samples.png"), label, truncation)
 
     finish(action, as_json, "sample")
 
@@ -158,6 +157,32 @@ def translate(
         return command(run, inputs, out, to, fit, seed)  # type: ignore[arg-type]
 
     finish(action, as_json, "translate")
+
+
+@commands.command()
+def explore(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder, of a system that draws samples from latents.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the page and the pictures; RUN/explore when left out.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; else all in turn.")] = None,
+    directions: Annotated[int | None, typer.Option("--directions", help="How many by each method; 6 when left out, or as many as the "
+                                                   "latent has numbers.")] = None,
+    steps: Annotated[int, typer.Option("--steps", help="Along each direction, and from one sample to the next.")] = 9,
+    reach: Annotated[float, typer.Option("--reach", help="How far along a direction, to both sides.")] = 3.0,
+    truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in the latents that all begins "
+                                                     "from, such as 0.7.")] = None,
+    invert: Annotated[Path | None, typer.Option("--invert", help="An image, a folder or a .zip (.npy or .npz of numbers): find the latents "
+                                                "that make these.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Steer a model by its latents: directions found without labels, ways between samples, truncation; a page with sliders."""
+
+    def action() -> dict[str, Any]:
+        from sparring.exploring import explore as command
+
+        return command(run, out, label, directions, steps, reach, truncation, invert, seed)
+
+    finish(action, as_json, "explore")
 
 
 @commands.command()
@@ -316,63 +341,10 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, rerun, sample, translate, evaluate, data, doctor, report, compare, gallery, "
-                     "show, recipes, demo, experiment, bench.")
+        context.fail("there is no command. Commands: train, rerun, sample, explore, translate, evaluate, data, doctor, report, compare, "
+                     "gallery, show, recipes, demo, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
-
-
-def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) -> None:
-    """Do it and print what it returned: its `text` for people, the rest as JSON; `code` is how to end.  Errors end with theirs."""
-    try:
-        result = action()
-    except InputError as error:
-        fail(error, 2, as_json, command)
-    except RunFailed as error:
-        fail(error, 1, as_json, command)
-    except KeyboardInterrupt:
-        fail(RunFailed("stopped at once, without saving."), 1, as_json, command)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        fail(RunFailed(f"{where}{error.strerror or error}. Make room, or mend the permissions."), 1, as_json, command)
-    except (MemoryError, RuntimeError) as error:
-        torchs = ("out of memory", "allocate memory", "enough memory")          # its own ways to say so
-        if not isinstance(error, MemoryError) and not any(words in str(error) for words in torchs):
-            raise
-        fail(RunFailed("the memory of this machine did not suffice. Try a smaller batch, size or width."), 1, as_json, command)
-    if not result:                                              # another process speaks for this one
-        return
-    text, code = result.pop("text", ""), result.pop("code", 0)
-    say(as_one_line({"command": command, **result}) if as_json else text)
-    if code:
-        raise typer.Exit(code)
-
-
-def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:
-    if as_json:
-        say(as_one_line({"command": command, "error": str(error), "exit_code": code}))
-    say(f"{'Error' if code == 2 else 'Failed'}: {error}", err=True)
-    raise typer.Exit(code)
-
-
-def say(text: str, err: bool = False) -> None:
-    """Print a text, whatever bytes the file names in it were made of and whatever letters the terminal has."""
-    letters = (sys.stderr if err else sys.stdout).encoding or "utf-8"
-    text = "".join(c if c.isprintable() or c in "\n\t" or "\ud800" <= c <= "\udfff" else repr(c)[1:-1] for c in text)
-    typer.echo(text.encode(letters, errors="backslashreplace").decode(letters), err=err)
-
-
-def as_one_line(value: Any) -> str:
-    """JSON that every reader takes: a number that is not finite becomes null."""
-
-    def plain(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {str(name): plain(item) for name, item in part.items()}
-        if isinstance(part, list | tuple):
-            return [plain(item) for item in part]
-        return None if isinstance(part, float) and not math.isfinite(part) else part
-
-    return json.dumps(plain(value), default=str)
 
 
 def app() -> NoReturn:

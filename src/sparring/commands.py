@@ -106,11 +106,11 @@ def next_command(game: Game, run: Path) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------- sample
-def sample(run: Path, n: int, seed: int, out: Path, label: str | None) -> dict[str, Any]:
+def sample(run: Path, n: int, seed: int, out: Path, label: str | None, truncation: float | None = None) -> dict[str, Any]:
     """Draw n samples into a picture, an array, a table, or a folder of pictures."""
     model = api.load(run)
     labels = None if label is None else [label] if label in model.labels else [word.strip() for word in label.split(",")]
-    samples, which = model.sample(n, seed=seed, labels=labels), model.labels_for(n, labels)
+    samples, which = model.sample(n, seed=seed, labels=labels, truncation=truncation), model.labels_for(n, labels)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_samples(model, samples, which, out)

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from sparring import api
-from sparring.api import Model, Silent, index_of, whole_seed
+from sparring.api import Model, Silent
+from sparring.asking import index_of, whole_seed
 from sparring.data import NAMED, open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Source

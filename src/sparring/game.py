@@ -150,6 +150,7 @@ class Game:
     classes: int = 0                            # that samples can be asked for; 0 when they cannot
     memory: dict[str, Any] = field(default_factory=dict)    # other state a checkpoint must hold
     translation: Translation | None = None
+    generator: nn.Module | None = None          # what `sample` draws with, G(z) or G(z, labels), for whoever needs its layers or slopes
 
     def drawn(self, step: int) -> int:
         """How many batches the rounds before `step` drew: the position in the data, from the step alone."""

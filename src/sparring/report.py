@@ -57,6 +57,8 @@ class Section:
     rows: Sequence[tuple[str, ...]] = ()
     pictures: Sequence[tuple[Path, str]] = ()
     slides: Sequence[tuple[Path, str]] = ()     # shown one at a time, with a slider
+    slider: str = "which round"                 # what it moves through
+    begin: int | None = None                    # where it stands at first; at the last slide when None
     band: Sequence[tuple[str, str]] = ()        # what each part of a timeline says, and its kind: a word of BANDS
 
 
@@ -84,7 +86,7 @@ def _section(section: Section) -> str:
         parts.append(_band(section.band))
     parts += [_picture(picture, caption) for picture, caption in section.pictures]
     if section.slides:
-        parts.append(_slider(section.slides))
+        parts.append(_slider(section.slides, section.slider, section.begin))
     return "<section>\n" + "\n".join(parts) + "\n</section>"
 
 
@@ -117,9 +119,10 @@ def _band(band: Sequence[tuple[str, str]]) -> str:
     return f'<div class="band">{parts}</div>\n<div class="key">{key}</div>'
 
 
-def _slider(slides: Sequence[tuple[Path, str]]) -> str:
+def _slider(slides: Sequence[tuple[Path, str]], about: str, begin: int | None) -> str:
     """Pictures one at a time; without scripts, all of them one below the other."""
     frames = "\n".join(_picture(picture, caption) for picture, caption in slides)
     most = len(slides) - 1
-    return (f'<div class="slides"><input type="range" min="0" max="{most}" value="{most}" step="1" aria-label="which round">\n'
+    value = most if begin is None else begin
+    return (f'<div class="slides"><input type="range" min="0" max="{most}" value="{value}" step="1" aria-label="{escape(about)}">\n'
             f"{frames}</div>")

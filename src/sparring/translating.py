@@ -1,6 +1,5 @@
 """The command `translate`: files, folders and zips of images through a trained translator, one PNG each."""
 
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -9,10 +8,10 @@ import torch
 from PIL import Image
 
 from sparring import api
-from sparring.data.decode import SUFFIXES, decode, quiet
-from sparring.data.images import Files, image_files
-from sparring.data.opening import existing
-from sparring.data.settings import open_file, shown
+from sparring.data.anywhere import files_of
+from sparring.data.decode import decode, quiet
+from sparring.data.images import Files
+from sparring.data.settings import shown
 from sparring.data.space import Images, to_uint8
 from sparring.errors import InputError
 from sparring.progress import Line
@@ -54,33 +53,6 @@ def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit
     text = f"{len(items) - len(skipped)} images translated to {name}, {how}: {out}"
     return {"out": str(out), "to": name, "fit": fit, "n": len(items) - len(skipped), "skipped": skipped,
             "text": "\n".join([text, *(f"skipped {one}" for one in skipped)])}
-
-
-def files_of(path: Path) -> Any:
-    """The images of a folder, a zip or a file of one image, as a context."""
-    there = existing(path)
-    if there.is_dir() or there.suffix.lower() == ".zip":
-        return image_files(there)
-    if there.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{shown(there)} is neither an image, a folder nor a .zip. Give those.")
-    return one_file(there)
-
-
-class one_file:
-    """A file as a set of one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Files:
-        def read(i: int, limit: int | None) -> bytes:
-            with open_file(self.path) as stream:
-                return stream.read(-1 if limit is None else limit)
-
-        return Files(str(self.path.parent), [self.path.name], read, Counter(), lambda: self.path.stat())
-
-    def __exit__(self, *trouble: object) -> None:
-        pass
 
 
 def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.errors import InputError
 from sparring.game import Game
+from sparring.latent.slerp import slerp
 from sparring.pictures.grids import image_grid
 from sparring.pictures.looking import generated, undisturbed
 from sparring.pictures.style import LABELS, QUIET, REAL, TICKS, dress, new_figure, save_figure, save_image
@@ -85,23 +86,14 @@ def interpolation(game: Game, space: Space, path: Path, seed: int, columns: int 
         case Images():
             return save_image(image_grid(samples, columns), path)
         case Curves() | Vectors():
-            return save_figure(_families(space, samples.view(rows, columns, -1), shares), path)
+            return save_figure(families(space, samples.view(rows, columns, -1), shares), path)
     raise AssertionError(space)
 
 
-def slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
-    """From a to b along the arc between them, row by row, so that lengths on the way stay typical (Shoemake, 1985)."""
-    flat_a, flat_b = a.flatten(1), b.flatten(1)
-    cosine = torch.nn.functional.cosine_similarity(flat_a, flat_b, dim=1).clamp(-1, 1)
-    angle = cosine.acos()[:, None]
-    sine = angle.sin()
-    arc = ((1 - share) * angle).sin() / sine * flat_a + (share * angle).sin() / sine * flat_b
-    straight = torch.lerp(flat_a, flat_b, share)
-    return torch.where(sine > 1e-3, arc, straight).view_as(a)          # on one line there is no arc
-
-
-def _families(space: Curves | Vectors, samples: Tensor, shares: Tensor) -> "Figure":
-    """float[rows, columns, N]: for curves a panel for each of up to four pairs; for one or two numbers, their paths."""
+def families(space: Curves | Vectors, samples: Tensor, shares: Tensor, names: tuple[str, ...] = (),
+             key: tuple[str, str, str] = ("0", "1", "from one latent (0) to another (1)")) -> "Figure":
+    """float[rows, columns, N]: for curves a panel for each of up to four rows; for one or two numbers, their paths.  `key` says what
+    the first and the last colour stand for, and what all of them do."""
     from matplotlib import colormaps
 
     colours = colormaps["viridis"](0.92 * shares.numpy())
@@ -115,12 +107,12 @@ def _families(space: Curves | Vectors, samples: Tensor, shares: Tensor) -> "Figu
         grid = figure.subplots(-(-shown // 2), min(2, shown), sharex=True, sharey=True, squeeze=False)
         for i, (axes, family) in enumerate(zip(grid.flat, paths, strict=False)):
             last, first = i + 2 >= shown, i % 2 == 0
-            dress(axes, ("x" if isinstance(space, Curves) else "column") if last else "", "y" if first else "")
+            dress(axes, ("x" if isinstance(space, Curves) else "column") if last else "", "y" if first else "", names[i] if names else "")
             for curve, colour in zip(family, colours, strict=True):
                 axes.plot(x, curve, color=colour, linewidth=1.8)
         for axes in list(grid.flat)[shown:]:
             axes.set_visible(False)
-    _key(figure)
+    _key(figure, *key)
     return figure
 
 
@@ -135,7 +127,7 @@ def _paths(figure: "Figure", paths: np.ndarray, shares: np.ndarray, colours: np.
         axes.scatter(x, y, c=colours, s=36, edgecolors=REAL, linewidths=0.4, zorder=3)
 
 
-def _key(figure: "Figure") -> None:
+def _key(figure: "Figure", least: str, most: str, words: str) -> None:
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
@@ -143,4 +135,5 @@ def _key(figure: "Figure") -> None:
     ramp = ListedColormap(colormaps["viridis"](np.linspace(0, 0.92, 256)))
     bar = figure.colorbar(ScalarMappable(cmap=ramp), ax=figure.axes, pad=0.02, ticks=[0, 1])
     bar.ax.tick_params(labelsize=TICKS)
-    bar.set_label("from one latent (0) to another (1)", fontsize=LABELS)
+    bar.ax.set_yticklabels([least, most])
+    bar.set_label(words, fontsize=LABELS)

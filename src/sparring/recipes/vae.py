@@ -118,5 +118,6 @@ def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, n
         assert isinstance(chosen, Autoencoder)
         return evaluate(chosen.decoder, z.to(device), *given(labels))
 
-    return Game(players={"autoencoder": both}, turns={"bound": Turn(both, bound)}, model=both.average, classes=classes,
-                prior=lambda n, rng: torch.randn(n, c.latent, generator=rng), sample=sample)
+    assert isinstance(both.average, Autoencoder)
+    return Game(players={"autoencoder": both}, turns={"bound": Turn(both, bound)}, model=both.average, generator=both.average.decoder,
+                classes=classes, prior=lambda n, rng: torch.randn(n, c.latent, generator=rng), sample=sample)

@@ -1,0 +1,104 @@
+"""From a sample back to a latent: gradient descent on how far G(z) is from it, from several starts (Zhu et al., 2016, section 3.1)."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sparring.latent.layers import FEW, at_rest, run
+
+POOL = 512                          # latents among which starts are looked for
+RATE, FIRST, SECOND, TINY = 0.1, 0.9, 0.99, 1e-8        # of Adam
+Watch = Callable[[int, int], None]
+
+
+class Inversion(NamedTuple):
+    """What was found for each of n samples: the best of all starts, and the error that each start ended with, in order of size.
+
+    Errors are root mean squares over a sample's numbers, as networks see them: images in [-1, 1], columns in their deviations.
+    """
+
+    z: Tensor                       # float[n, latent]
+    labels: Tensor | None           # int64[n], or as networks take them, float[n, K]: what was given, or the best
+    samples: Tensor                 # float[n, *shape]
+    errors: Tensor                  # float[n, starts]
+
+    @property
+    def error(self) -> Tensor:
+        """That of the best start, float[n]."""
+        return self.errors[:, 0]
+
+
+def radius(latent: int) -> float:
+    """The length that one in a thousand latents exceeds: the square root of the chi-squared quantile."""
+    from scipy.special import gammaincinv
+
+    return math.sqrt(2 * float(gammaincinv(latent / 2, 0.999)))
+
+
+def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wanted: Tensor | None, starts: int, steps: int,
+           watch: Watch = lambda done, total: None) -> Inversion:
+    """The latents whose samples are nearest to x, float[n, *shape] in network units.
+
+    Each sample starts from the `starts` nearest of a pool of latents float[m, latent] with their `classes` int64[m], of its own class
+    where `wanted` int64[n] says which.  Adam then takes `steps` steps down the mean squared error, at a rate that falls along a cosine,
+    and the best on the way is kept.  Latents stay as short as 999 of 1,000 that are drawn, so what is found could have been drawn.
+    """
+    with at_rest(net):
+        chosen = nearest(net, x, pool, classes, wanted, starts)
+        z, goal = pool[chosen].flatten(0, 1), x.repeat_interleave(starts, 0)
+        labels = None if classes is None else classes[chosen].flatten(0, 1) if wanted is None else wanted.repeat_interleave(starts, 0)
+        found = list[tuple[Tensor, Tensor, Tensor]]()
+        watch(0, len(z))
+        for done in range(0, len(z), FEW):
+            rows = slice(done, done + FEW)
+            found.append(descend(net, goal[rows], z[rows], None if labels is None else labels[rows], steps))
+            watch(min(done + FEW, len(z)), len(z))
+    parts = [torch.cat(part) for part in zip(*found, strict=True)]
+    errors, order = parts[2].view(len(x), starts).sort(1)
+    best = order[:, 0] + starts * torch.arange(len(x))
+    return Inversion(parts[0][best], None if labels is None else labels[best], parts[1][best], errors)
+
+
+@torch.no_grad()
+def nearest(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wanted: Tensor | None, starts: int) -> Tensor:
+    """Which of the pool's latents make what is nearest to each sample, int64[n, starts]."""
+    kinds, index = wanted.unique(dim=0, return_inverse=True) if wanted is not None else (torch.zeros(0), torch.zeros(0))
+    groups = [(torch.arange(len(x)), classes)] if wanted is None else \
+        [(torch.nonzero(index == k).flatten(), label.repeat_interleave(len(pool), 0)) for k, label in enumerate(kinds.split(1))]
+    chosen = torch.empty(len(x), starts, dtype=torch.int64)
+    for rows, labels in groups:
+        made = [run(net, z, None if labels is None else labels[k * FEW:(k + 1) * FEW]).float().cpu().flatten(1)
+                for k, z in enumerate(pool.split(FEW))]
+        chosen[rows] = torch.cdist(x[rows].flatten(1), torch.cat(made)).topk(starts, largest=False).indices
+    return chosen
+
+
+def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The best latents on the way, what they make, and its root mean squared error, float[rows], all on the CPU."""
+    place, longest = next(net.parameters()).device, radius(z.shape[1])
+    goal, z = goal.to(place), shortened(z.to(place), longest)
+    mean, square, best, least, made_best = torch.zeros_like(z), torch.zeros_like(z), z, torch.full((len(z),), torch.inf, device=place), goal
+    for step in range(1, steps + 2):
+        z = z.detach().requires_grad_()
+        made = run(net, z, labels).float()
+        errors = (made - goal).square().flatten(1).mean(1)
+        better = errors.detach() < least
+        least = torch.where(better, errors.detach(), least)
+        best = torch.where(better[:, None], z.detach(), best)
+        made_best = torch.where(better.view(-1, *[1] * (goal.ndim - 1)), made.detach(), made_best)
+        if step > steps:
+            break
+        slope, = torch.autograd.grad(errors.sum(), z)           # each row has its own: nothing mixes them
+        mean, square = torch.lerp(slope, mean, FIRST), torch.lerp(slope.square(), square, SECOND)
+        rate = RATE * (1 + math.cos(math.pi * step / (steps + 1))) / 2
+        move = mean / (1 - FIRST**step) / ((square / (1 - SECOND**step)).sqrt() + TINY)
+        z = shortened(z.detach() - rate * move, longest)
+    return best.cpu(), made_best.cpu(), least.sqrt().cpu()
+
+
+def shortened(z: Tensor, longest: float) -> Tensor:
+    """The latents, those that are longer brought to this length."""
+    return z * (longest / z.norm(dim=1, keepdim=True).clamp_min(longest))

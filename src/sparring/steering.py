@@ -1,0 +1,98 @@
+"""What `latent/` can do for a model that draws samples from latents: what was asked is checked here."""
+
+import math
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from sparring.adversaries import asked, examples_of
+from sparring.data.space import Images, Space
+from sparring.errors import InputError, did_you_mean
+from sparring.game import Game
+from sparring.latent.directions import MOST, Directions, closed_form, principal
+from sparring.latent.inversion import POOL, Inversion, Watch, invert
+from sparring.rng import generator
+
+Method = Literal["closed_form", "pca"]
+CLASSES = 16                    # that directions are taken over, at most
+
+
+def network(game: Game) -> nn.Module:
+    """The generator; InputError for a model that draws nothing from latents."""
+    if game.generator is None:
+        raise InputError("this model has no latent vector to steer by: it translates images. Use `sparring translate RUN IMAGES --out "
+                         "DIR`, or model.translate(images).")
+    return game.generator
+
+
+def latent_size(game: Game) -> int:
+    """How many numbers a latent has; InputError for a model without."""
+    network(game)
+    return game.prior(1, generator(0, "size")).shape[1]
+
+
+def latents(game: Game, z: Any) -> Tensor:
+    """Latents that were given, float[n, latent]; InputError when they are none of this model's."""
+    z, size = torch.as_tensor(z), latent_size(game)
+    if z.ndim != 2 or z.shape[1] != size or not len(z) or not z.is_floating_point():
+        raise InputError(f"latents of shape {tuple(z.shape)} and type {z.dtype} do not fit this model: expected float[n, {size}], such as "
+                         f"model.latents(n) gives.")
+    if not torch.isfinite(z).all():
+        raise InputError("the latents hold NaN or infinities. Give finite numbers, such as model.latents(n) gives.")
+    return z.detach().float().cpu()
+
+
+def directions(game: Game, space: Space, method: Method, n: int, label: Tensor | None, seed: int) -> Directions:
+    """Directions at one class, or over all (`CLASSES` of them, evenly spread, where there are more); see `latent/directions.py`."""
+    if method not in get_args(Method):
+        raise InputError(f"there is no method {method!r}.{did_you_mean(str(method), get_args(Method))} Methods: "
+                         f"{', '.join(get_args(Method))}.")
+    net, size = network(game), latent_size(game)
+    among = label if label is not None else \
+        torch.linspace(0, game.classes - 1, min(CLASSES, game.classes)).round().long() if game.classes else None
+    among = told(game, space, among)
+    if method == "closed_form":
+        return closed_form(net, size, n, among)
+    many = max(MOST, 4 * size)
+    labels = None if among is None else among[torch.arange(many) % len(among)]
+    return principal(net, game.prior(many, generator(seed, "directions")), n, labels)
+
+
+def told(game: Game, space: Space, labels: Tensor | None) -> Tensor | None:
+    """Labels as networks take them; None for a model that is told none."""
+    cpu = torch.device("cpu")
+    return next(iter(asked(labels, cpu, examples_of(space, cpu))), None) if game.classes else None
+
+
+def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, starts: int, steps: int, seed: int,
+             watch: Watch = lambda done, total: None) -> Inversion:
+    """The latents of samples in user units; see `latent/inversion.py`.  Without labels, a start's class is found with it."""
+    net, x = network(game), in_network_units(space, samples)
+    if starts > POOL:
+        raise InputError(f"starts={starts}: inversion takes from 1 to {POOL} starts.")
+    pool = game.prior(POOL, generator(seed, "inversion"))
+    classes = told(game, space, torch.arange(POOL) % max(1, game.classes))
+    found = invert(net, x, pool, classes, told(game, space, labels), starts, steps, watch)
+    return found._replace(samples=space.decode(found.samples))
+
+
+def in_network_units(space: Space, samples: Any) -> Tensor:
+    """Samples in user units as networks see them, float[n, *shape]; InputError when they are not like this space's."""
+    x = torch.as_tensor(samples)
+    expected = f"float[n, {', '.join(map(str, space.shape))}]" + (" in [-1, 1]" if isinstance(space, Images) else "")
+    if tuple(x.shape[1:]) != space.shape or not len(x) or not x.is_floating_point():
+        raise InputError(f"samples of shape {tuple(x.shape)} and type {x.dtype} are not like this model's: expected {expected}.")
+    if not torch.isfinite(x).all() or (isinstance(space, Images) and float(x.abs().max()) > 1 + 1e-3):
+        raise InputError(f"the samples hold numbers from {float(x.min()):g} to {float(x.max()):g}; expected {expected}, all finite.")
+    x = x.detach().float().cpu()
+    return x if isinstance(space, Images) else space.encode(x)
+
+
+def offsets(reach: float, steps: int) -> Tensor:
+    """So many steps from -reach to reach, float[steps]; InputError for fewer than two, or a reach that is not above zero."""
+    if steps < 2:
+        raise InputError(f"steps={steps}: moving along a direction takes at least two. Give steps=2 or more.")
+    if not 0 < reach < math.inf:
+        raise InputError(f"reach={reach}: how far to move should be a number above 0, such as 3.")
+    return torch.linspace(-reach, reach, steps)
