@@ -266,7 +266,8 @@ def test_names_and_near_misses(tmp_path):
     assert open_source(large) is large
 
 
-@pytest.mark.parametrize("data", ["quadratic", "ring", NUMBERS, (NUMBERS, None), open_source("digits")], ids=str)
+@pytest.mark.parametrize("data", ["quadratic", "ring", NUMBERS, (NUMBERS, None), open_source("digits")],
+                         ids=["quadratic", "ring", "numbers", "numbers and none", "a source"])
 def test_settings_that_do_not_apply_are_refused(data):
     given_settings = DataSettings(size=32, alpha="black")
     message = refused("can only be set for images.*Leave it out", open_source, data, given_settings)

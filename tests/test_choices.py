@@ -10,8 +10,9 @@ from sparring import choices
 from sparring.data.source import batches
 from sparring.data.synthetic import Quadratic
 from sparring.errors import RunFailed
-from sparring.prepare import Wish, build, facts, prepare
+from sparring.prepare import Wish, build, prepare
 from sparring.recipes import RECIPES
+from sparring.telling import facts
 
 CPU = torch.device("cpu")
 IMAGES = small_images(40)

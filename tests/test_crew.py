@@ -58,7 +58,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     found = {name: off for file in tmp_path.glob("found-*.json") for name, off in json.loads(file.read_text()).items()}
     assert len({name.rsplit(" ", 1)[0] for name in found}) >= 100
-    assert {name.split()[1] for name in found} == set(RECIPES)
+    assert {name.split()[1] for name in found} == set(RECIPES) - {"images"}     # the game of gan
     unseen = {name for name in found if ("r3gan" in name or "relativistic" in name) and "discriminator" in name and name.endswith("bias")}
     unseen |= {name for name in found if " stargan " in name and name.endswith("generator/net/first.0.weight")}
     double = {name: off for name, (off, _, _) in found.items() if name.startswith("torch.float64")}

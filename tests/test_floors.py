@@ -18,7 +18,7 @@ FLOORS = [
     {"trainer", "sharing"},
     {"earlier"},
     {"prepare"},
-    {"api"},
+    {"api", "telling"},
     {"evaluation"},
     {"experiments", "bench", "nearby", "inverting"},
     {"commands", "demo", "laboratory", "receipts", "inspecting", "translating", "consulting", "exploring", "answering"},

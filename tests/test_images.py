@@ -13,8 +13,9 @@ from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
-from sparring.prepare import Wish, facts, prepare
+from sparring.prepare import Wish, prepare
 from sparring.recipes import RECIPES, images
+from sparring.telling import facts
 
 CPU = torch.device("cpu")
 

@@ -52,7 +52,10 @@ def insane(source: object) -> str | None:
     batch = source.at(torch.tensor([0, len(source) - 1]))
     if not bool(torch.isfinite(batch.x).all()) or not bool(torch.isfinite(space.decode(batch.x)).all()):
         return "what networks see is not finite"
-    if source.labels is not None:
+    if source.labels is not None and source.labels.is_floating_point():
+        if len(source.labels) != len(values) or not bool(torch.isfinite(source.labels).all()):
+            return "labels are not finite, or not one row a sample"
+    elif source.labels is not None:
         low, high = int(source.labels.min()), int(source.labels.max())
         if len(source.labels) != len(values) or low < 0 or high >= len(space.labels):
             return f"labels from {low} to {high} do not fit {len(space.labels)} classes"

@@ -21,11 +21,12 @@ from sparring.errors import InputError
 from sparring.game import Game
 from sparring.pictures.album import album
 from sparring.pictures.samples import draw_samples
-from sparring.prepare import Wish, build, chosen_for, facts, prepare
+from sparring.prepare import Wish, build, chosen_for, prepare
 from sparring.progress import Line, duration
 from sparring.recipes import RECIPES, find
 from sparring.run import read_json
 from sparring.settings import RunSettings, describe, make, parse
+from sparring.telling import facts
 
 
 # -------------------------------------------------------------------------------------------------------- train

@@ -7,9 +7,10 @@ from typing import Any
 
 from sparring import api
 from sparring.pictures.album import album
-from sparring.prepare import Wish, facts, prepare
+from sparring.prepare import Wish, prepare
 from sparring.progress import Line, duration
 from sparring.report import Section, write_page
+from sparring.telling import facts
 from sparring.theory import LOG4
 
 

@@ -20,7 +20,7 @@ from sparring import choices, planning
 from sparring.accumulating import in_parts, indivisible
 from sparring.crew import ALONE, Crew
 from sparring.data.settings import DataSettings
-from sparring.data.source import Arranged, Finite, Source, batches, blank, workers_for
+from sparring.data.source import Source, batches, blank, workers_for
 from sparring.data.space import Space, to_json
 from sparring.earlier import go_on_from, refuse_changes
 from sparring.errors import InputError, did_you_mean
@@ -159,13 +159,18 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     except BaseException:
         folder.unlock()
         raise
-    run = run_settings
-    rollbacks, actions = (n if type(n := config.get(f"inherited_{name}")) is int else 0 for name in ("rollbacks", "actions"))
-    plan = Plan(settings.steps, settings.batch, wish.seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1 and run.accumulate == 1,
-                run.exact, run.on_nan, run.keep_best, run.check_every, run.stop_when, rollbacks, run.doctor, actions, run.accumulate)
+    plan = plan_of(settings, run_settings, wish.seed, device, source, config, crew)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
     return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew, remake=remake)
+
+
+def plan_of(settings: Settings, run: RunSettings, seed: int, device: torch.device, source: Source, config: Mapping[str, Any],
+            crew: Crew) -> Plan:
+    """What the trainer has to know."""
+    rollbacks, actions = (n if type(n := config.get(f"inherited_{name}")) is int else 0 for name in ("rollbacks", "actions"))
+    return Plan(settings.steps, settings.batch, seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
+                run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1 and run.accumulate == 1,
+                run.exact, run.on_nan, run.keep_best, run.check_every, run.stop_when, rollbacks, run.doctor, actions, run.accumulate)
 
 
 def asked_for(wish: Wish, settings: Settings, data_settings: DataSettings, looks: dict[str, Any], source: Source) -> dict[str, Any]:
@@ -372,25 +377,3 @@ def same_device(old: dict[str, Any], folder: RunFolder) -> str:
 def versions() -> dict[str, str]:
     return {"sparring": sparring.__version__, "torch": torch.__version__, "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"}
-
-
-def facts(prepared: Prepared) -> list[str]:
-    """What to tell the user before training starts: the choices that were made, and why."""
-    source, config = prepared.source, prepared.config
-    size = f"{len(source):,} samples" if isinstance(source, Finite | Arranged) else "drawn afresh, never repeated"
-    data = config["data"]
-    lines = [f"data: {' and '.join(data) if isinstance(data, list) else data}, {size}, shape {'x'.join(map(str, source.space.shape))}"
-             + (f", {len(source.space.labels)} classes" if source.space.labels else "")]
-    lines += source.notes if isinstance(source, Finite | Arranged) else ()
-    run, why = config["run_settings"], config.get("reasons", {})
-    lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
-    if prepared.plan.compile:
-        lines.append("turns: compiled" + because(why.get("compile")))
-    lines += [f"{name}={config['settings'][name]}{because(reason)}" for name, reason in why.items() if name in config["settings"]]
-    if "forecast" in why:
-        lines.append(f"{prepared.plan.steps:,} rounds: {why['forecast']}")
-    return lines
-
-
-def because(reason: str | None) -> str:
-    return f" ({reason})" if reason else ""

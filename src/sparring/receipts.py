@@ -9,10 +9,11 @@ from typing import Any
 from sparring import api, checkpoint
 from sparring.data import NAMED
 from sparring.errors import InputError
-from sparring.prepare import Wish, facts, prepare, resolve, versions
+from sparring.prepare import Wish, prepare, resolve, versions
 from sparring.progress import Line, duration
 from sparring.recipes import find
 from sparring.run import RunFolder, differences, read_lines
+from sparring.telling import facts
 
 WEIGHTS = "model.safetensors"
 

@@ -26,7 +26,7 @@ def read_rows(rows: np.ndarray, names: Sequence[str], what: str) -> tuple[Tensor
     """
     rows = rows.astype(np.float64)
     if not 1 <= rows.shape[1] <= MOST:
-        raise InputError(f"{what} has {rows.shape[1]:,} labels a sample; expected 1 to {MOST:,}.")
+        raise InputError(f"{what} has {rows.shape[1]:,} labels a sample; expected 1 to {MOST:,}. Leave out columns, or give one.")
     with np.errstate(over="ignore", invalid="ignore"):
         binary = np.isin(rows, (0.0, 1.0)).all(0)
         shift, scale = np.where(binary, 0.0, rows.mean(0)), np.where(binary, 1.0, rows.std(0))
