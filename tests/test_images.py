@@ -128,7 +128,7 @@ def test_a_plan_by_minutes_is_kept_when_the_run_resumes(tmp_path, monkeypatch):
     again.folder.unlock()
     assert again.resumed and again.plan.steps == 5400
     assert json.loads((tmp_path / "run" / "config.json").read_text())["minutes"] == 1.0
-    with pytest.raises(InputError, match="steps"):
+    with pytest.raises(InputError, match="planned for 1 minutes, and --minutes 4"):
         prepare(Wish("gan", "ring", {"threads": 1, "compile": "off"}, minutes=4.0), tmp_path / "run")
 
 

@@ -39,7 +39,7 @@ class Reversed(Crew):
 
 
 def reverse(batches: Any) -> Any:
-    return (type(b)(b.x.flip(0), None if b.labels is None else b.labels.flip(0)) for b in batches)
+    return (type(b)(*(None if part is None else part.flip(0) for part in b)) for b in batches)
 
 
 if __name__ == "__main__":

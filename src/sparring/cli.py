@@ -30,7 +30,7 @@ def train(
                                                    "or tints.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
-    minutes: Annotated[float, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = 0.0,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
     fork: Annotated[Path | None, typer.Option("--fork", metavar="NEWDIR", help="Go on from the run in --out, with changed "

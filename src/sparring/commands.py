@@ -31,16 +31,18 @@ from sparring.telling import facts
 
 # -------------------------------------------------------------------------------------------------------- train
 def train(recipe: str, words: list[str], paths: list[str], out: Path | None, steps: int | None, seed: int, device: str,
-          fork: Path | None, command: str, minutes: float = 0.0) -> dict[str, Any]:
+          fork: Path | None, command: str, minutes: float | None = None) -> dict[str, Any]:
     """Train, resume, or say that there is nothing left to do."""
     given: dict[str, Any] = dict(parse(words))
     if steps is not None:
         if "steps" in given:
             raise InputError(f"steps is given twice: --steps {steps} and steps={given['steps']}. Give it once.")
         given["steps"] = steps
+    if minutes == 0:
+        raise InputError("--minutes 0 is no time to train for. Give a number above 0, such as --minutes 30, or leave it out.")
     data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
     with joined() as crew:
-        wish = Wish(recipe, data, given, seed, device, command=command, minutes=minutes)
+        wish = Wish(recipe, data, given, seed, device, command=command, minutes=minutes or 0.0)
         if not crew.first:
             prepared = prepare(wish, out or default_out(recipe, data), fork, crew)
             if not prepared.finished():

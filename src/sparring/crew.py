@@ -132,8 +132,8 @@ class Crew:
         except RunFailed:
             raise
         except RuntimeError as error:
-            raise RunFailed(f"process {self.rank} stopped, since another one left or did not answer in time; what that says is the reason "
-                            f"({str(error).splitlines()[0][:150]}).") from None
+            raise RunFailed(f"process {self.rank} stopped, since another one left or did not answer in time; what that says is the "
+                            f"reason.") from error
 
 
 ALONE = Crew()

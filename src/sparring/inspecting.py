@@ -75,6 +75,7 @@ def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
         opened, sights = None, look_at_files(files, steps(line))
     found = report(sights, steps(Line("comparing")))
     pairs = found.pop("pairs")
+    found["notes"] = list(opened.notes) if opened is not None else []
     with told_when_unwritable(folder):
         sheets = pictures(sights, opened, files, pairs, folder, seed)
     return {"source": source, "kind": "images", **found, "held_out": sights.held_out, "pictures": [str(path) for path in sheets],
@@ -92,7 +93,7 @@ def summary(source: str, found: dict[str, Any], sheets: list[Path]) -> str:
                          + (f" and {len(found[name]) - LISTED} more" if len(found[name]) > LISTED else "")))
     if "read_as" in found:
         rows.append(("read as", found["read_as"]))
-    lines = [f"{name:<17}{value}" for name, value in rows]
+    lines = [f"{name:<17}{value}" for name, value in rows] + found["notes"]
     lines += ["", *(f"- {finding}" for finding in found["findings"])] if found["findings"] else ["", CLEAN]
     return "\n".join([source, *lines, *([""] if sheets else []), *map(str, sheets)])
 

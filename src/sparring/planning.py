@@ -14,22 +14,24 @@ from sparring.progress import duration
 from sparring.settings import LONGEST
 
 PLAYING = 0.9           # of a run's time: the rest is for scores, pictures, check-ups and checkpoints
-WATCHED = 3.0           # seconds that are measured to plan by; three rounds at least
+WATCHED = 5.0           # seconds that are measured to plan by; three rounds at least
+GLANCED = 0.3           # and to say how long a run will take
 
 
 def seconds_a_round(trial: Callable[[], Game], rounds: Callable[[], Iterator[Any]], patience: float = 0.0) -> float:
-    """The median of so many seconds of rounds, three at least, of a throw-away game, after two to warm up."""
-    game, stream = trial(), rounds()
-    taken: list[float] = []
+    """The mean over so many seconds of rounds, three at least, of a throw-away game, after two to warm up.
+
+    Not the median: on a machine with other work some rounds wait for long, and a run has all of them.
+    """
+    game, stream, count = trial(), rounds(), 0
     with torch.random.fork_rng(devices=[]):
         for step in range(2):
             play(game, stream, step)
         began = time.perf_counter()
-        while len(taken) < 3 or time.perf_counter() - began < patience:
-            start = time.perf_counter()
+        while count < 3 or time.perf_counter() - began < patience:
             play(game, stream, 2)
-            taken.append(time.perf_counter() - start)
-    return sorted(taken)[len(taken) // 2]
+            count += 1
+    return (time.perf_counter() - began) / count
 
 
 def memory_so_far(device: torch.device) -> int:
@@ -59,10 +61,14 @@ def remembered(given: Mapping[str, Any], minutes: float, old: Mapping[str, Any] 
     if not minutes:
         return given
     if not 0 < minutes <= 60 * 24 * 365:
-        raise InputError(f"--minutes {minutes:g} is no time to train for. Give a number above 0, such as --minutes 30.")
+        raise InputError(f"--minutes {minutes:g} is no time to train for. Give a number above 0, such as --minutes 30, and at most a year.")
     if "steps" in given:
         raise InputError(f"--minutes {minutes:g} and steps={given['steps']} both say how long to train. Give one of them.")
     settings = (old or {}).get("settings")
-    if old and old.get("minutes") == minutes and isinstance(settings, dict) and type(settings.get("steps")) is int:
+    then = (old or {}).get("minutes")
+    if isinstance(then, int | float) and then and then != minutes:
+        raise InputError(f"the run in this folder was planned for {then:g} minutes, and --minutes {minutes:g} was given. Give the "
+                         f"same to resume it, or another --out.")
+    if then == minutes and isinstance(settings, dict) and type(settings.get("steps")) is int:
         return {**given, "steps": settings["steps"]}
     return given

@@ -79,8 +79,9 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
     chosen = {name: value for name, (value, _) in chosen_for(recipe, source, wish.device).items()}
     settings = make(recipe.settings, {**recipe.defaults(source.space), **chosen, **dealt["recipe"]})
     if getattr(settings, "conditional", False) and not source.space.labels:
-        raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from "
-                         "subfolders, one a class; arrays from a second array `labels` in an .npz.")
+        raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from subfolders, one a class, "
+                         "from a labels.csv, from a .cls beside each image of a shard, or from a column `label` of Parquet; arrays from a "
+                         "second array `labels` in an .npz.")
     batches(source, settings.batch, wish.seed)                  # refuses fewer samples than a batch
     if run_settings.accumulate > 1 and (why := indivisible(settings.batch, run_settings.accumulate, settings)):
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
@@ -94,11 +95,13 @@ def chosen_for(recipe: Recipe, source: Source, device: str) -> dict[str, tuple[A
     return recipe.choices(source, choose_device(device) != "cpu") if recipe.choices is not None else {}
 
 
-def scheduled(wish: Wish, folder: RunFolder, crew: Crew) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
+def scheduled(wish: Wish, folder: RunFolder, crew: Crew, fork: bool) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
     """What `resolve` gives, with as many rounds as were planned for the minutes when the run began, or are to be now."""
-    if wish.minutes and crew.size > 1:
-        raise InputError("--minutes measures one process, and several were started. Give --steps.")
     wish = replace(wish, given=planning.remembered(wish.given, wish.minutes, folder.read_config() if wish.minutes else None))
+    if wish.minutes and "steps" not in wish.given and crew.size > 1:
+        raise InputError("--minutes measures one process, and several were started. Give --steps.")
+    if wish.minutes and "steps" not in wish.given and fork:
+        raise InputError("--minutes plans a run from its beginning, and a fork has one already. Give --steps, counted from that beginning.")
     recipe, settings, data_settings, run_settings, source = resolve(wish)
     if wish.minutes and "steps" not in wish.given:
         settings, run_settings = planned(wish, recipe, settings, source)
@@ -114,11 +117,12 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     if not crew.first:
         crew.wait()
     folder = RunFolder(fork or out)
-    recipe, settings, data_settings, run_settings, source = scheduled(wish, folder, crew)
+    recipe, settings, data_settings, run_settings, source = scheduled(wish, folder, crew, fork is not None)
     looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
     asked = asked_for(wish, settings, data_settings, looks, source)
     refuse_uneven(settings, looks, lambda: choose_device(wish.device), crew)
+    before = folder.config.exists()
     if not crew.first:
         refuse_strangers(asked | now, crew)
         refuse_own_folder(folder, crew)
@@ -157,6 +161,8 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
             crew.wait()
             refuse_strangers(asked | now, crew)
     except BaseException:
+        if crew.size > 1 and crew.first and not before:         # others were started differently: nothing began here
+            folder.config.unlink(missing_ok=True)
         folder.unlock()
         raise
     plan = plan_of(settings, run_settings, wish.seed, device, source, config, crew)
@@ -217,7 +223,7 @@ def forecast(wish: Wish, recipe: Recipe, settings: Settings, source: Source, dev
     """Time and memory that the run will take, in words; nothing for a run that is over before one has read it."""
     if settings.steps < choices.SHORT:
         return {}
-    seconds = planning.seconds_a_round(*rehearsals(wish, recipe, settings, source, device, precision))
+    seconds = planning.seconds_a_round(*rehearsals(wish, recipe, settings, source, device, precision), planning.GLANCED)
     return {"forecast": planning.in_words(seconds, settings.steps, device)}
 
 

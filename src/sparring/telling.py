@@ -15,7 +15,7 @@ def facts(prepared: Prepared) -> list[str]:
     run, why = config["run_settings"], config.get("reasons", {})
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
     if prepared.plan.compile:
-        lines.append("turns: compiled" + because(why.get("compile")))
+        lines.append("turns: compiled" + because(why.get("compile")) + ", which the first rounds wait for")
     lines += [f"{name}={config['settings'][name]}{because(reason)}" for name, reason in why.items() if name in config["settings"]]
     if "forecast" in why:
         lines.append(f"{prepared.plan.steps:,} rounds: {why['forecast']}")

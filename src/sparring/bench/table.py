@@ -23,8 +23,8 @@ def bench(names: list[str], pairs: int, threads: int | None) -> dict[str, Any]:
                              f"Benchmarks: {', '.join([*CONTESTS, *MEASURES])}.")
     if pairs < 1:
         raise InputError(f"--pairs {pairs}: each ratio needs at least one pair.")
-    if threads is not None and threads < 1:
-        raise InputError(f"--threads {threads}: give at least one.")
+    if threads is not None and not 1 <= threads <= 1024:
+        raise InputError(f"--threads {threads}: give 1 to 1024.")
     line, found, every = Line("bench"), {}, torch.get_num_threads()
     for name in names or [*CONTESTS, *MEASURES]:
         line.say(f"{name}: {CONTESTS[name].about if name in CONTESTS else MEASURES[name]}")

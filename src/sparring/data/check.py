@@ -20,8 +20,8 @@ from torch import Tensor
 
 from sparring.data.decode import decode, header, quiet
 from sparring.data.images import Progress, each, folder_labels, image_files
-from sparring.data.source import Finite
-from sparring.errors import InputError
+from sparring.data.source import Finite, Rows
+from sparring.errors import InputError, RunFailed
 
 SIDE, DIFFERENCE, CORRELATION = 16, 0.03, 0.99      # of a near duplicate
 NEAR_AT_MOST = 70_000       # images that are all compared with each other; of more, the first so many
@@ -82,6 +82,14 @@ def look_at_files(path: Path, progress: Progress) -> Sights:
         return Sights(names, seen, labels, classes, dict(files.others.most_common()))
 
 
+def pixels(values: Tensor | Rows, rows: Tensor) -> list[np.ndarray | str]:
+    """The images at these positions, or why one of them cannot be read."""
+    try:
+        return list(values[rows].numpy())
+    except RunFailed as error:
+        return [str(error)] if len(rows) == 1 else [one for row in rows.split(1) for one in pixels(values, row)]
+
+
 def look_at_values(source: Finite, progress: Progress) -> Sights:
     """The images of a source that holds their pixels, and after them those that are held out."""
     parts = [("", source)] + ([("held out ", source.held_out)] if source.held_out is not None else [])
@@ -89,9 +97,10 @@ def look_at_values(source: Finite, progress: Progress) -> Sights:
     for prefix, part in parts:
         for start in range(0, len(part), ROWS):
             rows = torch.arange(start, min(len(part), start + ROWS))
-            for i, image in zip(rows.tolist(), part.values[rows].numpy(), strict=True):
+            for i, image in zip(rows.tolist(), pixels(part.values, rows), strict=True):
                 names.append(f"{prefix}{i}")
-                seen.append(Sight((image.shape[1], image.shape[2]), {1: "L", 3: "RGB", 4: "RGBA"}[len(image)], "array", len(image) == 1,
+                seen.append(image if isinstance(image, str) else
+                            Sight((image.shape[1], image.shape[2]), {1: "L", 3: "RGB", 4: "RGBA"}[len(image)], "array", len(image) == 1,
                                   len(image) == 4 and int(image[3].min()) < 255, False, digest_of(image), thumb_of(image[:3])))
             progress(len(seen), total)
         labels += [] if part.labels is None or part.labels.is_floating_point() else part.labels.tolist()

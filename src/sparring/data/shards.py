@@ -139,7 +139,7 @@ def read_shards(path: Path, settings: DataSettings = AUTO, progress: Progress | 
     notes = [f"{len(pack):,} images in {len(files)} shard(s), read when they are needed, at {shape[1]}x{shape[2]} (height x width): "
              f"{why}. Channels: {shape[0]}"]
     if some and not labelled:
-        notes.append(f"{some:,} of the images have a .cls; classes are used only when all have one, of at least two")
+        notes.append(f"no classes: {some:,} of the {len(pack):,} images have a .cls, and all must have one, of at least two")
     if unkept:
         notes.append(f"the index of the shards is made anew at every start: {unkept}")
     space = Images(*shape, class_names(map(str, index.names)) if labelled else ())
@@ -178,7 +178,7 @@ def recalled(kept: Path, files: list[Path]) -> Index | None:
             (index.offset + index.length <= sizes[index.shard]).all() and (index.labels < max(1, len(index.names))).all() and \
             len({len(part) for part in index[:4]}) == 1
         return index if fits else None
-    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError):
+    except Exception:                                           # damaged archives raise nearly everything: it is made again
         return None
 
 
