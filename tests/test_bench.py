@@ -55,5 +55,5 @@ def test_the_table_and_mistakes():
         bench(["curvs"], 1, None)
     with pytest.raises(InputError, match="at least one pair"):
         bench([], 0, None)
-    with pytest.raises(InputError, match="give at least one"):
+    with pytest.raises(InputError, match="give 1 to 1024"):
         bench([], 1, 0)

@@ -89,7 +89,7 @@ def test_classes_are_used_only_when_all_images_have_one(tmp_path):
     path = pack(tmp_path / "x.tar", {"0.png": GOOD, "0.cls": b"1", "1.png": GOOD})
     source = read_shards(path)
     assert source.space.labels == () and source.labels is None
-    assert any("1 of the images have a .cls" in note for note in source.notes)
+    assert any("1 of the 2 images have a .cls" in note for note in source.notes)
     numbers = packed(tmp_path / "many", pictures(12), labels=[10, 2, 1] * 4)
     assert read_shards(numbers).space.labels == ("1", "2", "10")
 

@@ -188,7 +188,7 @@ def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...], Trai
     if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat):
         array = array.astype(str)
     if array.ndim not in (1, 2):
-        raise InputError(f"{whose} have shape {list(array.shape)}; expected [{n}], one a sample, or [{n}, K], K of them.")
+        raise InputError(f"{whose} have shape {list(array.shape)}; expected [{n}], one a sample, or [{n}, K], K of them. Reshape them.")
     if array.dtype.kind not in ("buif" if array.ndim == 2 else "buiU"):
         raise InputError(f"{whose} are {KINDS.get(array.dtype.kind, array.dtype)}; expected integers or strings. Convert them, for example "
                          f"with .astype(int); measured numbers are given as [{n}, 1], a row a sample.")
