@@ -1,13 +1,19 @@
 """A batch in parts is the batch."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from conftest import SOURCES
 from sparring.accumulating import in_parts, indivisible
+from sparring.api import Silent, run
 from sparring.data.source import Batch
+from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play
+from sparring.prepare import Wish, prepare
 from sparring.recipes import RECIPES
 
 
@@ -57,3 +63,41 @@ def test_what_goes_by_the_whole_batch_is_refused():
     assert "packs of 3" in indivisible(8, 2, make(pack=3))
     assert "unroll=5" in indivisible(8, 2, make(unroll=5))
     assert "penalty=consensus" in indivisible(8, 2, make(penalty="consensus"))
+
+
+def test_a_run_may_go_on_in_parts(tmp_path):
+    """As the message about memory proposes; it is told that the last bits will be others."""
+    told = []
+
+    class Told(Silent):
+        def say(self, message):
+            told.append(message)
+
+    given = {"steps": 4, "batch": 8, "width": 4, "threads": 1, "save_every": 2, "score_every": 100, "show_every": 100}
+    first = prepare(Wish("gan", "ring", given), tmp_path / "run")
+    run(replace(first, plan=replace(first.plan, steps=2)), Told())
+    second = prepare(Wish("gan", "ring", {**given, "accumulate": 2}), tmp_path / "run")
+    assert second.resumed and second.plan.accumulate == 2
+    _, outcome = run(second, Told())
+    assert outcome.step == 4
+    assert any("parts of a batch: 1 -> 2" in message for message in told)
+
+
+@pytest.mark.parametrize(("given", "said"), [({"accumulate": 3}, "does not divide"), ({"accumulate": 2, "unroll": 2}, "unroll=2")])
+def test_parts_that_cannot_be(given, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        prepare(Wish("gan", "ring", {"batch": 8, **given}), tmp_path / "run")
+
+
+def test_a_run_that_began_before_a_setting_existed_has_its_default(tmp_path):
+    given = {"steps": 4, "batch": 8, "width": 4, "threads": 1}
+    prepare(Wish("gan", "ring", given), tmp_path / "run").folder.unlock()
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    del config["settings"]["residual"], config["settings"]["lr_ratio"]
+    path.write_text(json.dumps(config))
+    again = prepare(Wish("gan", "ring", given), tmp_path / "run")
+    again.folder.unlock()
+    assert again.resumed
+    with pytest.raises(InputError, match="residual"):
+        prepare(Wish("gan", "digits", {**given, "residual": True}), tmp_path / "run")
