@@ -43,7 +43,7 @@ class GanSettings(Settings):
     width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
     depth: int = Field(2, ge=1, le=16, description="hidden layers (not used for images)")
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
-    residual: bool = Field(False, description="residual networks instead of DCGAN's: better pictures a round, in four times the time; for "
+    residual: bool = Field(False, description="residual networks instead of DCGAN's, a round of which takes about four times as long; for "
                            "images")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
     lr_ratio: float = Field(1.0, gt=0, le=1000, description="the discriminator's learning rate over the generator's, which is lr")
