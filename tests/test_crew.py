@@ -159,6 +159,7 @@ def test_processes_that_were_started_differently_are_told(tmp_path, words, messa
     assert [ended.code for ended in done] == [2, 2]
     assert "process 1 was started differently from process 0" in done[1].said and message in done[1].said
     assert "another process was started differently from this one" in done[0].said
+    assert not list(tmp_path.rglob("config.json")), "nothing began, so nothing is in the way of the right command"
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 

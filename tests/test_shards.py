@@ -12,6 +12,7 @@ from PIL import Image
 import sparring
 from made import GOOD, refused, saved
 from sparring.data import open_source
+from sparring.data.check import look_at_values
 from sparring.data.settings import DataSettings
 from sparring.data.shards import Index, indexed, members, read_shards
 from sparring.data.source import Finite, batches
@@ -216,3 +217,22 @@ def test_training_on_shards_ends_as_training_in_memory_does(tmp_path):
     assert torch.equal(a, b)
     with pytest.raises(InputError, match="fewer than one batch"):
         sparring.fit("gan", data=str(stored), steps=1, batch=64, width=4)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:37], lambda data: b"", lambda data: bytes(b ^ 255 if i % 97 == 0 and i > 200 else b
+                                                                                                for i, b in enumerate(data))])
+def test_a_damaged_index_is_made_anew(damage, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = pack(tmp_path / "x.tar", {f"{i}.png": GOOD for i in range(300)})
+    before = read_shards(path).fingerprint
+    kept, = (tmp_path / "cache").rglob("shards-*.npz")
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert read_shards(path).fingerprint == before
+
+
+def test_every_broken_image_of_a_shard_is_listed(tmp_path):
+    files = {f"{i:02}.png": saved(picture) for i, picture in enumerate(pictures(20, 12))}
+    files |= {"07.png": files["07.png"][:200], "13.png": files["13.png"][:200]}
+    sights = look_at_values(read_shards(pack(tmp_path / "x.tar", files)), lambda done, total: None)
+    assert [i for i, sight in enumerate(sights.seen) if isinstance(sight, str)] == [7, 13]
+    assert "image 13 of the data" in sights.seen[13]

@@ -1,6 +1,5 @@
 """A batch in parts, one after the other, where it does not fit into memory at once: the gradients add up to those of the whole."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
@@ -52,9 +51,6 @@ def indivisible(batch: int, parts: int, settings: object) -> str | None:
     pack = getattr(settings, "pack", 1)
     if batch % (parts * pack):
         return f"accumulate={parts} does not divide batch={batch} into equal parts" + (f" of whole packs of {pack}" if pack > 1 else "")
-    whole: Sequence[tuple[str, object]] = (("penalty", "consensus"), ("unroll", getattr(settings, "unroll", 0) or None),
-                                           ("penalty", "dragan"))
-    for name, value in whole:
-        if value is not None and getattr(settings, name, None) == value:
-            return f"{name}={value} goes by the whole batch, which accumulate={parts} never sees"
-    return None
+    penalty, ahead = getattr(settings, "penalty", ""), getattr(settings, "unroll", 0)
+    whole = f"penalty={penalty}" if penalty in ("consensus", "dragan") else f"unroll={ahead}" if ahead else ""
+    return f"{whole} goes by the whole batch, which accumulate={parts} never sees" if whole else None

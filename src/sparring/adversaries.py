@@ -10,7 +10,7 @@ from torch.optim import Adam
 from sparring import penalties
 from sparring.augment import Adaptive, diff
 from sparring.data.source import Batch
-from sparring.data.space import Images, Space, Vectors
+from sparring.data.space import Images, Space, traits_of
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.losses import Adversarial
@@ -249,7 +249,7 @@ class Adversaries:
 
 def examples_of(space: Space, device: torch.device) -> Tensor | None:
     """Rows of labels that indices stand for, where labels are not classes."""
-    traits = space.traits if isinstance(space, Vectors | Images) else None
+    traits = traits_of(space)
     return None if traits is None else traits.table().to(device)
 
 
@@ -263,7 +263,7 @@ def asked(labels: Tensor | None, device: torch.device, examples: Tensor | None) 
 
 def inputs_of(space: Space, classes: int) -> int:
     """How many numbers tell a network the labels: one a class, or one a trait; 0 when it is not told."""
-    traits = space.traits if isinstance(space, Vectors | Images) else None
+    traits = traits_of(space)
     return len(traits.names) if traits is not None and classes else classes
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sparring import checkpoint, steering
 from sparring.asking import index_of, whole_count, whole_seed
 from sparring.data.settings import check_memory
-from sparring.data.space import Images, Space, Traits, from_json, to_json
+from sparring.data.space import Images, Space, Traits, from_json, to_json, traits_of
 from sparring.data.traits import rows_for
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.game import Game
@@ -66,7 +66,7 @@ class Model:
     @property
     def traits(self) -> Traits | None:
         """What samples can be asked for where the data has several labels a sample, or measured ones; None where it has classes or none."""
-        return getattr(self.space, "traits", None) if self.game.classes else None
+        return traits_of(self.space) if self.game.classes else None
 
     def labels_for(self, n: int, labels: Any = None) -> Tensor:
         """Class indices int64[n]: the ones given, by index or name, repeated in order; all in turn when None.

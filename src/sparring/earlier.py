@@ -22,10 +22,9 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     if lacking:
         raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
                          f"or give another --out.")
-    for part, fields in (("settings", find(asked["recipe"]).settings.model_fields),):
-        then = old.get(part)                                    # a setting that did not exist yet had the value it now has by default
-        if isinstance(then, dict):
-            old = old | {part: {name: field.default for name, field in fields.items() if name in asked[part]} | then}
+    if isinstance(then := old.get("settings"), dict):           # a setting that did not exist yet had what is now its default
+        fields = find(asked["recipe"]).settings.model_fields
+        old = old | {"settings": {name: field.default for name, field in fields.items()} | then}
     now = asked | {"run_settings": old["run_settings"] | asked["run_settings"]}
     if now["device"] == "auto":
         now["device"] = old.get("device")                       # the choice was made when the run began

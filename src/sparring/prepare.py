@@ -32,7 +32,7 @@ from sparring.settings import RunSettings, Settings, make, split
 from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.trainer import Plan, Remake
 
-CHANGEABLE = ("workers", "on_nan", "stop_when", "accumulate")    # run settings that do not change what comes out, but for rounding
+CHANGEABLE = ("workers", "on_nan", "stop_when", "accumulate")    # run settings that may change in a run; only the last one changes its bits
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def indexed(files: list[Path], progress: Progress) -> tuple[Index, str | None]:
 def recalled(kept: Path, files: list[Path]) -> Index | None:
     """A kept index, when it is there and points into the files."""
     try:
-        with np.load(kept, allow_pickle=False) as found:
+        with kept.open("rb") as file, np.load(file, allow_pickle=False) as found:      # opened here: numpy leaves a damaged one open
             index = Index(*(found[name] for name in Index._fields))
         sizes = np.array([path.stat().st_size for path in files])
         fits = (index.shard >= 0).all() and (index.offset >= 0).all() and (index.length >= 0).all() and \

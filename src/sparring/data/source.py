@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from sparring.data.space import Curves, Space, TwoDomains
+from sparring.data.space import Space, TwoDomains, traits_of
 from sparring.errors import InputError
 from sparring.rng import generator
 
@@ -86,8 +86,8 @@ class Finite:
     def __init__(self, space: Space, values: Tensor | Rows, labels: Tensor | None = None, *,
                  held_out: "Finite | None" = None, notes: tuple[str, ...] = ()) -> None:
         assert tuple(values.shape[1:]) == space.shape, (values.shape, space)
-        traits = None if isinstance(space, Curves | TwoDomains) else space.traits
-        assert labels is None or (len(labels) == values.shape[0] and labels.dtype == (torch.int64 if traits is None else torch.float32))
+        dtype = torch.int64 if traits_of(space) is None else torch.float32
+        assert labels is None or (len(labels) == values.shape[0] and labels.dtype == dtype)
         self.space, self.labels = space, labels
         self.values: Tensor | Rows = values.contiguous() if isinstance(values, Tensor) else values
         self.held_out, self.notes = held_out, notes
@@ -99,7 +99,7 @@ class Finite:
     def fingerprint(self) -> str:
         """sha256 of every value and label."""
         digest = hashlib.sha256(repr((self.space, tuple(self.values.shape))).encode())
-        digest.update(b"" if (traits := getattr(self.space, "traits", None)) is None else repr(traits).encode())
+        digest.update(b"" if (traits := traits_of(self.space)) is None else repr(traits).encode())
         digest.update(self.values.numpy().data.cast("B") if isinstance(self.values, Tensor) else self.values.digest())
         if self.labels is not None:
             digest.update(self.labels.numpy().data.cast("B"))

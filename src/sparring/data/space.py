@@ -126,6 +126,13 @@ class TwoDomains:
 
 
 Space = Curves | Vectors | Images | TwoDomains
+
+
+def traits_of(space: Space) -> Traits | None:
+    """What the labels of such data mean, where they are not classes."""
+    return space.traits if isinstance(space, Vectors | Images) else None
+
+
 KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains]] = {
     "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains,
 }
@@ -165,7 +172,7 @@ def check(space: Space) -> None:
             check(a)
             check(b)
             possible = a.shape[1:] == b.shape[1:] and len(set(names)) == 2 and not a.labels and not b.labels
-    traits = space.traits if isinstance(space, Vectors | Images) else None
+    traits = traits_of(space)
     if traits is not None and not _sound(traits, len(space.labels)):
         raise InputError("the data's labels do not fit together: each needs a name, a shift, a scale other than zero, and a number in "
                          "every example.")

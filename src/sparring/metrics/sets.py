@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Arranged, Finite, Source
-from sparring.data.space import Curves, Images, Space, TwoDomains, Vectors, to_uint8
+from sparring.data.space import Curves, Images, Space, TwoDomains, Vectors, to_uint8, traits_of
 from sparring.errors import InputError
 from sparring.rng import generator
 
@@ -47,7 +47,7 @@ def in_units_of(space: Space, source: Source, n: int, seed: int, stream: str) ->
         raise InputError(f"the generated samples are {kind(source.space)}, and the real ones {kind(space)}. Give sets of the same kind and "
                          f"shape.")
     found = some(source, n, seed, stream)
-    same = source.space.labels == space.labels and getattr(source.space, "traits", None) == getattr(space, "traits", None)
+    same = source.space.labels == space.labels and traits_of(source.space) == traits_of(space)
     labels = found.labels if same else None
     if isinstance(space, Images) or source.space == space:
         return Finite(space, found.values, labels)
