@@ -15,6 +15,7 @@ from sparring.errors import InputError
 from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
 from sparring.prepare import Wish, prepare
 from sparring.recipes import RECIPES, images
+from sparring.recipes.gan import GanSettings
 from sparring.telling import facts
 
 CPU = torch.device("cpu")
@@ -78,11 +79,12 @@ def test_images_learns_which_class_is_where(residual):
 
 
 def test_choices_follow_the_data_and_have_reasons():
-    def chosen(n, side, classes=0, fast=False):
+    def chosen(n, side, classes=0, fast=False, **given):
         space = Images(3, side, side, tuple(map(str, range(classes))))
         labels = torch.arange(n) % classes if classes else None
-        found = images.choices(Finite(space, torch.zeros(1, dtype=torch.uint8).expand(n, 3, side, side), labels), fast)
-        assert all(reason for _, reason in found.values())
+        found = images.choices(Finite(space, torch.zeros(1, dtype=torch.uint8).expand(n, 3, side, side), labels),
+                               GanSettings(**given), fast)
+        assert all(reason for name, (_, reason) in found.items() if name not in given)
         return {name: value for name, (value, _) in found.items()}
 
     assert chosen(500, 16)["augment"] == "ada" and chosen(images.PLENTY, 4)["augment"] == "none"
@@ -91,6 +93,15 @@ def test_choices_follow_the_data_and_have_reasons():
     assert chosen(500, 16, 2)["conditional"] and not chosen(500, 16, 50)["conditional"]
     assert chosen(500, 16, fast=True)["residual"] and not chosen(500, 16)["residual"]
     assert "conditional" not in chosen(500, 16)
+    assert chosen(500, 16, batch=16)["penalty_weight"] > chosen(500, 16, batch=64)["penalty_weight"]
+
+
+@pytest.mark.parametrize("given", [{"penalty": "none"}, {"clip": 0.1}, {"penalty": "consensus"}, {"objective": "hinge"}, {"pack": 2},
+                                   {"objective": "wasserstein", "penalty": "gradient"}, {"batch": 8}, {"spectral": True}], ids=str)
+def test_choices_go_together_with_what_was_asked_for(given, tmp_path):
+    prepared = prepare(Wish("images", squares(), {"steps": 5, "threads": 1, "width": 8, "batch": 16} | given), tmp_path / "run")
+    prepared.folder.unlock()
+    assert prepared.config["settings"].items() >= given.items()
 
 
 def test_choices_are_told_and_kept_and_what_was_asked_for_is_neither(tmp_path):

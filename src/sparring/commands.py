@@ -184,7 +184,7 @@ def show(what: str, data: str | None) -> dict[str, Any]:
         recipe = RECIPES[what]
         data = data or recipe.reads.example
         source = recipe.reads.open(data, recipe.reads.settings())
-        chosen = {setting: value for setting, (value, _) in chosen_for(recipe, source, "cpu").items()}
+        chosen = {setting: value for setting, (value, _) in chosen_for(recipe, source, recipe.settings(), "cpu").items()}
         settings, space = make(recipe.settings, recipe.defaults(source.space) | chosen), source.space
         run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):

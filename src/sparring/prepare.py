@@ -70,13 +70,13 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
     """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
     recipe = find(wish.recipe)
     dealt = split(wish.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
-    make(recipe.settings, dealt["recipe"])                      # complain before reading a large data set
+    given = make(recipe.settings, dealt["recipe"])              # complain before reading a large data set
     data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])
     source = recipe.reads.open(wish.data, data_settings)
     if not isinstance(source.space, recipe.reads.kinds):
         raise InputError(f"{wish.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, such as "
                          f"--data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
-    chosen = {name: value for name, (value, _) in chosen_for(recipe, source, wish.device).items()}
+    chosen = {name: value for name, (value, _) in chosen_for(recipe, source, given, wish.device).items()}
     settings = make(recipe.settings, {**recipe.defaults(source.space), **chosen, **dealt["recipe"]})
     if getattr(settings, "conditional", False) and not source.space.labels:
         raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from subfolders, one a class, "
@@ -90,9 +90,15 @@ def resolve(wish: Wish) -> tuple[Recipe, Settings, DataSettings, RunSettings, So
     return recipe, settings, data_settings, run_settings.for_steps(settings.steps), source
 
 
-def chosen_for(recipe: Recipe, source: Source, device: str) -> dict[str, tuple[Any, str]]:
-    """What a recipe chooses for this data on this machine, by setting, with its reasons."""
-    return recipe.choices(source, choose_device(device) != "cpu") if recipe.choices is not None else {}
+def chosen_for(recipe: Recipe, source: Source, given: Settings, device: str) -> dict[str, tuple[Any, str]]:
+    """What a recipe chooses for this data on this machine, by setting, with its reasons; `given` are the settings asked for."""
+    return recipe.choices(source, given, choose_device(device) != "cpu") if recipe.choices is not None else {}
+
+
+def reasons_for(recipe: Recipe, source: Source, wish: Wish) -> dict[str, str]:
+    """Why the recipe chose what it did, by setting."""
+    given = make(recipe.settings, {name: value for name, value in wish.given.items() if name in recipe.settings.model_fields})
+    return {name: why for name, (_, why) in chosen_for(recipe, source, given, wish.device).items() if name not in wish.given}
 
 
 def scheduled(wish: Wish, folder: RunFolder, crew: Crew, fork: bool) -> tuple[Recipe, Settings, DataSettings, RunSettings, Source]:
@@ -140,7 +146,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
                 folder.write_config(old)
         device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
         run_settings, reasons = choose(run_settings, recipe, settings, source, device, wish, crew.size == 1)
-        reasons |= {name: why for name, (_, why) in chosen_for(recipe, source, wish.device).items() if name not in wish.given}
+        reasons |= reasons_for(recipe, source, wish)
         if old is None:
             reasons |= forecast(wish, recipe, settings, source, device, run_settings.precision)
         remake = remaker(recipe, settings, source.space, device, wish, run_settings)

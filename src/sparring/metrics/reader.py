@@ -50,11 +50,12 @@ def train_classifier(make: Callable[[], Net], source: Finite, rounds: int, seed:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = make()
+        net.to(memory_format=torch.channels_last)    # type: ignore[call-overload]    # in place
         player = Player(net, Adam(net.parameters(), lr, fused=True), learning_rate=linear_decay(lr, rounds, 0.7))
 
         def read(batch: Batch, step: int) -> Report:
             assert batch.labels is not None
-            return Report({"cross_entropy": cross_entropy(full(net(batch.x)), batch.labels)})
+            return Report({"cross_entropy": cross_entropy(full(net(in_last(batch.x))), batch.labels)})
 
         game = Game({"reader": player}, {"reader": Turn(player, in_bfloat16(read, CPU) if low else read)}, model=net,
                     prior=lambda n, rng: torch.zeros(n, 1), sample=lambda z, labels=None, live=False: z)
@@ -67,10 +68,15 @@ def train_classifier(make: Callable[[], Net], source: Finite, rounds: int, seed:
     return net.eval()
 
 
+def in_last(x: Tensor) -> Tensor:
+    """Images with their channels last in memory, where a processor pools twice as fast."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+
 @torch.no_grad()
 def classes_of(net: nn.Module, x: Tensor) -> Tensor:
     """The class of every image: float[B, C, H, W] -> int64[B]."""
-    return torch.cat([net(part).argmax(1) for part in x.split(1000)])
+    return torch.cat([net(in_last(part)).argmax(1) for part in x.split(1000)])
 
 
 def accuracy(net: nn.Module, source: Finite) -> float:

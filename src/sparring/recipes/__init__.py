@@ -32,7 +32,7 @@ class Recipe(NamedTuple):
     game: Callable[..., Game]                       # (settings, space, device, own networks) -> game
     networks: tuple[str, ...] = ()                  # names under which users may give their own
     reads: Reader = Reader()
-    choices: Callable[[Source, bool], dict[str, tuple[Any, str]]] | None = None     # by setting: a value that suits this very data, and why
+    choices: Callable[[Source, Settings, bool], dict[str, tuple[Any, str]]] | None = None   # by setting: what suits this very data, and why
 
 
 RECIPES: dict[str, Recipe] = {

@@ -8,40 +8,65 @@ from typing import Any
 
 from sparring.data.source import Arranged, Finite, Source
 from sparring.data.space import Images, Space
+from sparring.losses import OBJECTIVES
 
 SUMMARY = "pictures: chooses networks, batch, penalty and augmentation from the data and the machine, and says why"
 
 PLENTY = 30_000         # pictures from which on a discriminator hardly learns them by heart (Karras et al., 2020, figure 1)
 STIFF = 0.002           # of R1, times pixels over batch: ten times the rule of Karras et al. (2020), whose runs are far longer; not tuned
+EVERY = 8               # rounds between penalties
 FEW = 100               # pictures of a class, below which it is not worth a name of its own
 
 
 def defaults(space: Space) -> dict[str, Any]:
     """What suits all pictures."""
-    return {"latent": 64, "lr": 5e-4, "decay": 0.5, "penalty": "r1", "penalty_every": 8}
+    return {"latent": 64, "lr": 5e-4, "decay": 0.5}
 
 
-def choices(source: Source, fast: bool) -> dict[str, tuple[Any, str]]:
-    """By setting, a value and its reason; `fast`: there is a GPU."""
+def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
+    """By setting, a value and its reason, going together with the `given` settings of `gan`; `fast`: there is a GPU."""
     space = source.space
     assert isinstance(space, Images)
     pixels, count = space.height * space.width, len(source) if isinstance(source, Finite | Arranged) else None
-    classes = len(space.labels)
-    batch = 64 if pixels <= 48 * 48 or fast else 32
-    weight = STIFF * pixels / batch
-    width = 64 if fast else 32
-    few = count is not None and count < PLENTY
+    batch, why = (given.batch, "") if "batch" in given.model_fields_set else (
+        64 if pixels <= 48 * 48 or fast else 32, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor"))
     chosen: dict[str, tuple[Any, str]] = {
-        "batch": (batch, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor")),
-        "width": (width, "a GPU has room for it" if fast else "as wide as a processor trains in minutes"),
+        "batch": (batch, why),
+        "width": (64 if fast else 32, "a GPU has room for it" if fast else "as wide as a processor trains in minutes"),
         "residual": (fast, "a GPU affords about four times the time a round" if fast else
                      "a round of residual networks takes about four times as long"),
-        "penalty_weight": (round(weight, 4), f"grows with the pixels, {pixels:,}, and falls with the batch (after Karras et al., 2020)"),
-        "augment": ("ada" if few else "none", f"{count:,} pictures, fewer than {PLENTY:,}: a discriminator would learn them by heart"
-                    if few else f"{PLENTY:,} pictures or more"),
     }
-    if classes > 1 and count is not None:
-        each = count / classes
-        chosen["conditional"] = (each >= FEW, f"{classes} classes with {each:,.0f} pictures on average" +
-                                 ("" if each >= FEW else f", fewer than {FEW}"))
-    return chosen
+    return chosen | bounded(pixels, batch, given) | augmented(count, given) | by_class(len(space.labels), count, given)
+
+
+def bounded(pixels: int, batch: int, given: Any) -> dict[str, tuple[Any, str]]:
+    """How the discriminator's slope is bounded, unless it is otherwise."""
+    penalty = given.penalty if "penalty" in given.model_fields_set else "none" if given.clip else "r1"
+    weight = (round(STIFF * pixels / batch, 4), f"grows with the pixels, {pixels:,}, and falls with the batch (after Karras et al., 2020)")
+    lazy = (EVERY, f"in every {EVERY}th round, as much heavier, does as well and costs less (Karras et al., 2020)")
+    if penalty == "none":
+        return {}
+    chosen = {"penalty": (penalty, "R1 keeps the two networks near where they would rest (Mescheder et al., 2018)")}
+    return chosen | ({"penalty_weight": weight, "penalty_every": lazy} if penalty in ("r1", "r2", "r1+r2") else {})
+
+
+def augmented(count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
+    """Whether what the discriminator sees is changed: adaptively where the objective has the beliefs that this goes by."""
+    if count is None or count >= PLENTY:
+        return {"augment": ("none", f"{PLENTY:,} pictures or more")}
+    if given.pack > 1:
+        return {"augment": ("none", f"pack={given.pack} joins pictures along their colours, which augmentation would mix")}
+    adaptive = OBJECTIVES[given.objective].probability
+    why = f"{count:,} pictures, fewer than {PLENTY:,}: a discriminator would learn them by heart"
+    return {"augment": ("ada" if adaptive else "diff", why)}
+
+
+def by_class(classes: int, count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
+    """Whether the networks are told the class."""
+    if classes < 2 or count is None:
+        return {}
+    each = count / classes
+    if given.pack > 1:
+        return {"conditional": (False, f"pack={given.pack} joins samples of different classes")}
+    return {"conditional": (each >= FEW, f"{classes} classes with {each:,.0f} pictures on average" +
+                            ("" if each >= FEW else f", fewer than {FEW}"))}
