@@ -32,17 +32,22 @@ def _lines(path: str) -> list[str]:
 
 
 def record(name: str, protocol: str, targets: dict[str, str], cases: Iterable[tuple[str, Callable[[], dict[str, Any]]]]) -> None:
-    """Run the cases and write benchmarks/results/NAME.json after each."""
+    """Run the cases and write benchmarks/results/NAME.json after each; another process may be at other cases of the same file."""
     path = RESULTS / f"{name}.json"
-    before = json.loads(path.read_text())["cases"] if path.exists() and "--fresh" not in sys.argv else {}
+    if "--fresh" in sys.argv:
+        path.unlink(missing_ok=True)
     result = {"command": f"python benchmarks/{name}.py", "protocol": protocol, "targets": targets, "machine": machine(),
-              "date": datetime.now(UTC).date().isoformat(), "cases": before}
+              "date": datetime.now(UTC).date().isoformat()}
+
+    def known() -> dict[str, Any]:
+        return json.loads(path.read_text())["cases"] if path.exists() else {}
+
     for case, run in cases:
-        if case not in before:
-            before[case] = {k: round(v, 6) if isinstance(v, float) else v for k, v in run().items()}
+        if case not in known():
+            found = {k: round(v, 6) if isinstance(v, float) else v for k, v in run().items()}
             RESULTS.mkdir(exist_ok=True)
-            path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"{name} {case}: {before[case]}", flush=True)
+            path.write_text(json.dumps(result | {"cases": known() | {case: found}}, indent=1) + "\n")
+        print(f"{name} {case}: {known()[case]}", flush=True)
 
 
 def spread(values: list[float]) -> dict[str, float]:
