@@ -7,7 +7,7 @@ from typing import Any
 
 from sparring.checkup import Standard, checkup, standard
 from sparring.data.source import Source
-from sparring.doctor import Chart, Diagnosis, Treatment, chart, judge, moment, treatment
+from sparring.doctor import Chart, Diagnosis, Treatment, chart, hopeful, judge, moment, treatment
 from sparring.game import Game
 from sparring.run import RunFolder, append, read_lines
 
@@ -56,14 +56,17 @@ class Attending:
     def treatment(self, taken: Sequence[Mapping[str, Any]]) -> Treatment | None:
         """What to change now, in a run that asked for it; what cannot be changed while it runs is said once."""
         wanted = treatment(self.chart, taken)
-        if wanted is None or (not wanted.settings and wanted.finding in self.helpless):
+        if wanted is None or wanted.finding in self.helpless:
             return None
         self.helpless |= set() if wanted.settings else {wanted.finding}
         return wanted
 
-    def done(self, stop_when: str) -> bool:
-        """Whether the run has come to where it was asked to end."""
+    def done(self, stop_when: str, taken: Sequence[Mapping[str, Any]] | None = None) -> bool:
+        """Whether the run has come to where it was asked to end; one that the doctor acts on, with what it has `taken`, has failed only
+        when nothing is left to try."""
         verdict = self.diagnosis.verdict if self.diagnosis else "unclear"
+        if verdict == "failing" and taken is not None and hopeful(self.chart, taken, self.helpless):
+            return False
         return (stop_when, verdict) in (("failed", "failing"), ("converged", "converged"))
 
 

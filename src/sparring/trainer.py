@@ -138,7 +138,8 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
         rounds = on_device(stream, plan.device)
         while True:
             done = at.step >= plan.steps
-            asked = interrupt.asked or (doctor is not None and doctor.done(plan.stop_when))
+            taken = own_actions(at, plan) if plan.doctor == "act" and remake else None
+            asked = interrupt.asked or (doctor is not None and doctor.done(plan.stop_when, taken))
             if crew.size > 1:
                 asked = at.step % TOGETHER == 0 and crew.any(asked)
             shown = plan.show_every and (done or at.step % plan.show_every == 0)

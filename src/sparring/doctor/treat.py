@@ -1,6 +1,6 @@
 """Which of its actions the doctor takes itself in a run that asked for that, and which it can only tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +12,7 @@ from sparring.doctor.thresholds import CALIBRATED, Thresholds
 
 MOST = 3                # actions a run
 REST = 4                # check-ups before the first action, between two of them, and after the last: a fifth of a run each
+LATEST = 0.8            # of a run: an action after that would not have its time
 SHAPES = ("steps", "batch", "latent", "width", "depth", "pack", "conditional", "spectral")      # settled before the first round
 
 
@@ -42,7 +43,7 @@ def treatment(run: Chart, taken: Sequence[Mapping[str, Any]], limits: Thresholds
     changes nothing, since some healthy runs have one; and nothing is tried twice.  The settings of the chart are those of now.
     """
     fresh = tuple(moment for moment in run.moments if moment.step > (taken[-1]["at"] if taken else 0))
-    if len(taken) >= MOST or len(fresh) < REST or fresh[-1].step > 0.8 * run.steps:
+    if len(taken) >= MOST or len(fresh) < REST or fresh[-1].step > LATEST * run.steps:
         return None
     for finding in findings(replace(run, moments=fresh), limits):
         if finding.severity != "failure":
@@ -58,6 +59,15 @@ def treatment(run: Chart, taken: Sequence[Mapping[str, Any]], limits: Thresholds
         if told is not None:
             return told
     return None
+
+
+def hopeful(run: Chart, taken: Sequence[Mapping[str, Any]], helpless: Container[str] = (), limits: Thresholds = CALIBRATED) -> bool:
+    """Whether the doctor may yet mend a failing run: something is to be done for it, or what was done last has not had its time."""
+    since = taken[-1]["at"] if taken else 0
+    if sum(moment.step > since for moment in run.moments) < REST:
+        return bool(taken) or bool(run.moments and run.moments[-1].step <= LATEST * run.steps)
+    wanted = treatment(run, taken, limits)
+    return wanted is not None and bool(wanted.settings) and wanted.finding not in helpless
 
 
 def fixed(key: str, settings: Mapping[str, Any]) -> bool:
