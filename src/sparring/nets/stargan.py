@@ -24,20 +24,22 @@ class Block(nn.Module):
 class DomainGenerator(nn.Module):
     """G(x, c): float[B, C, H, W] and domains int64[B] to float[B, C, H, W] in [-1, 1] (Choi et al., 2018, table 4).
 
-    The domain goes in as maps that are one where it is and zero elsewhere, beside the colours.  Any H and W of at least 8.
+    The domain goes in as maps that are one where it is and zero elsewhere, beside the colours.  Any H and W of at least 8.  The image
+    is halved as often as `halvings` says, and reworked there.
     """
 
-    def __init__(self, channels: int, domains: int, width: int, blocks: int) -> None:
+    def __init__(self, channels: int, domains: int, width: int, blocks: int, halvings: int = 2) -> None:
         super().__init__()
         self.domains = domains
+        halved = [width * 2**i for i in range(halvings)]
         self.first = nn.Sequential(nn.Conv2d(channels + domains, width, 7, 1, 3, bias=False), nn.InstanceNorm2d(width, affine=True),
                                    nn.ReLU())
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(maps, 2 * maps, 4, 2, 1, bias=False), nn.InstanceNorm2d(2 * maps, affine=True), nn.ReLU())
-            for maps in (width, 2 * width))
-        self.blocks = nn.Sequential(*(Block(4 * width) for _ in range(blocks)))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * maps, maps, 4, 2, 1, bias=False) for maps in (2 * width, width))
-        self.norms = nn.ModuleList(nn.InstanceNorm2d(maps, affine=True) for maps in (2 * width, width))
+            for maps in halved)
+        self.blocks = nn.Sequential(*(Block(width * 2**halvings) for _ in range(blocks)))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * maps, maps, 4, 2, 1, bias=False) for maps in reversed(halved))
+        self.norms = nn.ModuleList(nn.InstanceNorm2d(maps, affine=True) for maps in reversed(halved))
         self.last = nn.Conv2d(width, channels, 7, 1, 3, bias=False)
 
     def forward(self, x: Tensor, domain: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ FEW = 100               # pictures of a class, below which it is not worth a nam
 
 def defaults(space: Space) -> dict[str, Any]:
     """What suits all pictures."""
-    return {"latent": 64, "lr": 5e-4, "decay": 0.5}
+    return {"latent": 64, "lr": 1e-3, "decay": 0.5}
 
 
 def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:

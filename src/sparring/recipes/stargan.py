@@ -23,6 +23,8 @@ from sparring.settings import Settings
 
 SUMMARY = "translates images between many domains with one generator: WGAN-GP, domain classification, cycle (Choi et al., 2018)"
 
+SMALL = 48              # pixels a side, below which a quarter of the resolution does not hold what is where
+
 
 class StarganSettings(Settings):
     """The settings of `stargan`."""
@@ -31,6 +33,8 @@ class StarganSettings(Settings):
     discriminator_steps: int = Field(5, ge=1, le=1000, description="discriminator steps a round; 5 in the paper")
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator; 6 in the paper")
+    halvings: int = Field(2, ge=1, le=2, description="times that the generator halves an image before it is reworked; 2 in the paper, and "
+                          "by default 1 for images below 48 pixels, which would lose too much")
     penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty, lambda_gp")
     classification: float = Field(1.0, ge=0, le=1e6, description="weight of the domain classification, lambda_cls")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the reconstruction, lambda_rec")
@@ -41,7 +45,8 @@ class StarganSettings(Settings):
 
 
 def defaults(space: Space) -> dict[str, Any]:
-    return {}
+    """What suits this kind of data, where it differs from the settings' own defaults."""
+    return {"halvings": 1} if isinstance(space, Images) and min(space.height, space.width) < SMALL else {}
 
 
 def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
@@ -56,7 +61,7 @@ def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[st
     if min(space.height, space.width) < SMALLEST:
         raise InputError(f"stargan needs images of at least {SMALLEST}x{SMALLEST}, and these are {space.height}x{space.width}, smaller "
                          f"than the receptive field. Give a larger size.")
-    G = DomainGenerator(space.channels, domains, c.width, c.blocks).to(device)
+    G = DomainGenerator(space.channels, domains, c.width, c.blocks, c.halvings).to(device)
     D = DomainDiscriminator(space.channels, domains, space.height, space.width, c.width).to(device)
 
     def player(net: nn.Module, ema: float = 0.0) -> Player:
