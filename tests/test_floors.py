@@ -20,7 +20,7 @@ FLOORS = [
     {"prepare"},
     {"api", "telling"},
     {"evaluation"},
-    {"experiments", "bench", "nearby", "inverting"},
+    {"experiments", "bench", "nearby", "inverting", "gauging"},
     {"commands", "demo", "laboratory", "receipts", "inspecting", "translating", "consulting", "exploring", "answering"},
     {"gallery"},
     {"cli"},

@@ -188,6 +188,8 @@ def explore(
 @commands.command()
 def doctor(
     run: Annotated[Path, typer.Argument(help="A run folder; the run may be going on.")],
+    gap: Annotated[bool, typer.Option("--gap", help="Also search for what each player could still gain alone, the perturbed duality "
+                                                    "gap: 600 steps.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say whether a run is healthy, what is wrong with it, and which settings to try.  Exit code 0 whatever it finds."""
@@ -195,7 +197,7 @@ def doctor(
     def action() -> dict[str, Any]:
         from sparring.consulting import doctor as command
 
-        return command(run)
+        return command(run, gap)
 
     finish(action, as_json, "doctor")
 

@@ -1,16 +1,21 @@
 """What the commands `doctor`, `report` and `compare` do: they read run folders, and nothing else."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 from sparring import nearby
 from sparring.checkpoint import action
-from sparring.doctor import Chart, Diagnosis, chart, judge, timeline
-from sparring.doctor.judge import ratio
+from sparring.doctor import Chart, Diagnosis, chart, judge, timeline, weighed
+from sparring.doctor.judge import ratio, tells
+from sparring.doctor.thresholds import CALIBRATED
 from sparring.doctor.treat import words
 from sparring.errors import InputError
+from sparring.gauging import gap_of
+from sparring.metrics.dual_gap import Gap
 from sparring.pictures.losses import loss_curves, score_curves
 from sparring.pictures.strips import chosen
+from sparring.progress import Line
 from sparring.report import Section, write_page
 from sparring.run import ANEW, RunFolder, read_lines
 from sparring.untrusted import JSON_BYTES, Strange, parse, read_file
@@ -55,19 +60,34 @@ def read_actions(folder: RunFolder) -> list[dict[str, Any]]:
     return found
 
 
-def doctor(path: Path) -> dict[str, Any]:
-    """The verdict on a run, in the form of the command's JSON."""
+def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
+    """The verdict on a run, in the form of the command's JSON; with its perturbed duality `gap`, if that is asked for."""
     _, config, run = opened(path)
-    found = judge(run)
+    found, gauged = judge(run), gauge(path) if gap else None
+    if gauged is not None:
+        found = weighed(found, gauged.gap)
     acted = [f"acted at round {one['at']:,} on {one['why'].replace('_', ' ')}: {words(one['settings'])}"
              for one in config.get("actions", ())]
     lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds", *acted]
+    if gauged is not None:
+        lines += [f"duality gap {gauged.gap:.3f} nats: the best discriminator found would have {gauged.highest:.3f}, the best generator "
+                  f"{gauged.lowest:.3f}, and {-2 * math.log(2):.3f} is where neither gains"]
     for finding in found.findings:
         first, last = finding.steps
         lines += ["", f"{finding.severity}: {finding.title()}, rounds {first:,} to {last:,}",
                   "  " + ", ".join(f"{name} {value:g}" for name, value in finding.evidence.items()), f"  {finding.explanation}"]
         lines += [f"  try: {action}" for action in finding.actions]
-    return {**found.plain(), "text": "\n".join(lines)}
+    more = {} if gauged is None else {"duality_gap": {"value": gauged.gap, "highest": gauged.highest, "lowest": gauged.lowest}}
+    return {**found.plain(), **more, "text": "\n".join(lines)}
+
+
+def gauge(path: Path) -> Gap:
+    """The perturbed duality gap, with a line that says how far its searches are."""
+    line = Line("duality gap")
+    try:
+        return gap_of(path, watch=lambda done, total: line.update(done, total, {}))
+    finally:
+        line.leave()
 
 
 # ------------------------------------------------------------------------------------------------------ one run
@@ -108,8 +128,12 @@ def what_next(run: Chart, found: Diagnosis) -> str:
     if found.verdict == "unclear":
         return "Let it train on, and ask again." if found.step < run.steps else "More rounds, or more check-ups, would tell."
     away = ratio(run.moments[-1]) if run.moments else None
+    loss = tells(run, run.moments[-1], CALIBRATED) if run.moments else None
     if found.verdict == "healthy" and away is not None and away > 1.5:
         return f"The samples are {away:.1f} times as far from the data as other real samples are, so more rounds may bring more."
+    if found.verdict == "healthy" and loss is not None:
+        return (f"The discriminator still tells samples from data (its loss is {loss:.3g}, and {run.blind:.3g} where it cannot), so more "
+                "rounds may bring more.")
     return "As far as some hundred samples can show, there is nothing to change."
 
 

@@ -5,7 +5,8 @@ Pure functions of rows: it imports no recipe and no trainer, and asks nothing of
 
 from sparring.doctor.chart import Chart, chart, moment
 from sparring.doctor.finding import Diagnosis, Finding
-from sparring.doctor.judge import diagnose, judge, timeline
+from sparring.doctor.judge import diagnose, judge, timeline, weighed
 from sparring.doctor.treat import Treatment, hopeful, treatment
 
-__all__ = ["Chart", "Diagnosis", "Finding", "Treatment", "chart", "diagnose", "hopeful", "judge", "moment", "timeline", "treatment"]
+__all__ = ["Chart", "Diagnosis", "Finding", "Treatment", "chart", "diagnose", "hopeful", "judge", "moment", "timeline", "treatment",
+           "weighed"]

@@ -45,4 +45,5 @@ class Diagnosis:
 
     def line(self) -> str:
         """One line of health."""
-        return f"health: {self.verdict}" + (f" ({', '.join(f.title() for f in self.findings[:2])})" if self.findings else "")
+        names = ", ".join(finding.title() for finding in self.findings[:2] if finding.name != self.verdict)
+        return f"health: {self.verdict}" + (f" ({names})" if names else "")

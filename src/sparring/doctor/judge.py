@@ -94,7 +94,8 @@ def unclear(run: Chart, limits: Thresholds) -> str:
 
 
 def settled(run: Chart, limits: Thresholds) -> Finding | None:
-    """Converged: over the last third of the check-ups the samples are as near as chance lets them be, and come no nearer."""
+    """Converged: over the last third of the check-ups the samples are as near as chance lets them be, and come no nearer, and the
+    discriminator cannot tell them from the data."""
     recent = run.moments[-max(limits.streak + 1, len(run.moments) // 3):]
     near = [ratio(moment) for moment in recent]
     if len(recent) <= limits.streak or any(one is None or one > limits.close for one in near):
@@ -102,12 +103,32 @@ def settled(run: Chart, limits: Thresholds) -> Finding | None:
     distances = [moment.health["distance"] for moment in recent]
     if max(distances) - min(distances) > limits.flat or any((m.of("missing") or 0.0) > limits.missing / 2 for m in recent):
         return None
+    if tells(run, recent[-1], limits) is not None:
+        return None
     evidence = {"distance": distances[-1], "chance": recent[-1].health["floor"], "change": max(distances) - min(distances)}
     if (support := recent[-1].of("support")) is not None and support > 1 / limits.support:     # spread out where the data are narrow
         return None
     return Finding("converged", "note", (recent[0].step, recent[-1].step), rounded(evidence),
                    "Samples are about as near to the data as two sets of real samples are to each other, and have not come nearer for a "
                    "while. More rounds will change little that this can see.")
+
+
+def tells(run: Chart, now: Moment, limits: Thresholds) -> float | None:
+    """The loss of a discriminator that still tells samples from data; None for one that does not, or says nothing of the kind.
+
+    log 4 less the loss is at most 2 JSD(data, samples) on data that it has not learned by heart (Goodfellow et al., 2014, theorem 1),
+    and at most what it could still lose to a better generator: a bound on the duality gap that costs nothing.
+    """
+    loss = now.loss("discriminator")
+    return loss if loss is not None and run.blind is not None and loss < (1 - limits.blind) * run.blind else None
+
+
+def weighed(found: Diagnosis, gap: float, limits: Thresholds = CALIBRATED) -> Diagnosis:
+    """The diagnosis beside a perturbed duality gap in nats, which only a game at rest has near zero (Sidheekh et al., 2021)."""
+    if found.verdict != "converged" or gap <= limits.rest:
+        return found
+    why = f"though samples are as near to the data as can be seen, one of the players could still gain: the duality gap is {gap:.2f} nats"
+    return replace(found, verdict="healthy", findings=tuple(f for f in found.findings if f.name != "converged"), why=why)
 
 
 def ratio(moment: Moment) -> float | None:

@@ -10,6 +10,7 @@ class Thresholds:
     # how far samples are from the data
     far: float = 0.25               # calibrated: `distance` above this (and above three floors) is a generator that has not learned
     close: float = 2.0              # floors within which samples count as arrived; chance alone gives about one
+    rest: float = 0.25              # perturbed duality gap in nats of a game that counts as at rest: a fifth of log 4
     flat: float = 0.1               # change of the distance, in deviations, that counts as none
 
     # the balance of the game (Goodfellow et al., 2014, section 4.1: D = 1/2 and a loss of log 4 where D cannot tell)
