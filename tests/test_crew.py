@@ -122,6 +122,17 @@ def test_another_number_of_processes_goes_on_and_is_told(run, tmp_path):
         assert max((one[k] - two[k]).abs().max().item() for k in one) < 1e-3
 
 
+def test_the_doctor_acts_on_all_alike(tmp_path):
+    """The first process examines and decides, and every process changes the same: they compare their weights before each checkpoint."""
+    words = ["train", "gan", "--data", "gaussian", "--steps", "60", "lr=1e-6", "batch=16", "width=8", "threads=1", "compile=off",
+             "log_every=1", "check_every=3", "save_every=20", "show_every=100", "score_every=100", "doctor=act"]
+    for name, count in (("one", 1), ("two", 2)):
+        done = company.together(count, company.sparring, tmp_path, *words, "--out", tmp_path / name)
+        assert [ended.code for ended in done] == [0] * count, done
+    one, two = (json.loads((tmp_path / name / "actions.json").read_text()) for name in ("one", "two"))
+    assert two and two[0] == one[0] == {"at": 12, "why": "learning_too_slowly", "settings": {"lr": 0.002}}
+
+
 def test_every_sample_is_seen_once_whoever_joins():
     """An epoch of which three parts are taken by one, by two and by four processes."""
     source, seen = small_table(64), []
