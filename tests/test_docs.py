@@ -41,3 +41,8 @@ def test_settings_named_in_the_readme_exist():
 
 def test_contributing_is_short():
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 60
+
+
+def test_nothing_is_left_to_fill_in():
+    for path in PAGES:
+        assert not re.search(r"^(TABLE|TODO|TBD|FIXME|XXX)\b", path.read_text(), re.MULTILINE), path
