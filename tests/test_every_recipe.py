@@ -104,7 +104,7 @@ def variants(recipe):
               {"objective": "relativistic", "penalty": "gradient"}, {"objective": "wasserstein", "clip": 0.05},
               {"spectral": True, "noise": 0.3}, {"unroll": 2}, {"penalty": "consensus"}, {"decay": 0.5},
               {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}, {"pool": 3, "batch": 2}, {"adversarial": 0.0},
-              {"direction": "BtoA"}, {"residual": True}]
+              {"direction": "BtoA"}, {"residual": True}, {"doubled": True}]
     if recipe == "images":                                      # the game of `gan`
         return [{}, {"residual": True}]
     return [more for more in wanted if more.keys() <= RECIPES[recipe].settings.model_fields.keys() and possible(recipe, more)]

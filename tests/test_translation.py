@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torch import nn
 
 import sparring
 from conftest import small_pairs
@@ -19,6 +20,7 @@ from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
 from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
+from sparring.nets.resnet import Doubled
 from sparring.nets.unet import UNet
 from sparring.pool import Pool
 from sparring.recipes import RECIPES
@@ -69,6 +71,19 @@ def test_the_papers_u_net_has_its_number_of_weights():
     """54.4 million for 256 pixels and width 64, as the authors' network."""
     with torch.device("meta"):
         assert sum(p.numel() for p in UNet(3, 3, 256, 256, 64).parameters()) == pytest.approx(54.4e6, rel=0.002)
+
+
+def test_doubling_leaves_no_checkerboard():
+    """The same weights everywhere on the same colour everywhere: every pixel is alike, which a transposed convolution does not give."""
+    flat = torch.ones(1, 2, 5, 7)
+    doubled, transposed = Doubled(2, 3), nn.ConvTranspose2d(2, 3, 3, 2, 1, bias=False)
+    for net in (doubled, transposed):
+        for p in net.parameters():
+            nn.init.ones_(p)
+    with torch.no_grad():
+        size = torch.Size([9, 14])
+        assert doubled(flat, size).shape[2:] == size and doubled(flat, size).unique().numel() == 1
+        assert transposed(flat, output_size=torch.Size([10, 14])).unique().numel() > 1
 
 
 def test_noise_is_drawn_only_when_asked_for():

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from sparring.nets.patch import start_small
 
@@ -20,13 +21,26 @@ class Block(nn.Module):
         return x + self.body(x)
 
 
+class Doubled(nn.Module):
+    """Twice as large by nearest neighbours, then a 3x3 convolution: no pixel is reached by more weights than another, so that there is
+    no checkerboard (Odena et al., 2016).  Called as nn.ConvTranspose2d is."""
+
+    def __init__(self, maps: int, out: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(maps, out, 3, 1, 1, bias=False, padding_mode="reflect")
+
+    def forward(self, x: Tensor, output_size: torch.Size) -> Tensor:
+        return self.convolution(interpolate(x, output_size))
+
+
 class ResNetTranslator(nn.Module):
     """float[B, channels, H, W] to float[B, out, H, W] in [-1, 1], for any H and W of at least 8 (Zhu et al., 2017, section 7.2).
 
-    c7s1-64, d128, d256, R256 as often as `blocks` says, u128, u64, c7s1-3 are the paper's, with width 64.
+    c7s1-64, d128, d256, R256 as often as `blocks` says, u128, u64, c7s1-3 are the paper's, with width 64.  `doubled`: u is
+    not a transposed convolution, but one after doubling.
     """
 
-    def __init__(self, channels: int, out: int, width: int, blocks: int) -> None:
+    def __init__(self, channels: int, out: int, width: int, blocks: int, doubled: bool = False) -> None:
         super().__init__()
 
         def halve(maps: int) -> nn.Module:
@@ -35,7 +49,8 @@ class ResNetTranslator(nn.Module):
         self.first = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(channels, width, 7, bias=False), nn.InstanceNorm2d(width), nn.ReLU())
         self.down = nn.ModuleList([halve(width), halve(2 * width)])
         self.blocks = nn.Sequential(*(Block(4 * width) for _ in range(blocks)))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * maps, maps, 3, 2, 1, bias=False) for maps in (2 * width, width))
+        self.up = nn.ModuleList(Doubled(2 * maps, maps) if doubled else nn.ConvTranspose2d(2 * maps, maps, 3, 2, 1, bias=False)
+                                for maps in (2 * width, width))
         self.norms = nn.ModuleList(nn.InstanceNorm2d(maps) for maps in (2 * width, width))
         self.last = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(width, out, 7))
         start_small(self)

@@ -31,6 +31,8 @@ class CycleganSettings(Settings):
     batch: int = Field(1, ge=1, le=4096, description="images of each domain in a batch; 1 in the paper")
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of a generator; in the paper 6 for 128 pixels, 9 for 256")
+    doubled: bool = Field(False, description="enlarge by doubling and convolving, not by the paper's transposed convolutions, which leave "
+                          "a checkerboard in short runs")
     field: Literal[1, 16, 34, 70, 142, 286] = Field(70, description="pixels a side of the patches that are judged; by default about "
                                                                     "a quarter of an image's side")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the cycle consistency loss")
@@ -68,7 +70,7 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
         raise InputError(f"identity={c.identity} asks that an image of one domain stays what it is in the other, and theirs have "
                          f"{space.a.channels} and {space.b.channels} channels. Give identity=0.")
     a, b = space.a.channels, space.b.channels
-    both = Both(ResNetTranslator(b, a, c.width, c.blocks), ResNetTranslator(a, b, c.width, c.blocks)).to(device)
+    both = Both(*(ResNetTranslator(*ways, c.width, c.blocks, c.doubled) for ways in ((b, a), (a, b)))).to(device)
     judges = Both(PatchDiscriminator(a, c.width, c.field), PatchDiscriminator(b, c.width, c.field)).to(device)
     F, G, D_A, D_B = both.a, both.b, judges.a, judges.b
 
