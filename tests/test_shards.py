@@ -1,5 +1,6 @@
 """Shards: exact random access, the same shuffle as in memory, damage named, memory flat."""
 
+import gzip
 import io
 import os
 import tarfile
@@ -145,8 +146,9 @@ def damaged(folder, change):
     (lambda data: data.__setitem__(slice(124, 136), b"not a number"), "is no tar, or damaged"),
     (lambda data: data.__setitem__(slice(0, len(data)), os.urandom(len(data))), "is no tar, or damaged|does not add up|cut short"),
     (lambda data: data.clear(), "is no tar: it holds 0 bytes"),
+    (lambda data: data.__setitem__(slice(0, len(data)), gzip.compress(bytes(data))), "is compressed"),
     (lambda data: data.__setitem__(slice(512, 600), b"\0" * 88), "not one of PNG.*Pack that shard again"),
-], ids=["cut at a file", "cut", "changed", "size", "noise", "empty", "no image"])
+], ids=["cut at a file", "cut", "changed", "size", "noise", "empty", "compressed", "no image"])
 def test_damage_is_named(tmp_path, change, message):
     folder = packed(tmp_path / "shards", pictures(10))
     damaged(folder, change)

@@ -30,6 +30,7 @@ ENDS = 1 << 16                          # bytes at both ends of a shard that its
 HANDLES = 256                           # shards that stay open; what lies in further ones is opened to be read
 SAME = 3                                # of what identifies a file: not when it was last linked or renamed, as backups do in mid-run
 CHANGED = "Put back what it was and run the same command again, or start afresh with --out NEWDIR."
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")   # gzip, bzip2, xz, zstd
 LONG_NAME, EXTENDED = b"L", b"x"      # kinds of tar entries: a name for the next one, and more about it
 Progress = Callable[[int, int], None]
 
@@ -216,6 +217,10 @@ def parted(name: str) -> tuple[str, str]:
 def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
     """The regular files of a tar (POSIX.1-1988 and 2001, GNU long names), and how to get at their bytes."""
     size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(6).startswith(PACKED):
+            raise InputError(f"{shown(path)} is compressed, and shards are read in place. Unpack it with `gzip -d`, or whatever packed it, "
+                             "and give the plain .tar.")
     if size < 1024:
         raise InputError(f"{shown(path)} is no tar: it holds {size} bytes. Pack it again, or leave it out.")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
