@@ -56,7 +56,9 @@ def case(name: str, seed: int) -> dict[str, Any]:
     if not (folder / "model").exists():
         source = zebras() if name.startswith("zebras") else data
         wish = Wish("images", source, given | {"threads": 1}, seed, command="python benchmarks/images.py", minutes=minutes)
-        run(prepare(wish, folder), Line(f"{name} {seed}"))
+        _, outcome = run(prepare(wish, folder), Line(f"{name} {seed}"))
+        if not (folder / "model").exists():
+            raise SystemExit(f"{name} {seed} stopped after {outcome.step:,} rounds; the same command goes on.")
     config = read_json(folder / "config.json")
     asked = [*FIGURES, *(["cas"] if name in ("mnist", "fashion") else [])]
     found = evaluate(load(folder), real=None if name.startswith("zebras") else data, metrics=asked, n=10_000)["metrics"]
