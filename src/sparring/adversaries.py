@@ -268,14 +268,20 @@ def inputs_of(space: Space, classes: int) -> int:
 
 
 def networks(space: Space, latent: int, width: int, depth: int, slope: float, classes: int, pack: int = 1, *,
-             residual: bool = False) -> dict[str, nn.Module]:
+             residual: bool = False, deep: bool = False) -> dict[str, nn.Module]:
     """A generator and a discriminator that fit the data's shape; a discriminator of packs sees them joined."""
     classes = inputs_of(space, classes)
+    if deep and (residual or not isinstance(space, Images)):
+        raise InputError(f"deep=true is for the convolutional discriminator of images, and "
+                         f"{'residual networks are deep as they are' if residual else 'this data is not images'}. Give deep=false.")
     if isinstance(space, Images):
         channels, height, wide = space.shape
-        makes, judges = (ResidualGenerator, ResidualDiscriminator) if residual else (ConvGenerator, ConvDiscriminator)
-        return {"generator": makes(latent, space.shape, width, classes),
-                "discriminator": judges((channels * pack, height, wide), width, classes)}
+        seen = (channels * pack, height, wide)
+        if residual:
+            return {"generator": ResidualGenerator(latent, space.shape, width, classes),
+                    "discriminator": ResidualDiscriminator(seen, width, classes)}
+        return {"generator": ConvGenerator(latent, space.shape, width, classes),
+                "discriminator": ConvDiscriminator(seen, width, classes, deep)}
     if residual:
         raise InputError("residual=true is for images, and this data is not images. Give residual=false.")
     size, = space.shape

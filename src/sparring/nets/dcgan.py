@@ -56,10 +56,11 @@ class ConvGenerator(nn.Module):
 class ConvDiscriminator(nn.Module):
     """image: float[B, C, H, W] (and int64[B] class indices) to logits float[B].
 
-    Classes enter by projection, psi(phi(x)) + <e_y, phi(x)> (Miyato and Koyama, 2018, eq. 4).
+    Classes enter by projection, psi(phi(x)) + <e_y, phi(x)> (Miyato and Koyama, 2018, eq. 4).  `deep`: every strided convolution is
+    followed by a 3x3 one, without which one layer alone sees the details.
     """
 
-    def __init__(self, shape: tuple[int, int, int], width: int, classes: int = 0) -> None:
+    def __init__(self, shape: tuple[int, int, int], width: int, classes: int = 0, deep: bool = False) -> None:
         super().__init__()
         channels, height, wide = shape
         n = halvings(height, wide)
@@ -67,6 +68,7 @@ class ConvDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise(maps):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+            layers += [nn.Conv2d(after, after, 3, 1, 1), nn.LeakyReLU(0.2)] if deep else []
         self.features = nn.Sequential(*layers, nn.Flatten())
         size = maps[-1] * (height // 2**n) * (wide // 2**n)
         self.score = nn.Linear(size, 1)

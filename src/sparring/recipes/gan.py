@@ -45,6 +45,7 @@ class GanSettings(Settings):
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
     residual: bool = Field(False, description="residual networks instead of DCGAN's, a round of which takes about four times as long; for "
                            "images")
+    deep: bool = Field(False, description="a second convolution at every resolution of DCGAN's discriminator; for images")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
     lr_ratio: float = Field(1.0, gt=0, le=1000, description="the discriminator's learning rate over the generator's, which is lr")
     beta1: float = Field(0.0, ge=0, lt=1, description="Adam's decay of the mean of gradients")
@@ -89,7 +90,7 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
                   augmentation(c.augment, space, c.steps * c.batch * c.discriminator_steps, c.pack,
                                believes=OBJECTIVES[c.objective].probability))
     refuse_nonsense(c.objective, c.penalty, c.penalty_weight, rules, c.batch, classes, c.spectral)
-    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, c.pack, residual=c.residual), **(own or {})}
+    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, c.pack, residual=c.residual, deep=c.deep), **(own or {})}
     if rules.penalty:
         refuse_batch_norm(nets["discriminator"], f"penalty={c.penalty}")
     if c.spectral:

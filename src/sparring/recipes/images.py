@@ -36,6 +36,8 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
         "residual": (fast, "a GPU affords about four times the time a round" if fast else
                      "a round of residual networks takes about four times as long"),
     }
+    if not (given.residual if "residual" in given.model_fields_set else fast):
+        chosen["deep"] = (True, "details are judged by more than one layer; a round takes about half as long again")
     return chosen | bounded(pixels, batch, given) | augmented(count, given) | by_class(len(space.labels), count, given)
 
 
