@@ -106,7 +106,7 @@ def variants(recipe):
               {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}, {"pool": 3, "batch": 2}, {"adversarial": 0.0},
               {"direction": "BtoA"}, {"residual": True}, {"doubled": True}]
     if recipe == "images":                                      # the game of `gan`
-        return [{}, {"residual": True}]
+        return [{}, {"residual": True}, {"deep": True}]
     return [more for more in wanted if more.keys() <= RECIPES[recipe].settings.model_fields.keys() and possible(recipe, more)]
 
 

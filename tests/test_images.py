@@ -12,6 +12,7 @@ from sparring import planning
 from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.errors import InputError
+from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
 from sparring.prepare import Wish, prepare
 from sparring.recipes import RECIPES, images
@@ -66,6 +67,16 @@ def test_modulation_is_batch_normalization_with_gain_and_bias_from_the_latents()
 def test_residual_networks_are_for_images(tmp_path):
     with pytest.raises(InputError, match="residual=true is for images"):
         prepare(Wish("gan", "ring", {"residual": True, "steps": 5}), tmp_path / "run")
+
+
+def test_a_deep_discriminator_has_two_convolutions_at_every_resolution(tmp_path):
+    shallow, deep = (ConvDiscriminator((3, 32, 48), 4, 5, deep=deep) for deep in (False, True))
+    count = [sum(isinstance(m, torch.nn.Conv2d) for m in net.modules()) for net in (shallow, deep)]
+    assert count == [3, 6]
+    assert deep(torch.randn(2, 3, 32, 48), torch.tensor([0, 4])).shape == (2,)
+    for data, residual in (("ring", False), ("digits", True)):
+        with pytest.raises(InputError, match="deep=true is for"):
+            prepare(Wish("gan", data, {"deep": True, "steps": 5, "residual": residual}), tmp_path / "run")
 
 
 # ---------------------------------------------------------------------------------------------- the recipe's choices
