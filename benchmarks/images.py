@@ -28,8 +28,8 @@ FIGURES = ("kid", "precision", "recall", "density", "coverage", "memorization")
 
 SETS: dict[str, tuple[str, float, dict[str, Any]]] = {      # data, minutes of one core, settings of the recipe `images`
     "mnist": (str(DATA / "mnist"), 12, {}),
-    "fashion": (str(DATA / "fashion-mnist"), 12, {}),
-    "fashion plain": (str(DATA / "fashion-mnist"), 12, PLAIN),
+    "fashion": (str(DATA / "fashion-mnist"), 25, {}),
+    "fashion plain": (str(DATA / "fashion-mnist"), 25, PLAIN),
     "emoji": (EMOJI, 60, {"size": 64}),
     "emoji unaugmented": (EMOJI, 60, {"size": 64, "augment": "none"}),
     "zebras": (PHOTOS, 60, {"size": 64}),
