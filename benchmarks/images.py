@@ -65,6 +65,7 @@ def case(name: str, seed: int) -> dict[str, Any]:
     return {"rounds": config["settings"]["steps"], "minutes": minutes, "settings": {k: config["settings"][k] for k in config["reasons"]
                                                                                     if k in config["settings"]},
             **{metric: {k: v for k, v in figure.items() if k != "protocol"} for metric, figure in found.items()},
+            **({"cas of real samples": found["cas"]["protocol"]["trained_on_real"]} if "cas" in found else {}),
             "protocol": next(iter(found.values()))["protocol"]}
 
 
