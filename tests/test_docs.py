@@ -44,5 +44,6 @@ def test_contributing_is_short():
 
 
 def test_nothing_is_left_to_fill_in():
+    """A line of capitals alone holds a place for something."""
     for path in PAGES:
-        assert not re.search(r"^(TABLE|TODO|TBD|FIXME|XXX)\b", path.read_text(), re.MULTILINE), path
+        assert not re.search(r"^[A-Z]{3,}$", path.read_text(), re.MULTILINE), path
