@@ -25,6 +25,8 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "shapes-pix2pix": ("pix2pix", "shapes", {"steps": 2500, "width": 16}),
     "shapes-cyclegan": ("cyclegan", "shapes", {"steps": 3000, "width": 16, "blocks": 3}),
     "tints-stargan": ("stargan", "tints", {"steps": 2000, "size": 16, "width": 16, "blocks": 2, "batch": 8, "lr": 5e-4}),
+    "tints-stargan-halved-twice": ("stargan", "tints", {"steps": 2000, "size": 16, "width": 16, "blocks": 2, "batch": 8, "lr": 5e-4,
+                                                        "halvings": 2}),
     "facades64-pix2pix": ("pix2pix", FACADES, {"steps": 2000, "size": 64, "direction": "BtoA"}),
     "facades64-l1": ("pix2pix", FACADES, {"steps": 2000, "size": 64, "direction": "BtoA", "adversarial": 0}),
     "facades64-cyclegan": ("cyclegan", FACADES, {"steps": 2000, "size": 64, "width": 16}),

@@ -58,10 +58,10 @@ def shapes(recipe: str, seed: int) -> dict[str, Any]:
     return result | {"accuracy of truth": label_accuracy(read_rendered(pairs.b), truth)}
 
 
-def tinted(seed: int) -> dict[str, Any]:
+def tinted(which: str, seed: int) -> dict[str, Any]:
     """Held-out scenes of three tints into each of the other two: the labels read back when the colours are put in their places."""
     source = open_domains("tints", DomainSettings(size="16"))
-    model, rest = translating.trained("tints-stargan", seed), source.held_out
+    model, rest = translating.trained(which, seed), source.held_out
     assert rest is not None and rest.labels is not None
     real, orders = rest.at(torch.arange(len(rest))).x, [torch.tensor(order) for order in TINTS.values()]
     truth = read_rendered(real[rest.labels == 0])               # the same scenes in every tint
@@ -146,7 +146,8 @@ def emoji(seed: int, size: int) -> dict[str, Any]:
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"shapes {recipe}, seed {seed}": partial(shapes, recipe, seed) for recipe in ("pix2pix", "cyclegan") for seed in (0, 1, 2)},
-    "tints stargan, seed 0": partial(tinted, 0),
+    "tints stargan, seed 0": partial(tinted, "tints-stargan", 0),
+    "tints stargan halved twice, seed 0": partial(tinted, "tints-stargan-halved-twice", 0),
     **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
     **{f"facades at 128 px {name}, seed 0": partial(facades, name, 0, 128) for name in ("pix2pix", "l1")},
     "horse2zebra at 64 px, seed 0": partial(horses, 0),
