@@ -27,13 +27,12 @@ PLAIN = {"penalty": "none", "ema": 0, "augment": "none", "decay": 0}         # D
 FIGURES = ("kid", "precision", "recall", "density", "coverage", "memorization")
 
 SETS: dict[str, tuple[str, float, dict[str, Any]]] = {      # data, minutes of one core, settings of the recipe `images`
-    "mnist": (str(DATA / "mnist"), 12, {}),
-    "fashion": (str(DATA / "fashion-mnist"), 25, {}),
-    "fashion plain": (str(DATA / "fashion-mnist"), 25, PLAIN),
-    "emoji": (EMOJI, 60, {"size": 64}),
-    "emoji unaugmented": (EMOJI, 60, {"size": 64, "augment": "none"}),
-    "zebras": (PHOTOS, 60, {"size": 64}),
-    "zebras unaugmented": (PHOTOS, 60, {"size": 64, "augment": "none"}),
+    "mnist": (str(DATA / "mnist"), 6, {}),
+    "fashion": (str(DATA / "fashion-mnist"), 16, {}),
+    "fashion plain": (str(DATA / "fashion-mnist"), 16, PLAIN),
+    "emoji": (EMOJI, 45, {"size": 64}),
+    "zebras": (PHOTOS, 16, {"size": 64}),
+    "zebras unaugmented": (PHOTOS, 16, {"size": 64, "augment": "none"}),
 }
 
 

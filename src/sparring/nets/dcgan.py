@@ -24,6 +24,16 @@ def initialize(net: nn.Module) -> None:
             nn.init.normal_(module.weight, 1.0, 0.02)
 
 
+def keep_scale(net: nn.Module) -> None:
+    """Convolutions' weights from N(0, 2 / (1.04 n)), n inputs a sum: activations keep their scale (He et al., 2015, eq. 15).
+
+    Under DCGAN's weights each narrow layer makes them smaller, and behind eight of them nothing is left to judge by.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, 0.2, nonlinearity="leaky_relu")
+
+
 class ConvGenerator(nn.Module):
     """float[B, latent] (and int64[B] class indices) to image: float[B, C, H, W] in [-1, 1].
 
@@ -74,6 +84,8 @@ class ConvDiscriminator(nn.Module):
         self.score = nn.Linear(size, 1)
         self.classes = nn.Embedding(classes, size) if classes else None
         initialize(self)
+        if deep:
+            keep_scale(self.features)
         if self.classes is not None:
             nn.init.normal_(self.classes.weight, 0.0, 0.02)
 

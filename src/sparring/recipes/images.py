@@ -15,6 +15,7 @@ SUMMARY = "pictures: chooses networks, batch, penalty and augmentation from the 
 PLENTY = 30_000         # pictures from which on a discriminator hardly learns them by heart (Karras et al., 2020, figure 1)
 STIFF = 0.002           # of R1, times pixels over batch: ten times the rule of Karras et al. (2020), whose runs are far longer; not tuned
 EVERY = 8               # rounds between penalties
+SMALL = 48 * 48         # pixels up to which a processor has time for wide networks and large batches
 FEW = 100               # pictures of a class, below which it is not worth a name of its own
 
 
@@ -29,10 +30,10 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
     assert isinstance(space, Images)
     pixels, count = space.height * space.width, len(source) if isinstance(source, Finite | Arranged) else None
     batch, why = (given.batch, "") if "batch" in given.model_fields_set else (
-        64 if pixels <= 48 * 48 or fast else 32, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor"))
+        64 if pixels <= SMALL or fast else 32, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor"))
     chosen: dict[str, tuple[Any, str]] = {
         "batch": (batch, why),
-        "width": (64 if fast else 32, "a GPU has room for it" if fast else "as wide as a processor trains in minutes"),
+        "width": (64, "a GPU has room for it") if fast else (32 if pixels <= SMALL else 16, "as wide as a processor trains in minutes"),
         "residual": (fast, "a GPU affords about four times the time a round" if fast else
                      "a round of residual networks takes about four times as long"),
     }
