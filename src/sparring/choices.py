@@ -18,7 +18,8 @@ SMALL = 100_000         # parameters of all players: below, a round is overhead,
 SHORT = 200             # rounds: a shorter run does not repay the measurement
 LONG = 60.0             # seconds that a run must be expected to take before compiling is tried, which takes some itself
 REPAYS = 2.0            # times the seconds of compiling that it must save
-ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16
+ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16, unless it is
+LITTLE = 0.1            # of the distance, 1 - cosine, to the gradient that another batch and other latents would have given
 WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
 
 Trial = Callable[[], Game]
@@ -58,10 +59,12 @@ def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) ->
         return "fp32", "this processor computes bf16 slowly"
     try:
         low = in_precision(trial(), "bf16", device)
-        alike = agreement(*(first_gradients(g, rounds(), device) for g in (game, low)))
+        full, rounded = (first_gradients(g, rounds(), device) for g in (game, low))
+        alike = agreement(full, rounded)
+        good = alike >= ALIKE or drowned(full, rounded, first_gradients(trial(), rounds(), device, later=1))    # NaN is neither
     except RuntimeError as error:                               # an operation of a user's network that bf16 does not have
         return "fp32", f"bf16 fails: {str(error).splitlines()[0][:100]}"
-    if not alike >= ALIKE:                                      # NaN too
+    if not good:
         return "fp32", f"gradients in bf16 differ, cosine {alike:.3f}"
     seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
     with torch.random.fork_rng(devices=[]):
@@ -117,15 +120,27 @@ def pace(game: Game, stream: Iterator[Any]) -> float:
     return (time.perf_counter() - start) / count
 
 
-def first_gradients(game: Game, stream: Iterator[Any], device: torch.device) -> list[Tensor]:
-    """Each player's gradient in the first round, flat."""
+def first_gradients(game: Game, stream: Iterator[Any], device: torch.device, later: int = 0) -> list[Tensor]:
+    """Each player's gradient in the first round, flat; `later` batches later and with other latents."""
+    for _ in range(later):
+        next(stream)
     with torch.random.fork_rng(devices=[]):
-        seed_round(0, device, 0)
+        seed_round(0, device, later)
         play(game, stream, 0)
     return [torch.cat([p.grad.flatten().double() for p in player.parameters if p.grad is not None]) for player in game.players.values()]
 
 
+def cosines(first: list[Tensor], second: list[Tensor]) -> list[float]:
+    """Between gradients of the same player; 1 where neither has any."""
+    return [torch.nn.functional.cosine_similarity(a, b, 0).item() if a.any() or b.any() else 1.0
+            for a, b in zip(first, second, strict=True)]
+
+
 def agreement(first: list[Tensor], second: list[Tensor]) -> float:
-    """The least cosine between gradients of the same player; 1 where neither has any."""
-    return min((torch.nn.functional.cosine_similarity(a, b, 0).item() if a.any() or b.any() else 1.0)
-               for a, b in zip(first, second, strict=True))
+    """The least cosine between gradients of the same player."""
+    return min(cosines(first, second))
+
+
+def drowned(full: list[Tensor], rounded: list[Tensor], other: list[Tensor]) -> bool:
+    """Whether every player's rounding is small beside what chance does to the same gradient in each round."""
+    return all(1 - a <= LITTLE * (1 - b) for a, b in zip(cosines(full, rounded), cosines(full, other), strict=True))
