@@ -9,7 +9,8 @@ from record import record
 from sparring.api import Silent, run
 from sparring.errors import RunFailed
 from sparring.gallery import EXHIBITS, Exhibit
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
+from sparring.wishing import Wish
 
 
 def ends(exhibit: Exhibit, how: str) -> dict[str, object]:

@@ -8,7 +8,8 @@ from record import record
 from sparring import trainer
 from sparring.api import Silent, run
 from sparring.attending import Attending, attend
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
+from sparring.wishing import Wish
 
 
 def cost(recipe: str, data: str, steps: int, every: int) -> dict[str, object]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from record import record
 from sparring import consulting
 from sparring.api import Silent, run
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.run import read_lines
+from sparring.wishing import Wish
 
 STEPS = 100_000
 

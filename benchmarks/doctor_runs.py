@@ -13,7 +13,8 @@ from sparring.data.source import Finite, Source
 from sparring.data.space import Images
 from sparring.data.synthetic import Mixture
 from sparring.errors import InputError, RunFailed
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
+from sparring.wishing import Wish
 
 
 def train(case: Case) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 from record import record
 from sparring.api import load, run
 from sparring.evaluation import evaluate
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.progress import Line
 from sparring.run import read_json
+from sparring.wishing import Wish
 
 DATA = Path(os.environ.get("SPARRING_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RUNS = Path(os.environ.get("SPARRING_RUNS", "runs/images"))

@@ -17,8 +17,9 @@ from sparring.data import open_source
 from sparring.data.source import Finite
 from sparring.inverting import nearest
 from sparring.latent.inversion import radius
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.rng import generator
+from sparring.wishing import Wish
 
 MANY, STARTS, STEPS = 48, 4, 200
 

@@ -28,8 +28,9 @@ from sparring.data.space import Images, Vectors
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play_at_once
 from sparring.metrics import parzen
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.rng import generator, seed_round
+from sparring.wishing import Wish
 
 CPU, SEED = torch.device("cpu"), 0
 TRAIN, VALID, CENTRES, BATCH, LATENT = 50_000, 1_000, 10_000, 100, 100

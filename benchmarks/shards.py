@@ -24,10 +24,10 @@ import torch
 from PIL import Image
 
 from record import record, spread
+from sparring.building import build
 from sparring.data import DataSettings, open_source
 from sparring.data.source import Finite, batches, workers_for
 from sparring.game import play
-from sparring.prepare import build
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 

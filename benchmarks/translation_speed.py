@@ -22,7 +22,8 @@ from sparring.data.space import Images, TwoDomains
 from sparring.nets.patch import PatchDiscriminator
 from sparring.nets.resnet import ResNetTranslator
 from sparring.nets.unet import UNet
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
+from sparring.wishing import Wish
 
 PAIRS, SIZE, ROUNDS = 3 if "--quick" in sys.argv else 7, 64, 12
 SPACE = Images(3, SIZE, SIZE)

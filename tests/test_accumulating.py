@@ -13,8 +13,9 @@ from sparring.api import Silent, run
 from sparring.data.source import Batch
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.recipes import RECIPES
+from sparring.wishing import Wish
 
 
 def toy(parts):

@@ -10,9 +10,10 @@ import pytest
 from sparring import api, consulting
 from sparring.crew import ALONE
 from sparring.doctor import chart, hopeful, treatment
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.run import read_lines
 from sparring.trainer import train
+from sparring.wishing import Wish
 from test_doctor import BAD, FAST
 
 

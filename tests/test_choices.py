@@ -8,12 +8,14 @@ import torch
 
 from conftest import small_images
 from sparring import choices
+from sparring.building import build
 from sparring.data.source import batches
 from sparring.data.synthetic import Quadratic
 from sparring.errors import RunFailed
-from sparring.prepare import Wish, build, prepare
+from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.telling import facts
+from sparring.wishing import Wish
 
 CPU = torch.device("cpu")
 IMAGES = small_images(40)

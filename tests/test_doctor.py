@@ -27,10 +27,11 @@ from sparring.doctor import chart, diagnose, timeline
 from sparring.doctor.advice import EXPLANATIONS, advice
 from sparring.doctor.signs import SIGNS
 from sparring.errors import InputError
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator
 from sparring.run import read_lines
+from sparring.wishing import Wish
 
 LOG4 = 2 * math.log(2)
 FAST = {"steps": 100, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,

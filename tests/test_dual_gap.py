@@ -8,7 +8,8 @@ from shell import Shell
 from sparring import api, consulting, gauging
 from sparring.doctor import chart, judge, weighed
 from sparring.errors import InputError
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
+from sparring.wishing import Wish
 from test_doctor import CONFIG, GOOD
 
 FAST = {"steps": 400, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,

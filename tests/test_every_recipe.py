@@ -16,10 +16,11 @@ from sparring.choices import in_precision
 from sparring.data.pairs import TwoSets
 from sparring.data.source import batches
 from sparring.game import play
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.run import read_lines
+from sparring.wishing import Wish
 
 GOLDEN = Path(__file__).parent / "golden"
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ FLOORS = [
     {"scores", "best", "translate", "steering", "checkup"},
     {"attending"},
     {"trainer", "sharing"},
-    {"earlier"},
+    {"earlier", "wishing", "building"},
     {"prepare"},
     {"api", "telling"},
     {"evaluation"},

@@ -12,8 +12,9 @@ from chaos.nans import Injector
 from sparring import checkpoint, trainer
 from sparring.api import run
 from sparring.game import NotFinite
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.run import read_lines
+from sparring.wishing import Wish
 
 GIVEN = {"steps": 16, "batch": 16, "width": 8, "depth": 1, "threads": 1, "save_every": 4, "log_every": 1, "show_every": 10**6,
          "score_every": 10**6}

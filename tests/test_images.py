@@ -14,10 +14,11 @@ from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.recipes import RECIPES, images
 from sparring.recipes.gan import GanSettings
 from sparring.telling import facts
+from sparring.wishing import Wish
 
 CPU = torch.device("cpu")
 

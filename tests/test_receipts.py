@@ -59,7 +59,8 @@ def test_a_run_that_was_stopped_and_resumed_is_rerun_in_one_go(tmp_path):
     from dataclasses import replace
 
     from sparring.api import Silent, run
-    from sparring.prepare import Wish, prepare
+    from sparring.prepare import prepare
+    from sparring.wishing import Wish
 
     wish = Wish("wgan-gp", "ring", {**TINY, "steps": 6})
     for stop in (3, 6):

@@ -3,8 +3,8 @@
 import torch
 
 import sparring
+from sparring.building import build
 from sparring.data.space import Space
-from sparring.prepare import build
 from sparring.recipes import RECIPES
 from sparring.settings import make
 

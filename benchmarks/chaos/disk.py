@@ -50,8 +50,9 @@ def train(out: Path, steps: int | None = None) -> tuple[str, list[str]]:
     """(what it failed with, or "", what was said); `steps` is where to stop short of the end."""
     from sparring.api import run
     from sparring.errors import InputError, RunFailed
-    from sparring.prepare import Wish, prepare
+    from sparring.prepare import prepare
     from sparring.trainer import train as play
+    from sparring.wishing import Wish
 
     listener = Listener()
     try:

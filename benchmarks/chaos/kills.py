@@ -26,7 +26,8 @@ OFTEN = {"threads": 1, "log_every": 7, "show_every": 40, "score_every": 40, "sav
 def train(recipe: str, data: str, given: dict[str, Any], out: str) -> None:
     """In a process of its own: what `sparring train` does."""
     from sparring.api import Silent, run
-    from sparring.prepare import Wish, prepare
+    from sparring.prepare import prepare
+    from sparring.wishing import Wish
 
     with contextlib.redirect_stderr(io.StringIO()):
         prepared = prepare(Wish(recipe, data, given, seed=3), Path(out))

@@ -15,7 +15,8 @@ from sparring.api import Silent, run
 from sparring.data.source import Batch
 from sparring.errors import RunFailed
 from sparring.game import Game, Player, Report
-from sparring.prepare import Prepared, Wish, prepare
+from sparring.prepare import Prepared, prepare
+from sparring.wishing import Wish
 
 PROMISE = ("A number that is not finite stops the run, or with on_nan=rollback takes it back to the last checkpoint with half the learning "
            "rate; no checkpoint ever holds one.")

@@ -38,8 +38,9 @@ from sparring import checkpoint
 from sparring.crew import ALONE
 from sparring.data import open_source
 from sparring.errors import InputError, RunFailed
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.trainer import resume
+from sparring.wishing import Wish
 
 PROMISE = "A pickle, whatever it is called and wherever it lies, is refused or passed over: nothing in it is ever executed."
 SECONDS, MEGABYTES = 60.0, 300

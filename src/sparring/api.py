@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sparring import checkpoint, steering
 from sparring.asking import index_of, whole_count, whole_seed
+from sparring.building import build
 from sparring.data.settings import check_memory
 from sparring.data.space import Images, Space, Traits, from_json, to_json, traits_of
 from sparring.data.traits import rows_for
@@ -25,7 +26,7 @@ from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
 from sparring.latent.truncation import checked, truncated
-from sparring.prepare import Prepared, Wish, build, choose_device, prepare, versions
+from sparring.prepare import Prepared, prepare, versions
 from sparring.recipes import Recipe, find
 from sparring.rng import generator
 from sparring.run import RunFolder, parse_json, remade
@@ -33,6 +34,7 @@ from sparring.settings import Settings, make
 from sparring.trainer import Outcome, Progress, train
 from sparring.translate import Fit, target, translate
 from sparring.untrusted import JSON_BYTES, number, told
+from sparring.wishing import Wish, choose_device
 
 CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
 NUMBERS = 2**24 # in one of a network's maps, over all the samples that are made at once

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sparring import api
+from sparring.building import build
 from sparring.crew import Crew, joined
 from sparring.data.source import blank
 from sparring.data.space import Images, Space, to_uint8
@@ -21,12 +22,13 @@ from sparring.errors import InputError
 from sparring.game import Game
 from sparring.pictures.album import album
 from sparring.pictures.samples import draw_samples
-from sparring.prepare import Wish, build, chosen_for, prepare
+from sparring.prepare import prepare
 from sparring.progress import Line, duration
 from sparring.recipes import RECIPES, find
 from sparring.run import read_json
 from sparring.settings import RunSettings, describe, make, parse
 from sparring.telling import facts
+from sparring.wishing import Wish, chosen_for
 
 
 # -------------------------------------------------------------------------------------------------------- train

@@ -17,11 +17,12 @@ from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp
 from sparring.pictures.losses import loss_curves
-from sparring.prepare import Wish, prepare
+from sparring.prepare import prepare
 from sparring.progress import Line, duration
 from sparring.report import Section, write_page
 from sparring.run import RunFolder, read_lines
 from sparring.settings import parse
+from sparring.wishing import Wish
 
 SMALL = {"batch": 64, "width": 64, "steps": 300, "threads": 1, "compile": "off", "precision": "fp32", "check_every": 15}
 WILD = SMALL | {"decay": 0, "ema": 0.9}

@@ -9,11 +9,12 @@ from typing import Any
 from sparring import api, checkpoint
 from sparring.data import NAMED
 from sparring.errors import InputError
-from sparring.prepare import Wish, prepare, resolve, versions
+from sparring.prepare import prepare, versions
 from sparring.progress import Line, duration
 from sparring.recipes import find
 from sparring.run import RunFolder, differences, read_lines
 from sparring.telling import facts
+from sparring.wishing import Wish, resolve
 
 WEIGHTS = "model.safetensors"
 
@@ -35,7 +36,7 @@ def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[s
         raise InputError(f"{out} holds a finished run already, so nothing would be trained. Remove it, or give another --out.")
     with api.fix_told("Train it to its end again; its checkpoint makes a new model."):
         checkpoint.read_folder(old.model, {WEIGHTS: 2**62})      # before training for hours, to have something to compare with
-    if resolve(wish)[-1].fingerprint != config["fingerprint"]:
+    if resolve(wish).source.fingerprint != config["fingerprint"]:
         raise InputError(f"{wish.data} is not the data of {run}: its fingerprint differs. Give the same data with --data.")
     prepared = prepare(wish, out)
     line = Line(wish.recipe)

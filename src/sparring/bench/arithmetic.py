@@ -8,10 +8,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sparring.bench.contests import DCGAN, noise_images, spread
+from sparring.building import build
 from sparring.choices import in_precision
 from sparring.data.source import batches
 from sparring.game import Game, play
-from sparring.prepare import build
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring import losses
+from sparring.building import build
 from sparring.data.source import batches
 from sparring.data.synthetic import ring
 from sparring.experiments.cases import solve
@@ -20,7 +21,6 @@ from sparring.game import Game, play
 from sparring.metrics import modes
 from sparring.metrics.dual_gap import Perturb, Search, best_response, dual_gap, of_game, spread_weights
 from sparring.pictures import style
-from sparring.prepare import build
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.settings import make

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from sparring.building import build
 from sparring.data.source import batches
 from sparring.data.synthetic import Mixture, grid, ring
 from sparring.experiments.cases import solve
@@ -16,7 +17,6 @@ from sparring.metrics.modes import score
 from sparring.nets.mlp import mlp
 from sparring.nets.points import CellGenerator, CodebookGenerator, wave_discriminator
 from sparring.pictures import style
-from sparring.prepare import build
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 

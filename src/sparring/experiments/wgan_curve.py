@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sparring.adversaries import evaluate
+from sparring.building import build
 from sparring.data.source import batches
 from sparring.data.synthetic import grid
 from sparring.experiments.cases import solve
@@ -19,7 +20,6 @@ from sparring.experiments.claims import Finding, Picture, Setting, at_least, sho
 from sparring.game import play
 from sparring.losses import OBJECTIVES
 from sparring.pictures import style
-from sparring.prepare import build
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.settings import make
