@@ -21,7 +21,7 @@ FEW = 100               # pictures of a class, below which it is not worth a nam
 
 def defaults(space: Space) -> dict[str, Any]:
     """What suits all pictures."""
-    return {"latent": 64, "lr": 1e-3, "decay": 0.5}
+    return {"latent": 64, "decay": 0.5}
 
 
 def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
@@ -36,6 +36,7 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
         "width": (64, "a GPU has room for it") if fast else (32 if pixels <= SMALL else 16, "as wide as a processor trains in minutes"),
         "residual": (fast, "a GPU affords about four times the time a round" if fast else
                      "a round of residual networks takes about four times as long"),
+        "lr": (1e-3, "small pictures, few layers") if pixels <= SMALL else (5e-4, "at 0.001 a run of this many layers may collapse"),
     }
     if not (given.residual if "residual" in given.model_fields_set else fast):
         chosen["deep"] = (True, "details are judged by more than one layer; a round takes about half as long again")
