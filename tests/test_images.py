@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import sparring
 from sparring import planning
+from sparring.api import Silent, run
 from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.errors import InputError
@@ -105,7 +107,28 @@ def test_choices_follow_the_data_and_have_reasons():
     assert chosen(500, 16, 2)["conditional"] and not chosen(500, 16, 50)["conditional"]
     assert chosen(500, 16, fast=True)["residual"] and not chosen(500, 16)["residual"]
     assert "conditional" not in chosen(500, 16)
+    assert chosen(20, 64)["batch"] == 20 and chosen(20, 64, batch=4)["batch"] == 4
+    assert chosen(500, 64)["lr"] < chosen(500, 16)["lr"] and chosen(500, 64)["width"] < chosen(500, 16)["width"]
     assert chosen(500, 16, batch=16)["penalty_weight"] > chosen(500, 16, batch=64)["penalty_weight"]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_a_handful_of_pictures_is_enough_to_begin(count, tmp_path):
+    prepared = prepare(Wish("images", squares(count), {"steps": 4, "threads": 1, "width": 4, "check_every": 2}), tmp_path / "run")
+    run(prepared, Silent())
+    with pytest.raises(InputError, match="1 sample, and one alone"):
+        prepare(Wish("images", squares(1), {"steps": 4, "batch": 1}), tmp_path / "one")
+
+
+def test_several_labels_are_learned_and_scored_without_being_asked_for(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+    y = np.stack([np.arange(40) % 2, np.linspace(0, 1, 40)], 1).astype(np.float32)
+    wish = Wish("images", (x, y), {"steps": 4, "threads": 1, "width": 4, "batch": 8, "keep_best": "kid", "score_every": 2})
+    prepared = prepare(wish, tmp_path / "run")
+    assert prepared.config["settings"]["conditional"]
+    assert not any("classes" in line for line in facts(prepared))
+    run(prepared, Silent())
+    assert (tmp_path / "run" / "best").exists()
 
 
 @pytest.mark.parametrize("given", [{"penalty": "none"}, {"clip": 0.1}, {"penalty": "consensus"}, {"objective": "hinge"}, {"pack": 2},

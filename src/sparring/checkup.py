@@ -55,12 +55,12 @@ def standard(source: Source, seed: int) -> Standard:
         train, y_train = source.at(torch.randperm(len(source), generator=generator(seed, "checkup train"))[:most])
         if source.held_out is not None:
             unseen, y_unseen = source.held_out.at(torch.randperm(len(source.held_out), generator=generator(seed, "unseen"))[:most])
-        known = (train if unseen is None else unseen).flatten(1)
+        known = (train if unseen is None or len(unseen) < 4 else unseen).flatten(1)
         facts = {"data/samples": float(len(source)), "data/repeated": 1 - len(train.flatten(1).unique(dim=0)) / len(train)}
     else:
         known = source.space.encode(source.draw(most, generator(seed, "checkup real"))).flatten(1)
     n = max(2, min(n, len(known) // 2))
-    real, other, middle = known[:n], known[n:2 * n], known.mean(0)
+    real, other, middle = known[:n], known[n:2 * n] if len(known) >= 2 * n else known[-n:], known.mean(0)   # of three, one is in both
     floor = sliced_wasserstein(real, other, seed, DIRECTIONS)
     deviations = known.std(0)
     facts["data/constant"] = float((deviations < 1e-6).double().mean())

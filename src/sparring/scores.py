@@ -46,7 +46,7 @@ def scored(game: Game, source: Source, seed: int, metric: str) -> dict[str, floa
     """One of METRICS, under the name that it has with its features."""
     extractor, part = choose(source.space)[0], judged_on(source)[0]
     n = affordable(source, min(SAMPLES, len(part)) if isinstance(part, Finite) else SAMPLES)
-    made = stored(source.space, *draw(game, source, n, seed))
+    made = stored(source.space, draw(game, source, n, seed)[0], None)
     real, fake = (extract(extractor, seen(x)) for x in (some(part, n, seed, "real"), made))
     return {extractor.named(metric): measure([metric], real, fake, seed)[metric].value}
 

@@ -1,6 +1,7 @@
 """What to tell before training starts."""
 
 from sparring.data.source import Arranged, Finite
+from sparring.data.space import traits_of
 from sparring.prepare import Prepared
 
 
@@ -10,7 +11,7 @@ def facts(prepared: Prepared) -> list[str]:
     size = f"{len(source):,} samples" if isinstance(source, Finite | Arranged) else "drawn afresh, never repeated"
     data = config["data"]
     lines = [f"data: {' and '.join(data) if isinstance(data, list) else data}, {size}, shape {'x'.join(map(str, source.space.shape))}"
-             + (f", {len(source.space.labels)} classes" if source.space.labels else "")]
+             + (f", {len(source.space.labels)} classes" if source.space.labels and traits_of(source.space) is None else "")]
     lines += source.notes if isinstance(source, Finite | Arranged) else ()
     run, why = config["run_settings"], config.get("reasons", {})
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))

@@ -233,8 +233,8 @@ def data_broken(case: Case) -> Evidence:
 
 
 def data_too_small(case: Case) -> Evidence:
-    """So few images that a discriminator learns them by heart (Karras et al., 2020, figure 1)."""
-    samples = case.chart.facts.get("data/samples")
+    """So few images that a discriminator learns them by heart, unless they are augmented (Karras et al., 2020, figure 1)."""
+    samples = case.chart.facts.get("data/samples") if case.chart.settings.get("augment", "none") == "none" else None
     return {"samples": samples} if samples is not None and case.chart.kind == "images" and samples < case.limits.small else None
 
 

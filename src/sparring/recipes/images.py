@@ -29,8 +29,11 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
     space = source.space
     assert isinstance(space, Images)
     pixels, count = space.height * space.width, len(source) if isinstance(source, Finite | Arranged) else None
+    usual = 64 if pixels <= SMALL or fast else 32
     batch, why = (given.batch, "") if "batch" in given.model_fields_set else (
-        64 if pixels <= SMALL or fast else 32, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor"))
+        usual, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor"))
+    if "batch" not in given.model_fields_set and count is not None and 2 <= count < usual:
+        batch, why = count, f"there are {count} pictures"
     chosen: dict[str, tuple[Any, str]] = {
         "batch": (batch, why),
         "width": (64, "a GPU has room for it") if fast else (32 if pixels <= SMALL else 16, "as wide as a processor trains in minutes"),
@@ -40,7 +43,7 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
     }
     if not (given.residual if "residual" in given.model_fields_set else fast):
         chosen["deep"] = (True, "details are judged by more than one layer; a round takes about half as long again")
-    return chosen | bounded(pixels, batch, given) | augmented(count, given) | by_class(len(space.labels), count, given)
+    return chosen | bounded(pixels, batch, given) | augmented(count, given) | by_class(space, count, given)
 
 
 def bounded(pixels: int, batch: int, given: Any) -> dict[str, tuple[Any, str]]:
@@ -65,8 +68,11 @@ def augmented(count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
     return {"augment": ("ada" if adaptive else "diff", why)}
 
 
-def by_class(classes: int, count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
-    """Whether the networks are told the class."""
+def by_class(space: Images, count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
+    """Whether the networks are told the class, or the several labels."""
+    classes = len(space.labels)
+    if space.traits is not None and given.pack == 1:
+        return {"conditional": (True, f"labels of every picture: {', '.join(space.traits.names[:5])}")}
     if classes < 2 or count is None:
         return {}
     each = count / classes
