@@ -59,6 +59,8 @@ class Compared:
         """What every figure is told with."""
         made: dict[str, object] = {"extractor": self.extractor.name, "sha256": self.extractor.sha256 or None,
                                    "resize": self.extractor.resize, "features": self.features} if features else {}
+        if isinstance(space := self.source.space, Images):
+            made["images"] = f"{space.height}x{space.width}"       # what both sets were brought to on reading
         return made | {"real": len(self.real), "generated": len(self.generated), "split": self.split, "seed": self.seed}
 
     def extract(self, samples: Finite, what: str) -> torch.Tensor:

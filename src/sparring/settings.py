@@ -46,7 +46,7 @@ class RunSettings(BaseModel):
                             "fit into memory at once")
     exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
     keep_best: Literal["none", "fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage", "swd"] = Field(
-        "none", description="score this metric too, and keep the state with the best so far in the folder best/ of the run")
+        "none", description="a metric to score too; the state with the best so far is kept in the folder best/ of the run")
     on_nan: Literal["stop", "rollback"] = Field("stop", description="when a number is not finite: stop, or go back to the last "
                                                 "checkpoint with half the learning rate, at most three times")
 

@@ -34,7 +34,7 @@ METRICS = {
                       lambda features: neighbours.LEAST, neighbours.measure),
     "coverage": Metric("share of the data with a sample near", "higher", lambda features: neighbours.LEAST, neighbours.measure),
     "swd": Metric("sliced Wasserstein distance", "lower", lambda features: 3, sliced.measure),
-    "memorization": Metric("share of samples as near to the training data as the nearest 5 % of held-out data", "lower",
+    "memorization": Metric("share of samples as near to the training data as the nearest 5 % of other real data", "lower",
                            lambda features: memorization.LEAST),
     "cas": Metric("accuracy on real data of a classifier trained on samples", "higher", lambda features: 2),
 }
