@@ -87,9 +87,10 @@ def refuse_deaf(rehearsal: Game, trial: Callable[[], Game | None], space: Space,
         return
     restless = trial()                                          # a last layer that begins at zero passes nothing on at first
     assert restless is not None
-    jolt(restless)
-    with suppress(Exception):                                   # other weights may not suit a stranger's network: nothing is added then
-        heard = {turn: reached or heard[turn] for turn, reached in rehearse(restless, space, batch).items()}
+    for amount in (0.1, 0.5, 1.0):                              # a small network's ReLUs can all be off by chance, at the start or after
+        jolt(restless, amount)
+        with suppress(Exception):                               # other weights may not suit a stranger's network: nothing is added then
+            heard = {turn: reached or heard[turn] for turn, reached in rehearse(restless, space, batch).items()}
     # Flat is enough only of the generator's loss: a hinge, for one, is flat where the discriminator is sure.
     deaf = [turn for turn, reached in heard.items() if reached is None or (turn == "generator" and not reached)]
     if deaf:
@@ -120,8 +121,8 @@ def rehearse(game: Game, space: Space, batch: int) -> dict[str, bool | None]:
 
 
 @torch.no_grad()
-def jolt(game: Game) -> None:
-    """Move every parameter a little away from where it began."""
+def jolt(game: Game, amount: float) -> None:
+    """Move every parameter, frozen ones too, away from where it is: by so much times a standard normal number."""
     for player in game.players.values():
-        for p in player.parameters:
-            p.add_(0.1 * torch.randn_like(p))
+        for p in player.net.parameters():
+            p.add_(amount * torch.randn_like(p))

@@ -75,7 +75,7 @@ def reader_for(digits: Finite, setting: Setting) -> tuple[Reader, float]:
         setting.tell("  training the classifier")
         net = train_reader(digits, 250 if setting.quick else 2500 if setting.data else 600, seed=0)
         setting.out.mkdir(parents=True, exist_ok=True)
-        save_file(net.state_dict(), path)
+        save_file({name: value.contiguous() for name, value in net.state_dict().items()}, path)     # a file has no channels_last
     return net, accuracy(net, digits.held_out or digits)
 
 
