@@ -38,6 +38,7 @@ SETS: dict[str, tuple[str, float, dict[str, Any]]] = {      # data, minutes of o
     "emoji": (EMOJI, 45, {"size": 64}),
     "zebras": (PHOTOS, 14, {"size": 64}),
     "zebras unaugmented": (PHOTOS, 14, {"size": 64, "augment": "none"}),
+    "zebras for longer": (PHOTOS, 45, {"size": 64}),
 }
 
 
