@@ -40,7 +40,8 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
 
 def emoji(size: int = 64) -> Domains:
     """Four styles, of which the same HELD_OUT emoji of each are held out."""
-    from sparring.data.images import image_files, read_listed
+    from sparring.data.files import image_files
+    from sparring.data.images import read_listed
     with image_files(DATA / "emoji/emoji4_64_png.zip") as files:
         images, _ = read_listed(files, DataSettings(size=str(size)), lambda done, total: None)
     assert isinstance(images.space, Images) and images.labels is not None and isinstance(images.values, torch.Tensor)

@@ -14,7 +14,8 @@ from torch import Tensor
 import translating
 from record import record
 from sparring.api import Model
-from sparring.data.images import image_files, read_listed
+from sparring.data.files import image_files
+from sparring.data.images import read_listed
 from sparring.data.pairs import Domains
 from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
 from sparring.data.shapes import TINTS, read_flat, read_rendered

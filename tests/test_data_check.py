@@ -192,6 +192,32 @@ def test_bad_data_gets_a_plain_finding(make, source, code, wanted, shell):
     assert [line for line in found["findings"] if line.startswith(wanted)], found["findings"]
 
 
+def test_a_table_of_labels_is_looked_at_too(shell):
+    put("set", *[photo(i) for i in range(4)])
+    Path("set/labels.csv").write_text("file,round,age\n0.png,1,20\n1.png,0,30\n2.png,yes,40\n3.png,no,50.5\n7.png,1,4\n")
+    found = looked(shell, "set")
+    assert found["several_labels"] == {"round": "2 of 4", "age": "20 to 50.5, mean 35.12"} and found["usable"]
+    assert found["other_files"] == {} and any("1 row(s) for files that are not there, such as 7.png" in said for said in found["findings"])
+    assert "round: 2 of 4" in shell("data", "set", "--out", "out").out
+    said = shell("train", "images", "--data", "set", "steps=1", "batch=2", "width=4", "--out", "run").err
+    assert "passed over" not in said and "rows for files that are not there, such as 7.png" in said
+    Path("set/labels.csv").write_text("0.png,1\n1.png,0\n")
+    found = looked(shell, "set")
+    assert found["exit"] == 1 and "names no labels" in found["findings"][0]
+
+
+def test_copies_are_told_before_training_and_nothing_else_is_refused(shell):
+    put("copies", photo(0), photo(0), photo(1), photo(2))
+    assert "1 images are exact copies" in shell("train", "images", "--data", "copies", "steps=1", "batch=2", "width=4", "--out", "a").err
+    put("one", photo(0), photo(0), photo(0))
+    said = shell("train", "images", "--data", "one", "steps=1", "batch=2", "width=4", "--out", "b")
+    assert said.code == 2 and "all 3 images" in said.err and looked(shell, "one")["exit"] == 1
+    put("classes/a", photo(0), photo(1))
+    put("classes/b", photo(2))
+    said = shell("train", "images", "--data", "classes", "steps=1", "batch=2", "width=4", "--out", "c").err
+    assert "1 of these classes have one image, such as b" in said
+
+
 def test_what_is_held_out_is_looked_at_too(shell):
     import gzip
     def write(path, values):

@@ -120,6 +120,35 @@ def test_copies_of_the_training_data_are_found_out():
     assert found["low"] <= 0.06 and found["protocol"]["compared_with"] == "training samples, each beside the others"
 
 
+def test_copies_are_looked_for_in_the_data_of_the_run_whatever_it_is_held_against(shell):
+    """Another set, such as pictures that were kept away from training, is what samples are judged by, not what they were learned from."""
+    x = open_source("digits").values[:60]
+    np.save("kept.npy", x.repeat_interleave(5, 2).repeat_interleave(5, 3)[:, :, 2:38, 2:38].numpy())
+    found = figures(shell, "digits", "--real", "kept.npy", "--metrics", "memorization,density")
+    about = found["metrics"]["memorization(grey28-v1)"]["protocol"]
+    assert (about["train"], about["real"], about["compared_with"]) == (300, 60, "samples of the other set")
+    assert about["split"] == "another set than the run's" and "not the data that the run was trained on" in found["notes"][0]
+    config = json.loads(Path("digits/config.json").read_text())
+    Path("digits/config.json").write_text(json.dumps(config | {"data": "moved"}))
+    said = shell("evaluate", "digits", "--real", "kept.npy", "--metrics", "memorization")
+    assert said.code == 2 and "needs the very data" in said.err
+    assert "memorization" in figures(shell, "digits", "--real", "kept.npy", "--metrics", "density")["metrics"].keys() ^ {"memorization"}
+
+
+def test_a_figure_of_none_or_all_is_not_taken_for_certain():
+    digits = open_source("digits")
+    far = Finite(digits.space, torch.full_like(digits.values[:100], 255))
+    found = sparring.evaluate(real=digits, generated=far, n=100, features="pixels")["metrics"]
+    for name in ("density", "precision", "recall", "memorization"):
+        figure = found[f"{name}(pixels)"]
+        assert figure["value"] == 0 == figure["low"] and 0.01 < figure["high"] < 0.1, name
+
+
+def test_a_set_beside_itself_is_told(shell):
+    notes = figures(shell, "--real", "table.npy", "--generated", "table.npy", "--metrics", "kid")["notes"]
+    assert any("200 of the generated samples are among the real ones" in note for note in notes)
+
+
 def test_a_classifier_that_saw_only_samples_reads_real_ones(monkeypatch):
     monkeypatch.setattr("sparring.metrics.cas.ROUNDS", 40)
     digits = open_source("digits")

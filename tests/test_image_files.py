@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import sparring.data.decode as decode_module
-import sparring.data.images as images_module
+import sparring.data.files as files_module
 import sparring.data.settings as settings_module
 from made import COLOURS, GOOD, NOISE, RAMP, changes, folder, mutated, pixels, png_claiming, refused, saved, zipped
 from sparring.data import DataSettings, open_source
@@ -283,7 +283,7 @@ def test_progress_links_and_loops(tmp_path):
 def test_a_folder_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
     def denied(path):
         raise PermissionError(13, "Permission denied")
-    monkeypatch.setattr(images_module.os, "scandir", denied)
+    monkeypatch.setattr(files_module.os, "scandir", denied)
     refused(f"{tmp_path.name} cannot be read: Permission denied. Check", read_images, tmp_path)
 
 
@@ -361,7 +361,7 @@ def test_limits_on_entries_and_memory(tmp_path, monkeypatch):
     assert len(open_source(path, DataSettings(size=8))) == 2
     np.save(tmp_path / "x.npy", np.zeros((10, 10)))
     refused(r"x.npy holds \[10, 10\] of float64.*Give fewer", open_source, tmp_path / "x.npy")
-    monkeypatch.setattr(images_module, "ENTRY_LIMIT", 1)
+    monkeypatch.setattr(files_module, "ENTRY_LIMIT", 1)
     refused("has 2 entries, more than 1. Split it", open_source, path)
 
 

@@ -47,9 +47,9 @@ def contents() -> dict[str, str]:
 
 
 # ------------------------------------------------------------------------------------------ what is done beforehand
-def picture(mode: str = "L", size: tuple[int, int] = (8, 8), form: str = "PNG", **options: Any) -> bytes:
+def picture(mode: str = "L", size: tuple[int, int] = (8, 8), form: str = "PNG", colour: int = 0, **options: Any) -> bytes:
     stream = io.BytesIO()
-    with Image.new(mode, size) as image:
+    with Image.new(mode, size, colour) as image:
         image.save(stream, form, **options)
     return stream.getvalue()
 
@@ -244,7 +244,7 @@ def test_a_folder_where_a_run_could_not_begin_can_still_be_used(shell):
 
 # --------------------------------------------------------------------------------------------------- bad data, told
 def test_a_few_bad_images_are_skipped_and_counted(shell):
-    folder(*[picture()] * 39, b"<html>")()
+    folder(*[picture()] * 38, picture(colour=200), b"<html>")()
     said = shell(*IMAGES.split())
     assert said.code == 0
     assert "skipped 1 of 40 images (39.png: " in said.err and "39 samples" in said.err

@@ -13,7 +13,7 @@ import sparring
 from sparring.cli import commands
 from sparring.data import open_source
 from sparring.data.space import Images, from_json, to_json
-from sparring.data.traits import read_rows, read_table, rows_for, table_of
+from sparring.data.traits import parse_table, read_rows, read_table, rows_for, table_of
 from sparring.errors import InputError
 
 
@@ -71,10 +71,11 @@ def test_arrays_of_labels_that_cannot_be(labels, said):
 @pytest.mark.parametrize(("text", "said"), [("", "cannot be read"), ("file\na.png\n", "one column"),
                                             ("file,x\na.png,1\n", "no row for b.png"),
                                             ("file,x\na.png,1\nb.png\n", "fields"), ("file,x\na.png,1\nb.png,blue\n", "'blue'"),
-                                            ("file,x\na.png,1\nb.png,nan\n", "'nan'"), ("file,x\na.png,1\nb.png,1\n", "says nothing")])
+                                            ("file,x\na.png,1\nb.png,nan\n", "'nan'"), ("file,x\na.png,1\nb.png,1\n", "says nothing"),
+                                            ("a.png,1\nb.png,0\n", "names no labels"), ("file,x\na.png,1\na.png,0\n", "two rows")])
 def test_tables_that_cannot_be(text, said):
     with pytest.raises(InputError, match=said):
-        read_table(text.encode(), ["a.png", "b.png"], "here")
+        read_table(parse_table(text.encode(), "here"), ["a.png", "b.png"])
 
 
 def test_from_a_folder_to_pictures_that_were_asked_for_and_back(tmp_path):

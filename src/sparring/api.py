@@ -87,7 +87,7 @@ class Model:
             place = self.labels.index(label) if label in self.labels else index_of(label)
             if place is None or not 0 <= place < len(self.labels):
                 raise InputError(f"there is no class {label!r}.{did_you_mean(str(label), self.labels)} "
-                                 f"Classes: {', '.join(self.labels)}.")
+                                 f"Classes: {', '.join(self.labels)}; or by number, 0 to {len(self.labels) - 1}.")
             index.append(place)
         if not index:
             raise InputError("no labels were given; leave labels out to get all classes in turn.")

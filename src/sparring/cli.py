@@ -25,8 +25,9 @@ def train(
     settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
     data: Annotated[list[str] | None, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a "
-                                                   "folder or .zip of images, .tar shards, IDX files, .npy, .npz; quadratic when left "
-                                                   "out. Translators: pairs, two sets (give --data twice), a folder a domain, shapes "
+                                                   "folder or .zip of images (a folder a class, or a labels.csv beside them), .tar "
+                                                   "shards, .parquet, IDX files, .npy, .npz; quadratic when left out, which is not for "
+                                                   "`images`. Translators: pairs, two sets (give --data twice), a folder a domain, shapes "
                                                    "or tints.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from sparring.metrics import cas, frechet, memorization
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.measures import METRICS, OF_FEATURES, known, lacking, measure, plain
 from sparring.metrics.outside import find
-from sparring.metrics.sets import chosen_rows, in_units_of, judged_on, seen, some, stored
+from sparring.metrics.sets import chosen_rows, in_both, in_units_of, judged_on, seen, some, stored
 from sparring.run import read_json
 from sparring.settings import make
 from sparring.trainer import Progress
@@ -31,7 +32,7 @@ NUMBERS = 2**26         # in the features of one set: half a gigabyte
 COSTLY = 2048           # features: the time of a Frechet distance grows with their cube, so beyond it is left to who asks for it
 LARGEST = 10_000_000    # samples
 ROWS = 4096             # training samples that are looked through at once
-HELD, BESIDE = "held-out samples", "training samples, each beside the others"
+HELD, BESIDE, OTHERS = "held-out samples", "training samples, each beside the others", "samples of the other set"
 
 
 Watch = Callable[[str], Progress]       # what is being done -> who is told how far it is
@@ -41,10 +42,12 @@ Watch = Callable[[str], Progress]       # what is being done -> who is told how 
 class Compared:
     """Two sets of equally many samples, where they are from, and how features are made of them.
 
-    `draw` gives so many generated samples, at most `asked`, for what can use more than there are real ones.
+    `train` is what the samples may have been copied from, where that is known and ends: `source` itself, or the run's own data when
+    `source` is another set.  `draw` gives so many generated samples, at most `asked`, for what can use more than there are real ones.
     """
 
     source: Source
+    train: Finite | None
     real: Finite
     split: str
     generated: Finite
@@ -84,35 +87,52 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
         raise InputError(f"n={n}: the number of samples should be a whole number from 2 to {LARGEST:,}.")
     if (run is None) == (generated is None):
         raise InputError("give a run, or two sets: evaluate RUN, or evaluate --real SOURCE --generated SOURCE.")
-    model, source, notes = (None, *opened(real, size)) if run is None else of_run(run, real)
+    model, source, train, notes = (None, *opened(real, size)) if run is None else of_run(run, real)
+    if features == "auto" and sha256:
+        raise InputError("--sha256 is that of a file of features. Give the file with --features, or leave the hash out.")
     extractor, why = choose(source.space) if features == "auto" else (find(features, sha256), "as asked for")
-    sets = compared(model, source, generated, count, extractor, whole_seed(seed), watch, asked or [])
+    sets = compared(model, source, train, generated, count, extractor, whole_seed(seed), watch, asked or [])
     found, left_out = figures(sets, asked)
+    if model is None and (same := in_both(sets.real, sets.generated)):
+        notes.append(f"{same:,} of the generated samples are among the real ones, to the last bit: where a set is compared with itself, an "
+                     f"unbiased kid lies below 0, and the others look better than they are")
     notes += [f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}", f"features: {extractor.name}, {why}"]
     return {"metrics": found, "left_out": left_out, "notes": notes}
 
 
 # ------------------------------------------------------------------------------------------------------ the two sets
-def opened(real: Any, size: str) -> tuple[Source, list[str]]:
-    """The real data of two sets, and what was done on reading it."""
+def opened(real: Any, size: str) -> tuple[Source, Finite | None, list[str]]:
+    """The real data of two sets, which is also what may have been copied, and what was done on reading it."""
     if real is None:
         raise InputError("--generated needs --real, the data that it is held against.")
     source = open_source(real, make(DataSettings, {"size": size}))
-    return source, list(source.notes) if isinstance(source, Finite) else []
+    return (source, source, list(source.notes)) if isinstance(source, Finite) else (source, None, [])
 
 
-def of_run(run: str | Path | Model, real: Any) -> tuple[Model, Source, list[str]]:
-    """A model, the data that it is held against, and what is odd about that.  Images are read at the model's size."""
+def of_run(run: str | Path | Model, real: Any) -> tuple[Model, Source, Finite | None, list[str]]:
+    """A model, the data that it is held against, that which it was trained on where that ends and is here, and what is odd about it.
+
+    Images are read at the model's size.
+    """
     model = run if isinstance(run, Model) else api.load(run)
     folder = None if isinstance(run, Model) else Path(run).expanduser()
     config = {} if folder is None or not (folder / "config.json").exists() else read_json(folder / "config.json")
-    if real is None:
-        real = where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run)
     looks = config.get("data_settings")
     alpha = {"alpha": looks["alpha"]} if isinstance(looks, dict) and "alpha" in looks else {}
-    source = open_like(model.space, real, **alpha)
-    other = config.get("fingerprint", source.fingerprint) != source.fingerprint
-    return model, source, ["this is not the data that the run was trained on"] if other else []
+
+    def own() -> Source:
+        data = where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run)
+        return open_like(model.space, data, **alpha)
+
+    source = own() if real is None else open_like(model.space, real, **alpha)
+    trained_on = config.get("fingerprint") or model.trained.get("fingerprint")
+    if trained_on == source.fingerprint or (real is None and trained_on is None):
+        return model, source, source if isinstance(source, Finite) else None, []
+    train = None
+    with suppress(InputError):                  # it may have been moved, deleted or changed: only memorization asks for it
+        train = source if real is None else own()
+    learned = train if isinstance(train, Finite) and train.fingerprint == trained_on else None
+    return model, source, learned, ["this is not the data that the run was trained on"]
 
 
 def open_like(space: Space, data: Any, **more: Any) -> Source:
@@ -134,10 +154,12 @@ def where(data: Any, directory: str, run: Any) -> str:
                      f"{f': {told(data, 200)}' if isinstance(data, str) else ''}. Give the data with --real.")
 
 
-def compared(model: Model | None, source: Source, generated: Any, n: int, extractor: Extractor, seed: int, watch: Watch,
-             asked: list[str]) -> Compared:
+def compared(model: Model | None, source: Source, train: Finite | None, generated: Any, n: int, extractor: Extractor, seed: int,
+             watch: Watch, asked: list[str]) -> Compared:
     """Both sets, equally large; InputError, before anything is drawn, when a metric that was asked for needs larger ones."""
     part, split = judged_on(source)
+    if model is not None and isinstance(source, Finite) and source is not train:
+        split = "another set than the run's" + ("" if source.held_out is None else ": the part that is held out of it")
     width = extract(extractor, seen(some(part, 2, seed, "real"))).shape[1]
     asked_for, n = n, min(n, len(part) if isinstance(part, Finite) else n, max(2, NUMBERS // width))
     if too_few := [why for name in asked if (why := lacking(name, n, width)) is not None]:
@@ -150,7 +172,7 @@ def compared(model: Model | None, source: Source, generated: Any, n: int, extrac
     made = draw(n)
     if len(made) < 2 or n < 2:
         raise InputError(f"a set of {min(len(made), n)} sample cannot be compared with anything. Give at least 2.")
-    return Compared(source, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch, draw, asked_for)
+    return Compared(source, train, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch, draw, asked_for)
 
 
 def fresh(model: Model | None, n: int, seed: int, watch: Watch) -> Finite:
@@ -194,6 +216,8 @@ def hindrance(name: str, sets: Compared, *, chosen: bool) -> str | None:
         return f"{name} takes minutes with {sets.features:,} features; ask for it with --metrics {name}"
     if name == "memorization" and not isinstance(data, Finite):
         return "memorization needs training data, and this data is drawn afresh and never repeated"
+    if name == "memorization" and sets.train is None:
+        return "memorization needs the very data that the run was trained on, which is not where it was"
     if name != "cas":
         return None
     if not chosen:
@@ -208,10 +232,10 @@ def hindrance(name: str, sets: Compared, *, chosen: bool) -> str | None:
 
 def copied(sets: Compared, real: torch.Tensor, fake: torch.Tensor) -> dict[str, object]:
     """Memorization: distances to every training sample, whose features are made a part at a time."""
-    assert isinstance(sets.source, Finite)
-    source, line = sets.source, sets.watch("nearest training samples")
-    held = source.held_out is not None
-    own = torch.full((len(real),), -1) if held else chosen_rows(source, len(real), sets.seed, "real")
+    assert sets.train is not None
+    source, line = sets.train, sets.watch("nearest training samples")
+    beside = OTHERS if source is not sets.source else HELD if source.held_out is not None else BESIDE
+    own = chosen_rows(source, len(real), sets.seed, "real") if beside == BESIDE else torch.full((len(real),), -1)
     nearest = [torch.full((len(x),), torch.inf) for x in (fake, real)]
     part = max(1, min(ROWS, NUMBERS // sets.features))
     for start in range(0, len(source), part):
@@ -221,7 +245,7 @@ def copied(sets: Compared, real: torch.Tensor, fake: torch.Tensor) -> dict[str, 
                    torch.minimum(nearest[1], memorization.nearest(real, train, own - start))]
         line.update(int(rows[-1]) + 1, len(source), {})
     estimate = memorization.measure(nearest[0], nearest[1], sets.seed)
-    return plain(estimate, sets.protocol() | {"train": len(source), "compared_with": HELD if held else BESIDE})
+    return plain(estimate, sets.protocol() | {"train": len(source), "compared_with": beside})
 
 
 def read_by_a_classifier(sets: Compared) -> dict[str, object]:

@@ -12,8 +12,8 @@ from sparring import evaluation
 from sparring.data import open_source
 from sparring.data.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.decode import decode, quiet, reformat
+from sparring.data.files import image_files
 from sparring.data.findings import report
-from sparring.data.images import image_files
 from sparring.data.opening import image_files_at
 from sparring.data.settings import AUTO, choose_size
 from sparring.data.source import Finite, Source
@@ -91,6 +91,7 @@ def summary(source: str, found: dict[str, Any], sheets: list[Path]) -> str:
         if found[name]:
             rows.append((name.replace("_", " "), ", ".join(f"{key} ({n:,})" for key, n in list(found[name].items())[:LISTED])
                          + (f" and {len(found[name]) - LISTED} more" if len(found[name]) > LISTED else "")))
+    rows += [("labels", f"{name}: {words}") for name, words in list((found["several_labels"] or {}).items())[:LISTED]]
     if "read_as" in found:
         rows.append(("read as", found["read_as"]))
     lines = [f"{name:<17}{value}" for name, value in rows] + found["notes"]

@@ -86,7 +86,7 @@ def numbers(model: Model, path: Path) -> Set:
 def data_of(run: Path) -> tuple[Finite | None, list[str]]:
     """The data that a run learned from, and what is odd about it; or None, and why it cannot be had."""
     try:
-        _, source, notes = of_run(run, None)
+        _, source, _, notes = of_run(run, None)
     except InputError as error:
         return None, [str(error)]
     return (source, notes) if isinstance(source, Finite) else (None, ["the data is drawn afresh: no sample of it was learned by heart"])

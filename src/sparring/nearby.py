@@ -43,7 +43,7 @@ def nearness(run: Path, seed: int = 0) -> Nearness | str:
     Distances are Euclidean, of raw numbers in network units.
     """
     try:
-        model, source, _ = evaluation.of_run(run, None)
+        model, source, _, _ = evaluation.of_run(run, None)
         if not isinstance(source, Finite):
             return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
         drawn = model.sample(COMPARED, seed=seed)

@@ -44,7 +44,7 @@ def memory_so_far(device: torch.device) -> int:
 def in_words(seconds: float, steps: int, device: torch.device) -> str:
     """What a run of so many rounds will take, of this many seconds each."""
     pace = f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
-    return (f"about {duration(seconds * steps / PLAYING)} at {pace} a round, and "
+    return (f"about {duration(seconds * steps / PLAYING)} at {pace} a round before the last scores, and "
             f"{memory_so_far(device) / 1e9:.1f} GB of {'GPU ' if device.type == 'cuda' else ''}memory")
 
 

@@ -29,6 +29,7 @@ from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refu
 from sparring.trainer import Plan, Remake
 from sparring.wishing import Resolved, Wish, choose_device, resolve
 
+HARDLY = 50             # rounds: how long fewer will take is not foretold
 CHANGEABLE = ("workers", "on_nan", "stop_when", "accumulate")    # run settings that may change in a run; only the last one changes its bits
 
 
@@ -178,10 +179,11 @@ def planned(wish: Wish, wanted: Resolved) -> tuple[Resolved, dict[str, Any], dic
 
 
 def forecast(wish: Wish, recipe: Recipe, settings: Settings, source: Source, device: torch.device, precision: str) -> dict[str, str]:
-    """Time and memory that the run will take, in words; nothing for a run that is over before one has read it."""
-    if settings.steps < choices.SHORT:
+    """Time and memory that the run will take, in words; nothing for a run that may be over before one has read it."""
+    if settings.steps < HARDLY:
         return {}
-    seconds = planning.seconds_a_round(*rehearsals(wish, recipe, settings, source, device, precision), planning.GLANCED)
+    patience = 0.0 if settings.steps < choices.SHORT else planning.GLANCED
+    seconds = planning.seconds_a_round(*rehearsals(wish, recipe, settings, source, device, precision), patience)
     return {"forecast": planning.in_words(seconds, settings.steps, device)}
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from sparring import api
 from sparring.data.anywhere import files_of
 from sparring.data.decode import decode, quiet
-from sparring.data.images import Files
+from sparring.data.files import Files
 from sparring.data.settings import shown
 from sparring.data.space import Images, to_uint8
 from sparring.errors import InputError

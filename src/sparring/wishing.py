@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sparring.accumulating import indivisible
 from sparring.data.settings import DataSettings
-from sparring.data.source import Source, batches
+from sparring.data.source import Finite, Rows, Source, batches
+from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.recipes import Recipe, find
 from sparring.scores import refuse_metric
@@ -66,10 +67,17 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
                          "from a labels.csv, from a .cls beside each image of a shard, or from a column `label` of Parquet; arrays from a "
                          "second array `labels` in an .npz.")
     batches(source, settings.batch, seed)                       # refuses fewer samples than a batch
+    if isinstance(source, Finite) and isinstance(source.space, Images) and all_alike(source.values):
+        raise InputError(f"all {len(source):,} images are the same: there is nothing to learn but this one. Give others.")
     if run.accumulate > 1 and (why := indivisible(settings.batch, run.accumulate, settings)):
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
     if run.keep_best != "none":
         refuse_metric(source, run.keep_best)
+
+
+def all_alike(values: Tensor | Rows) -> bool:
+    """Whether values in memory are one sample many times."""
+    return isinstance(values, Tensor) and bool((values[1] == values[0]).all()) and bool((values == values[:1]).all())
 
 
 def chosen_for(recipe: Recipe, source: Source, given: Settings, device: str) -> dict[str, tuple[Any, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.data.decode import SUFFIXES
-from sparring.data.images import Files, image_files
+from sparring.data.files import Files, image_files
 from sparring.data.opening import existing
 from sparring.data.settings import open_file, shown
 from sparring.errors import InputError

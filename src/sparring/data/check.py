@@ -19,8 +19,10 @@ from PIL import Image
 from torch import Tensor
 
 from sparring.data.decode import decode, header, quiet
-from sparring.data.images import Progress, each, folder_labels, image_files
+from sparring.data.files import Files, image_files
+from sparring.data.images import Progress, each, folder_labels
 from sparring.data.source import Finite, Rows
+from sparring.data.traits import in_words, parse_table, read_table
 from sparring.errors import InputError, RunFailed
 
 SIDE, DIFFERENCE, CORRELATION = 16, 0.03, 0.99      # of a near duplicate
@@ -45,6 +47,14 @@ class Sight(NamedTuple):
     thumb: Thumb                # uint8[16, 16, 3]
 
 
+class Labels(NamedTuple):
+    """What a labels.csv beside the images says of each label; or why a run would refuse it."""
+
+    about: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple default, never changed
+    wrong: str = ""
+    strangers: tuple[str, ...] = ()     # files that it knows and that are not there
+
+
 class Sights(NamedTuple):
     """All images of a set: names, what was seen or why not, labels with the names of the classes, and what else lay there."""
 
@@ -54,6 +64,7 @@ class Sights(NamedTuple):
     classes: list[str]
     others: dict[str, int]
     held_out: int = 0                   # so many of them, at the end, are held out from training
+    table: Labels | None = None
 
     def good(self) -> list[int]:
         return [i for i, sight in enumerate(self.seen) if isinstance(sight, Sight)]
@@ -76,10 +87,22 @@ def look_at_files(path: Path, progress: Progress) -> Sights:
         seen = list(each(n, look, lambda done: progress(done, n)))
         names = list(files.names)
         good = [names[i] for i, sight in enumerate(seen) if isinstance(sight, Sight)]
-        found, classes = folder_labels(good) if good else (None, [])
+        table = look_at_table(files, good)
+        found, classes = folder_labels(good) if good and table is None else (None, [])
         where = dict(zip(good, found, strict=True)) if found is not None else None
         labels = None if where is None else [where.get(name, -1) for name in names]
-        return Sights(names, seen, labels, classes, dict(files.others.most_common()))
+        return Sights(names, seen, labels, classes, dict(files.others.most_common()), table=table)
+
+
+def look_at_table(files: Files, good: list[str]) -> Labels | None:
+    """The labels.csv beside the images, read for those that are good."""
+    try:
+        if (text := files.table()) is None or not good:
+            return None
+        table = parse_table(text, files.where)
+        return Labels(in_words(*read_table(table, good)), "", tuple(table.strangers(files.names)))
+    except InputError as error:
+        return Labels(wrong=str(error))
 
 
 def pixels(values: Tensor | Rows, rows: Tensor) -> list[np.ndarray | str]:

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from sparring.data.check import NEAR_AT_MOST, PAIRS, Sight, Sights, exact_duplicates, near_duplicates
+from sparring.data.check import NEAR_AT_MOST, PAIRS, Labels, Sight, Sights, exact_duplicates, near_duplicates
 from sparring.data.decode import FORMATS
 from sparring.data.images import BAD_SHARE, SPLITS
 from sparring.data.settings import AUTO, choose_size, shown
+from sparring.data.traits import TABLE
 
 NAMED = 10              # of a kind that are named
 FEW = 100               # images, below which any GAN learns them by heart
@@ -27,7 +28,7 @@ def report(sights: Sights, progress: Callable[[int, int], None]) -> dict[str, An
         "other_files": sights.others, "sizes": most([f"{s.size[0]}x{s.size[1]}" for s in good]), "modes": most([s.mode for s in good]),
         "forms": most([s.form for s in good]), "transparent": sum(s.transparent for s in good),
         "several_frames": sum(s.frames for s in good), "one_colour": plain, "exact_duplicates": len(exact), "near_duplicates": len(near),
-        "labels": balance(sights),
+        "labels": balance(sights), "several_labels": None if sights.table is None else sights.table.about,
         "duplicate_names": [[shown(sights.names[a]), shown(sights.names[b])] for a, b in (exact + near)[:NAMED]],
         "only_folder": only_folder(sights), "pairs": {"exact": exact[:NAMED], "near": near[:NAMED]},
     }
@@ -36,7 +37,7 @@ def report(sights: Sights, progress: Callable[[int, int], None]) -> dict[str, An
         result["read_as"] = f"{size[0]}x{size[1]} with {1 if all(s.grey for s in good) else 3} channel(s): {why}"
     across = sum(part(sights, a) != part(sights, b) for a, b in exact + near)
     problems = stopping(sights, len(good), len(broken), len(exact))
-    return result | {"usable": not problems, "findings": problems + troubling(result, len(good), across)}
+    return result | {"usable": not problems, "findings": problems + troubling(result, len(good), across) + about_table(sights.table)}
 
 
 def part(sights: Sights, i: int) -> tuple[int, bool]:
@@ -53,7 +54,7 @@ def most(words: list[str]) -> dict[str, int]:
 def only_folder(sights: Sights) -> str | None:
     """The folder in which all images lie, when there is one and it makes no class."""
     folders = {name.split("/")[0] if "/" in name else "" for name in sights.names}
-    return shown(folders.pop()) if sights.labels is None and len(folders) == 1 and folders != {""} else None
+    return shown(folders.pop()) if sights.labels is None and sights.table is None and len(folders) == 1 and folders != {""} else None
 
 
 def balance(sights: Sights) -> dict[str, int] | None:
@@ -78,6 +79,8 @@ def stopping(sights: Sights, good: int, broken: int, copies: int) -> list[str]:
         found.append("There is one image, and one image is not a data set. Give more.")
     elif good > 1 and copies == good - 1:
         found.append(f"All {good:,} images are the same: there is nothing to learn but this one. Give others.")
+    if sights.table is not None and sights.table.wrong:
+        found.append(f"The table of labels would be refused: {sights.table.wrong}")
     return found
 
 
@@ -137,3 +140,10 @@ def about_labels(labels: dict[str, int] | None) -> list[str]:
         said.append(f"Classes are uneven: '{largest}' has {labels[largest]:,} images and '{fewest}' {labels[fewest]:,}. A conditional "
                     f"model learns the small ones badly.")
     return said
+
+
+def about_table(table: Labels | None) -> list[str]:
+    if table is None or not table.strangers:
+        return []
+    return [f"{TABLE} has {len(table.strangers):,} row(s) for files that are not there, such as {shown(table.strangers[0])}: look whether "
+            f"images are missing."]

@@ -1,31 +1,28 @@
 """A folder of images, or a .zip of one read in place, to a `Finite` source; subfolders are labels."""
 
-import copy
+import hashlib
 import os
-import re
-import stat
-import zipfile
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import PIL
 import torch
 
-from sparring.data.cache import identity, key
-from sparring.data.decode import DECODING, FORMATS, SUFFIXES, Decoded, Header, decode, header, quiet
+from sparring.data.cache import key
+from sparring.data.decode import DECODING, FORMATS, Decoded, Header, decode, header, quiet
+from sparring.data.files import Files, image_files
 from sparring.data.mapped import Room
 from sparring.data.ready import recall, remember
-from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, open_file, reason, shown
+from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, shown
 from sparring.data.source import Finite
 from sparring.data.space import Images
-from sparring.data.traits import TABLE, read_table
+from sparring.data.traits import TABLE, parse_table, read_table
 from sparring.errors import InputError
 
 Progress = Callable[[int, int], None]
@@ -34,27 +31,11 @@ T = TypeVar("T")
 BAD_SHARE = 0.05              # more bad images than this and the data is refused
 NAMED_IN_MESSAGES = 5
 HEAD = 1 << 16                # bytes that nearly always hold an image's header
-FILE_LIMIT = 256 << 20        # bytes of one image file
-RATIO_LIMIT, RATIO_FREE = 200, 16 << 20     # a zip entry beyond both is a bomb
-ENTRY_LIMIT = 2_000_000       # entries of one zip
 AN_IMAGE, A_PIXEL = 150_000, 10 # nanoseconds, about, that it takes to decode one
 LONG = 500_000_000            # nanoseconds of decoding that are worth a file in the cache
-TABLE_LIMIT = 1 << 28         # bytes of a labels.csv
 BLOCK = 32                    # images that a thread takes at a time
 WORKERS = min(8, os.cpu_count() or 1)
-HIDDEN = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
-
-
-class Files(NamedTuple):
-    """The image files of a folder or zip, in order, and how to get at their bytes."""
-
-    where: str
-    names: list[str]                                  # with / between folders, relative to the folder or zip
-    read: Callable[[int, int | None], bytes]          # (position, at most so many bytes or None for all)
-    others: Counter[str]                              # how many files of which extension were passed over
-    identity: Callable[[], object]                    # what changes when any of them does
-    table: Callable[[], bytes | None] = lambda: None  # the labels.csv beside them, where there is one
 
 
 def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | None = None) -> Finite:
@@ -112,19 +93,28 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
         if place != i:
             out[place] = out[i]
     names = [files.names[i] for i in kept]
-    if (table := files.table()) is not None:
-        numbers, traits = read_table(table, names, files.where)
+    twice = copies(out[:len(kept)]) if room is None else 0
+    table = None if (text := files.table()) is None else parse_table(text, files.where)
+    if table is not None:
+        numbers, traits = read_table(table, names)
     labels, classes = folder_labels(names) if table is None else (None, [])
     good = [fact for fact in facts if not isinstance(fact, str)]
     notes = [_summary(len(kept), size, why, channels, grey, settings),
-             *_skipped(files, bad), *_oddities(good, settings), *_label_note(labels, classes)]
+             *_skipped(files, bad), *_oddities(good, settings), *_copied(twice), *_label_note(labels, classes)]
     index = None if labels is None else torch.tensor(labels, dtype=torch.int64)
     effort = AN_IMAGE * n + A_PIXEL * sum(h.size[0] * h.size[1] for h in headers.values())
     images = Images(channels, *size, class_names(classes))
     if table is not None:
         images, index = replace(images, labels=traits.in_words(), traits=traits), numbers
         notes.append(f"{len(traits.names)} labels an image from {TABLE}: {', '.join(traits.names[:10])}")
+        if strangers := table.strangers(files.names):
+            notes.append(f"{TABLE} has {len(strangers):,} rows for files that are not there, such as {shown(strangers[0])}")
     return Finite(images, torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes)), kept, effort
+
+
+def copies(values: np.ndarray) -> int:
+    """How many of uint8[N, C, H, W] have the same pixels as one before them."""
+    return len(values) - len({hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in values})
 
 
 def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
@@ -184,156 +174,6 @@ def each(n: int, work: Callable[[int], T], done: Callable[[int], None]) -> Itera
             pool.shutdown(wait=True, cancel_futures=True)     # on Ctrl-C, do not read the rest first
 
 
-# -- where the files are ----------------------------------------------------------------------------------------------
-
-def image_files(path: Path) -> AbstractContextManager[Files]:
-    """The image files below a folder or in a .zip; InputError when it cannot be read."""
-    return _zip_files(path) if path.suffix.lower() == ".zip" and not path.is_dir() else _folder_files(path)
-
-
-@contextmanager
-def _folder_files(root: Path) -> Iterator[Files]:
-    names = sorted(_walk(root))
-    images, others = _sort_out(names)
-
-    def read(i: int, limit: int | None) -> bytes:
-        path = root / images[i]
-        try:
-            status = path.stat()                              # before opening: a named pipe would wait for ever
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError("it is not a regular file")
-            if status.st_size > FILE_LIMIT:
-                raise InputError(f"the file is larger than {FILE_LIMIT >> 20} MiB")
-            with path.open("rb") as stream:
-                return stream.read(limit if limit is not None else FILE_LIMIT)
-        except OSError as error:
-            raise InputError(f"it cannot be opened ({error.strerror})") from None
-
-    def identities() -> list[object]:
-        return [_identity(root / name) for name in images]
-
-    def table() -> bytes | None:
-        path = root / TABLE
-        try:
-            return path.read_bytes() if path.is_file() and path.stat().st_size <= TABLE_LIMIT else None
-        except OSError as error:
-            raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Mend it, or move it elsewhere.") from None
-
-    yield Files(shown(root), images, read, others, identities, table)
-
-
-def _walk(root: Path) -> Iterator[str]:
-    """Names of all files below root.  A folder is entered once, under its own name rather than a link's."""
-    seen: set[tuple[int, int]] = set()
-    folders, links = deque([""]), deque[str]()
-    while folders or links:
-        folder = folders.popleft() if folders else links.popleft()
-        try:
-            status = (root / folder).stat()
-            if (status.st_dev, status.st_ino) in seen:        # a link to where we have been: perhaps a loop
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(root / folder) as entries:
-                for entry in sorted(entries, key=lambda e: e.name):
-                    name = f"{folder}/{entry.name}" if folder else entry.name
-                    if _hidden(entry.name):
-                        continue
-                    if _is_folder(entry):
-                        (links if entry.is_symlink() else folders).append(name)
-                    else:
-                        yield name
-        except OSError as error:
-            raise InputError(f"the folder {shown(root / folder)} cannot be read: {error.strerror}. "
-                             f"Check that you may open it, or move it elsewhere.") from None
-
-
-def _identity(path: Path) -> object:
-    try:
-        return identity(path)
-    except OSError as error:                                  # it is told and skipped when it is to be read
-        return error.errno
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:                                           # a link to itself: a file that will not open
-        return False
-
-
-@contextmanager
-def _zip_files(path: Path) -> Iterator[Files]:
-    # we open the file ourselves, since closing entries on several threads must never close the archive
-    with open_file(path) as stream:
-        try:
-            archive = zipfile.ZipFile(stream)
-        except Exception as error:                            # damaged directories raise many things
-            raise InputError(f"{shown(path)} cannot be read as a zip ({reason(error)}). It is damaged, cut short or "
-                             f"not a zip: download or pack it again.") from None
-        with archive:
-            infos = _checked_entries(path, archive)
-            images, others = _sort_out(sorted(infos))
-            for name in images:
-                if infos[name].flag_bits & 1:
-                    raise InputError(f"{shown(path)} is encrypted ({shown(name)}). Unpack it with its password and "
-                                     f"give the folder.")
-            yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), others,
-                        lambda: (identity(path), [(infos[name].CRC, infos[name].file_size) for name in images]),
-                        lambda: _entry(archive, infos[TABLE], None) if TABLE in infos else None)
-
-
-def _checked_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The files of a zip by name; InputError for names that point outside it, since such a zip means harm."""
-    every = archive.infolist()
-    if len(every) > ENTRY_LIMIT:
-        raise InputError(f"{shown(path)} has {len(every):,} entries, more than {ENTRY_LIMIT:,}. Split it.")
-    infos: dict[str, zipfile.ZipInfo] = {}
-    for info in every:
-        name = info.filename.replace("\\", "/")
-        if name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
-            raise InputError(f"{shown(path)} has an entry named {shown(info.filename)!r}, which points outside the "
-                             f"archive. Pack it again with relative names.")
-        if not name.endswith("/") and not any(map(_hidden, name.split("/"))):
-            infos[name] = info
-    return infos
-
-
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None) -> bytes:
-    """The bytes of a zip entry, never more of them than it declares; InputError with the reason when it lies."""
-    declared = info.file_size
-    if declared > FILE_LIMIT:
-        raise InputError(f"it declares more than {FILE_LIMIT >> 20} MiB")
-    if declared > RATIO_FREE and declared > RATIO_LIMIT * max(1, info.compress_size):
-        raise InputError(f"it declares {declared >> 20} MiB from {info.compress_size} bytes, as a zip bomb does")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):   # the others inflate without a bound
-        raise InputError(f"it is packed with zip method {info.compress_type}; only stored and deflate are read")
-    one_more = copy.copy(info)                                # a reader stops at file_size, and would hide the excess
-    one_more.file_size = declared + 1
-    try:
-        with archive.open(one_more) as stream:
-            data = stream.read(declared + 1 if limit is None else limit)
-    except Exception as error:                                # as for the directory
-        raise InputError(f"its zip entry is damaged ({reason(error)})") from None
-    if len(data) > declared or (limit is None and len(data) < declared):
-        raise InputError(f"its zip entry does not hold the {declared} bytes it declares")
-    return data
-
-
-def _hidden(part: str) -> bool:
-    return part.startswith(".") or part.lower() in HIDDEN
-
-
-def _sort_out(names: Iterable[str]) -> tuple[list[str], Counter[str]]:
-    images, others = [], Counter[str]()
-    for name in names:
-        suffix = PurePosixPath(name).suffix.lower()
-        if suffix in SUFFIXES:
-            images.append(name)
-        else:
-            others[shown(suffix) or "(no extension)"] += 1
-    return images, others
-
-
 # -- what to tell -----------------------------------------------------------------------------------------------------
 
 def _counted(others: Counter[str]) -> str:
@@ -389,6 +229,10 @@ def _oddities(facts: list[tuple[bool, bool]], settings: DataSettings) -> list[st
     return notes
 
 
+def _copied(twice: int) -> list[str]:
+    return [f"{twice:,} images are exact copies of another, as they are read here, and will be learned as often"] if twice else []
+
+
 def _label_note(labels: list[int] | None, classes: list[str]) -> list[str]:
     if labels is None:
         return []
@@ -397,4 +241,7 @@ def _label_note(labels: list[int] | None, classes: list[str]) -> list[str]:
     more = f" and {len(classes) - 10} more" if len(classes) > 10 else ""
     split = ". These look like parts of one data set, not classes: give one of them alone if so" \
         if {name.lower() for name in classes} <= SPLITS else ""
-    return [f"labels from folders: {some}{more}{split}"]
+    alone = [shown(name) for k, name in enumerate(classes) if count[k] == 1] if len(classes) > 1 else []
+    few = f". {len(alone)} of these classes have one image, such as {alone[0]}, of which nothing can be learned: join or remove them" \
+        if alone else ""
+    return [f"labels from folders: {some}{more}{split}{few}"]

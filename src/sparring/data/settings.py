@@ -87,7 +87,9 @@ def choose_size(sizes: Sequence[tuple[int, int]], settings: DataSettings) -> tup
     middle = math.exp((ratios[(len(ratios) - 1) // 2] + ratios[len(ratios) // 2]) / 2)
     shorter = max(4, 4 * round(AUTO_SIDE * min(middle, 1 / middle) / 4))
     size = (shorter, AUTO_SIDE) if middle >= 1 else (AUTO_SIDE, shorter)
-    return size, f"{given}, and the longer side was brought to {AUTO_SIDE}; size=HEIGHTxWIDTH changes this"
+    other = f"size={first[0]}x{first[1]} keeps them" if same and min(first) >= SMALLEST and max(first) <= LARGEST else \
+        "size=HEIGHTxWIDTH changes this"
+    return size, f"{given}, and the longer side was brought to {AUTO_SIDE}; {other}"
 
 
 def physical_memory() -> int | None:

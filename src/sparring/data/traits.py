@@ -3,7 +3,8 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -42,30 +43,70 @@ def read_rows(rows: np.ndarray, names: Sequence[str], what: str) -> tuple[Tensor
     return traits.encode(torch.from_numpy(rows)).float(), traits
 
 
-def read_table(text: bytes, files: Sequence[str], where: str) -> tuple[Tensor, Traits]:
-    """The same from a labels.csv with a row for each of these files, named as from the folder that it lies in.
+class Table(NamedTuple):
+    """A labels.csv as it was written."""
 
-    InputError for a file without a row, a row without a number, or a table without a header; rows of other files are passed over.
-    """
+    what: str                       # how messages call it
+    names: list[str]
+    rows: dict[str, list[str]]      # by file, named as from the folder that the table lies in
+
+    def strangers(self, files: Iterable[str]) -> list[str]:
+        """The files that have a row and are not there."""
+        return sorted(self.rows.keys() - set(files))
+
+
+def parse_table(text: bytes, where: str) -> Table:
+    """The rows of a labels.csv; InputError without a header, and for a file with two rows."""
     what = f"{where}: {TABLE}"
+    wanted = "Its first row should be file,NAME,NAME... and each other one a file with its numbers."
     try:
         header, *rows = [row for row in csv.reader(io.StringIO(text.decode("utf-8-sig"))) if row]
     except (ValueError, csv.Error) as error:
-        raise InputError(f"{what} cannot be read ({reason(error)}). Its first row should be file,NAME,NAME... and each other one a file "
-                         f"with its numbers.") from None
-    names, found = header[1:], {row[0].replace("\\", "/"): row for row in rows}
-    if not names:
+        raise InputError(f"{what} cannot be read ({reason(error)}). {wanted}") from None
+    if len(header) < 2:
         raise InputError(f"{what} has one column only. Its first row should be file,NAME,NAME... with a name for each label.")
-    out = np.empty((len(files), len(names)))
+    if all(map(says_a_number, header[1:])):
+        raise InputError(f"{what} begins with the row {shown(','.join(header))}, which names no labels. {wanted}")
+    found: dict[str, list[str]] = {}
+    for file, *words in rows:
+        if len(words) != len(header) - 1:
+            raise InputError(f"{what}: the row of {shown(file)} has {len(words) + 1} fields and the header {len(header)}. Mend that row.")
+        if found.setdefault(file.replace("\\", "/"), words) is not words:
+            raise InputError(f"{what} has two rows for {shown(file)}. Leave one of them out.")
+    return Table(what, header[1:], found)
+
+
+def read_table(table: Table, files: Sequence[str]) -> tuple[Tensor, Traits]:
+    """The same from a labels.csv with a row for each of these files; rows of other files are passed over.
+
+    InputError for a file without a row, and a row without a number.
+    """
+    out = np.empty((len(files), len(table.names)))
     for i, file in enumerate(files):
-        row = found.get(file)
-        if row is None:
-            raise InputError(f"{what} has no row for {shown(file)}. Give each image one, or take the table away.")
-        if len(row) != len(header):
-            raise InputError(f"{what}: the row of {shown(file)} has {len(row)} fields and the header {len(header)}. Mend that row.")
-        for k, word in enumerate(row[1:]):
-            out[i, k] = number(word, f"{what}: the row of {shown(file)}", names[k])
-    return read_rows(out, names, what)
+        if (words := table.rows.get(file)) is None:
+            raise InputError(f"{table.what} has no row for {shown(file)}. Give each image one, or take the table away.")
+        for k, word in enumerate(words):
+            out[i, k] = number(word, f"{table.what}: the row of {shown(file)}", table.names[k])
+    return read_rows(out, table.names, table.what)
+
+
+def says_a_number(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
+
+
+def in_words(rows: Tensor, traits: Traits) -> dict[str, str]:
+    """What each label is like over the data, float32[N, K] as networks see it: how many have it, or between which numbers it lies."""
+    said = {}
+    for name, column, shift, scale in zip(traits.names, rows.double().T, traits.shift, traits.scale, strict=True):
+        if bool(((column == 0) | (column == 1)).all()):
+            said[name] = f"{int(column.sum()):,} of {len(column):,}"
+        else:
+            least, mean, most = (float(value) * scale + shift for value in (column.min(), column.mean(), column.max()))
+            said[name] = f"{least:.4g} to {most:.4g}, mean {mean:.4g}"
+    return said
 
 
 def number(word: str, where: str, name: str) -> float:
@@ -98,10 +139,12 @@ def rows_for(traits: Traits, n: int, asked: object) -> Tensor:
         for name, value in asked.items():
             if name not in traits.names:
                 raise InputError(f"there is no label {name!r}.{did_you_mean(str(name), traits.names)} Labels: {', '.join(traits.names)}.")
-            if isinstance(value, bool | int | float) and math.isfinite(value):
-                rows[:, traits.names.index(name)] = float(value)
-            else:
-                raise InputError(f"{name}={shown(value)} is not a number. Give one, such as {name}={traits.examples[0][0]:g}.")
+            at = traits.names.index(name)
+            if not (isinstance(value, bool | int | float) and math.isfinite(value)):
+                raise InputError(f"{name}={shown(value)} is not a number. Give one, such as {name}={traits.examples[0][at]:g}.")
+            if not 0 <= value <= 1 and all(row[at] in (0, 1) for row in traits.examples):
+                raise InputError(f"{name}={value:g}: this label is yes or no in the data. Give 1 or 0, or a number between.")
+            rows[:, at] = float(value)
         return traits.encode(rows).float()
     try:
         given = torch.as_tensor(np.asarray(asked, dtype=np.float64))

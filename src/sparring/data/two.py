@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from sparring.data.decode import DECODING, decode, header, quiet, reformat
-from sparring.data.images import Files, each, header_of, image_files, read_listed
+from sparring.data.files import Files, image_files
+from sparring.data.images import each, header_of, read_listed
 from sparring.data.mapped import Mapped, Room, remembered
 from sparring.data.opening import existing
 from sparring.data.pairs import Domains, TwoSets, side

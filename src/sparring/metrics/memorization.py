@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sparring.metrics.intervals import LEVEL, Estimate
+from sparring.metrics.intervals import LEVEL, MANY, Estimate, share
 from sparring.rng import generator
 
 NEAR = 0.05             # the share of held-out samples that count as near
@@ -47,7 +47,7 @@ def measure(generated: Tensor, held_out: Tensor, seed: int) -> Estimate:
     they copy no more than those do, 1 when all are copies.  Distances to the training data, float32[N] and float32[M].
 
     The distances of independent samples to a given training set are independent, so here the bootstrap is sound: percentiles over
-    resamples of both.
+    resamples of both; but nowhere narrower than Wilson's interval of a share, for all resamples are alike where none or all are near.
     """
     found = []
     for i in range(RESAMPLES):
@@ -55,8 +55,9 @@ def measure(generated: Tensor, held_out: Tensor, seed: int) -> Estimate:
         found.append(near(*(part[torch.randint(len(part), (len(part),), generator=rng)] for part in (generated, held_out)))[0])
     low, high = torch.tensor(found).quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2])).tolist()
     value, baseline = near(generated, held_out)
-    return Estimate(value, min(low, value), max(high, value), {"baseline": baseline, "c_t": c_t(generated, held_out),
-                                                                       "interval": "95%, bootstrap of the distances"})
+    wilson = share(value, 0.0, MANY, len(generated))
+    return Estimate(value, min(low, wilson.low), max(high, wilson.high), {"baseline": baseline, "c_t": c_t(generated, held_out),
+                                                                           "interval": "95%, bootstrap of the distances"})
 
 
 def near(generated: Tensor, held_out: Tensor) -> tuple[float, float]:

@@ -88,6 +88,8 @@ def measure(real: Tensor, fake: Tensor, seed: int) -> dict[str, Estimate]:
         value, *without = (float(row[kept].mean()) for row, kept in zip(table, stay, strict=True))
         error = jackknife(value, without)[0]
         found[name] = around(value, error, count, least=0.0, k=k) if name == "density" else share(value, error, count, table.shape[1], k=k)
+    if found["density"].value == 0:             # no sample lies among the data: as many might as a share of 0 allows, at their density
+        found["density"] = share(0.0, 0.0, count, len(y), k=COVER)
     return found
 
 

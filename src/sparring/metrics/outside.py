@@ -27,6 +27,8 @@ INCEPTION_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e9
 def find(features: str, sha256: str = "") -> Extractor:
     """An extractor by name, or from a file and its hash.  InputError when there is none, or it is not what it should be."""
     if features in OFFERED:
+        if sha256:
+            raise InputError(f"--sha256 is for a file of features, and '{features}' is none. Leave it out.")
         return OFFERED[features]()
     path = Path(features).expanduser()
     if not path.exists():

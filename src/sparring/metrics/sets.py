@@ -54,6 +54,12 @@ def in_units_of(space: Space, source: Source, n: int, seed: int, stream: str) ->
     return stored(space, source.space.decode(seen(found)), labels)
 
 
+def in_both(a: Finite, b: Finite) -> int:
+    """How many samples of the second set are in the first one too, to the last bit."""
+    known = {row.numpy().tobytes() for row in a.values[torch.arange(len(a))]}
+    return sum(row.numpy().tobytes() in known for row in b.values[torch.arange(len(b))])
+
+
 def kind(space: Space) -> str:
     match space:
         case Images(channels, height, width):
