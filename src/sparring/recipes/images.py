@@ -30,10 +30,11 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
     assert isinstance(space, Images)
     pixels, count = space.height * space.width, len(source) if isinstance(source, Finite | Arranged) else None
     usual = 64 if pixels <= SMALL or fast else 32
-    batch, why = (given.batch, "") if "batch" in given.model_fields_set else (
-        usual, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor"))
-    if "batch" not in given.model_fields_set and count is not None and 2 <= count < usual:
+    batch, why = usual, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor")
+    if count is not None and 2 <= count < usual:
         batch, why = count, f"there are {count} pictures"
+    if "batch" in given.model_fields_set:
+        batch = given.batch
     chosen: dict[str, tuple[Any, str]] = {
         "batch": (batch, why),
         "width": (64, "a GPU has room for it") if fast else (32 if pixels <= SMALL else 16, "as wide as a processor trains in minutes"),
@@ -71,12 +72,14 @@ def augmented(count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
 def by_class(space: Images, count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
     """Whether the networks are told the class, or the several labels."""
     classes = len(space.labels)
-    if space.traits is not None and given.pack == 1:
-        return {"conditional": (True, f"labels of every picture: {', '.join(space.traits.names[:5])}")}
-    if classes < 2 or count is None:
+    if classes < 2 and space.traits is None:
         return {}
-    each = count / classes
     if given.pack > 1:
         return {"conditional": (False, f"pack={given.pack} joins samples of different classes")}
+    if space.traits is not None:
+        return {"conditional": (True, f"labels of every picture: {', '.join(space.traits.names[:5])}")}
+    if count is None:
+        return {}
+    each = count / classes
     return {"conditional": (each >= FEW, f"{classes} classes with {each:,.0f} pictures on average" +
                             ("" if each >= FEW else f", fewer than {FEW}"))}
