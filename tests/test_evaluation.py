@@ -137,11 +137,19 @@ def test_copies_are_looked_for_in_the_data_of_the_run_whatever_it_is_held_agains
 
 def test_a_figure_of_none_or_all_is_not_taken_for_certain():
     digits = open_source("digits")
-    far = Finite(digits.space, torch.full_like(digits.values[:100], 255))
+    far = Finite(digits.space, 255 - digits.values[:100] // 16)
     found = sparring.evaluate(real=digits, generated=far, n=100, features="pixels")["metrics"]
     for name in ("density", "precision", "recall", "memorization"):
         figure = found[f"{name}(pixels)"]
         assert figure["value"] == 0 == figure["low"] and 0.01 < figure["high"] < 0.1, name
+
+
+def test_copies_of_one_sample_are_no_more_certain_than_one():
+    digits = open_source("digits")
+    one = Finite(digits.space, digits.values[:1].repeat(60, 1, 1, 1) // 2 + 100)
+    found = sparring.evaluate(real=digits, generated=one, features="pixels", metrics=["precision", "density", "recall"])
+    assert all(figure["value"] == 0 and figure["high"] > 0.5 for figure in found["metrics"].values())
+    assert any("59 of the 60 generated samples are copies" in note for note in found["notes"])
 
 
 def test_a_set_beside_itself_is_told(shell):

@@ -1,7 +1,9 @@
 """Several labels at once, and measured ones: read, learned, asked for."""
 
 import csv
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -68,7 +70,11 @@ def test_arrays_of_labels_that_cannot_be(labels, said):
         open_source((pictures()[0], labels))
 
 
-@pytest.mark.parametrize(("text", "said"), [("", "cannot be read"), ("file\na.png\n", "one column"),
+@pytest.mark.parametrize(("text", "said"), [("", "is empty"), ("file;x\na.png;1\n", "semicolons"),
+                                            ("file,x,x\na.png,1,2\n", "two of one name"),
+                                            ("file,x\na.png,1\nb.png,\n", "says nothing for x"),
+                                            ("file,x\n./a.png, 1\nc.png,0\n", "for b.png .1 of 2.*it names a.png"),
+                                            ("file\na.png\n", "one column"),
                                             ("file,x\na.png,1\n", "no row for b.png"),
                                             ("file,x\na.png,1\nb.png\n", "fields"), ("file,x\na.png,1\nb.png,blue\n", "'blue'"),
                                             ("file,x\na.png,1\nb.png,nan\n", "'nan'"), ("file,x\na.png,1\nb.png,1\n", "says nothing"),
@@ -76,6 +82,32 @@ def test_arrays_of_labels_that_cannot_be(labels, said):
 def test_tables_that_cannot_be(text, said):
     with pytest.raises(InputError, match=said):
         read_table(parse_table(text.encode(), "here"), ["a.png", "b.png"])
+
+
+def test_a_table_is_found_where_all_images_are(tmp_path):
+    """A folder that was packed whole lies in the archive under its name."""
+    rows = "file, light\n./a.png, 1\nsub/b.png ,0\n"
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name, shade in (("top/a.png", 0), ("top/sub/b.png", 200)):
+            stream = io.BytesIO()
+            Image.new("L", (8, 8), shade).save(stream, "PNG")
+            archive.writestr(name, stream.getvalue())
+        archive.writestr("top/labels.csv", rows)
+        archive.writestr("top/sub/labels.csv", "file,x\nb.png,1\n")
+    with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+        archive.extractall(tmp_path / "folder")
+    for path in (tmp_path / "set.zip", tmp_path / "folder"):
+        source = open_source(path)
+        assert source.space.traits.names == ("light",) and source.labels.tolist() == [[1.0], [0.0]]
+        assert any("passed over 1 files" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(("asked", "said"), [(["light"], "given by name, such as light="), (["light=1", "light=2"], "twice"),
+                                             ({"light": 900}, "in the data it is about"), ({"right": 3}, "yes or no")])
+def test_why_labels_cannot_be_asked_for(asked, said):
+    _, traits = read_rows(np.array([[10.0, 0], [14, 1], [12, 1]]), ["light", "right"], "x")
+    with pytest.raises(InputError, match=said):
+        rows_for(traits, 4, asked)
 
 
 def test_from_a_folder_to_pictures_that_were_asked_for_and_back(tmp_path):

@@ -21,7 +21,7 @@ from sparring.metrics import cas, frechet, memorization
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.measures import METRICS, OF_FEATURES, known, lacking, measure, plain
 from sparring.metrics.outside import find
-from sparring.metrics.sets import chosen_rows, in_both, in_units_of, judged_on, seen, some, stored
+from sparring.metrics.sets import chosen_rows, copies, in_both, in_units_of, judged_on, seen, some, stored
 from sparring.run import read_json
 from sparring.settings import make
 from sparring.trainer import Progress
@@ -93,9 +93,8 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     extractor, why = choose(source.space) if features == "auto" else (find(features, sha256), "as asked for")
     sets = compared(model, source, train, generated, count, extractor, whole_seed(seed), watch, asked or [])
     found, left_out = figures(sets, asked)
-    if model is None and (same := in_both(sets.real, sets.generated)):
-        notes.append(f"{same:,} of the generated samples are among the real ones, to the last bit: where a set is compared with itself, an "
-                     f"unbiased kid lies below 0, and the others look better than they are")
+    if model is None:
+        notes += about_copies(sets)
     notes += [f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}", f"features: {extractor.name}, {why}"]
     return {"metrics": found, "left_out": left_out, "notes": notes}
 
@@ -107,6 +106,17 @@ def opened(real: Any, size: str) -> tuple[Source, Finite | None, list[str]]:
         raise InputError("--generated needs --real, the data that it is held against.")
     source = open_source(real, make(DataSettings, {"size": size}))
     return (source, source, list(source.notes)) if isinstance(source, Finite) else (source, None, [])
+
+
+def about_copies(sets: Compared) -> list[str]:
+    """What is odd about two sets of files, in which the same sample may stand more than once."""
+    said, part = [], judged_on(sets.source)[0]
+    if isinstance(part, Finite) and (same := in_both(part, sets.generated)):
+        said.append(f"{same:,} of the generated samples are among the real ones, to the last bit: where a set is compared with itself, an "
+                    f"unbiased kid lies below 0, and the others look better than they are")
+    if twice := copies(sets.generated):
+        said.append(f"{twice:,} of the {len(sets.generated):,} generated samples are copies of another of them")
+    return said
 
 
 def of_run(run: str | Path | Model, real: Any) -> tuple[Model, Source, Finite | None, list[str]]:
@@ -158,6 +168,8 @@ def compared(model: Model | None, source: Source, train: Finite | None, generate
              watch: Watch, asked: list[str]) -> Compared:
     """Both sets, equally large; InputError, before anything is drawn, when a metric that was asked for needs larger ones."""
     part, split = judged_on(source)
+    if model is None and isinstance(source, Finite) and source.held_out is None:
+        split = "all of the real set: nothing is held out"
     if model is not None and isinstance(source, Finite) and source is not train:
         split = "another set than the run's" + ("" if source.held_out is None else ": the part that is held out of it")
     width = extract(extractor, seen(some(part, 2, seed, "real"))).shape[1]

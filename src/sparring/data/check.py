@@ -99,7 +99,7 @@ def look_at_table(files: Files, good: list[str]) -> Labels | None:
     try:
         if (text := files.table()) is None or not good:
             return None
-        table = parse_table(text, files.where)
+        table = parse_table(text, files.where, files.beside)
         return Labels(in_words(*read_table(table, good)), "", tuple(table.strangers(files.names)))
     except InputError as error:
         return Labels(wrong=str(error))

@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -33,6 +33,7 @@ class Files(NamedTuple):
     others: Counter[str]                              # how many files of which extension were passed over
     identity: Callable[[], object]                    # what changes when any of them does
     table: Callable[[], bytes | None] = lambda: None  # the labels.csv beside them, where there is one
+    beside: str = ""                                  # the folder in which that lies, with a / behind it, and which all images share
 
 
 def image_files(path: Path) -> AbstractContextManager[Files]:
@@ -43,7 +44,7 @@ def image_files(path: Path) -> AbstractContextManager[Files]:
 @contextmanager
 def _folder_files(root: Path) -> Iterator[Files]:
     names = sorted(_walk(root))
-    images, others = _sort_out(names)
+    images, others, beside = _sort_out(names)
 
     def read(i: int, limit: int | None) -> bytes:
         path = root / images[i]
@@ -62,7 +63,7 @@ def _folder_files(root: Path) -> Iterator[Files]:
         return [_identity(root / name) for name in images]
 
     def table() -> bytes | None:
-        path = root / TABLE
+        path = root / f"{beside}{TABLE}"
         try:
             if not path.is_file():
                 return None
@@ -72,7 +73,7 @@ def _folder_files(root: Path) -> Iterator[Files]:
         except OSError as error:
             raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Mend it, or move it elsewhere.") from None
 
-    yield Files(shown(root), images, read, others, identities, table)
+    yield Files(shown(root), images, read, others, identities, table, beside)
 
 
 def _walk(root: Path) -> Iterator[str]:
@@ -125,14 +126,14 @@ def _zip_files(path: Path) -> Iterator[Files]:
                              f"not a zip: download or pack it again.") from None
         with archive:
             infos = _checked_entries(path, archive)
-            images, others = _sort_out(sorted(infos))
+            images, others, beside = _sort_out(sorted(infos))
             for name in images:
                 if infos[name].flag_bits & 1:
                     raise InputError(f"{shown(path)} is encrypted ({shown(name)}). Unpack it with its password and "
                                      f"give the folder.")
             yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), others,
                         lambda: (identity(path), [(infos[name].CRC, infos[name].file_size) for name in images]),
-                        lambda: _entry(archive, infos[TABLE], None) if TABLE in infos else None)
+                        lambda: _entry(archive, infos[beside + TABLE], None) if beside + TABLE in infos else None, beside)
 
 
 def _checked_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -176,10 +177,13 @@ def _hidden(part: str) -> bool:
     return part.startswith(".") or part.lower() in HIDDEN
 
 
-def _sort_out(names: Iterable[str]) -> tuple[list[str], Counter[str]]:
-    """The images, and how many files of which kind are none; of these the table beside them, which is read, is no part."""
-    images, others = list[str](), list[str]()
-    for name in names:
-        (images if PurePosixPath(name).suffix.lower() in SUFFIXES else others).append(name)
-    return images, Counter(shown(PurePosixPath(name).suffix.lower()) or "(no extension)" for name in others
-                           if not (images and name == TABLE))
+def _sort_out(names: Sequence[str]) -> tuple[list[str], Counter[str], str]:
+    """The images; how many files of which kind are none, without the table of labels; and the folder of that: the innermost that holds
+    one and all of the images."""
+    images = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    tables = {name for name in names if images and PurePosixPath(name).name == TABLE
+              and all(image.startswith(name[:-len(TABLE)]) for image in images)}
+    beside = max((name[:-len(TABLE)] for name in tables), key=len, default="")
+    kinds = Counter(shown(PurePosixPath(name).suffix.lower()) or "(no extension)" for name in names
+                    if PurePosixPath(name).suffix.lower() not in SUFFIXES and not (tables and name == beside + TABLE))
+    return images, kinds, beside

@@ -109,6 +109,10 @@ def troubling(found: dict[str, Any], good: int, across: int) -> list[str]:
         said.append(f"{found['exact_duplicates']:,} image(s) are exact copies of another. A generator makes such images more often; remove "
                     f"copies that are there by mistake.")
     if found["near_duplicates"]:
+        different = good - found["exact_duplicates"]
+        if found["near_duplicates"] == different * (different - 1) // 2 and different > 2:
+            said.append(f"All {good:,} images are nearly the same as each other: there is little to learn but one. Look whether the right "
+                        f"folder was given.")
         many = "At least " if found["near_duplicates"] == PAIRS else ""
         some = f", among the first {NEAR_AT_MOST:,} images" if good > NEAR_AT_MOST else ""
         said.append(f"{many}{found['near_duplicates']:,} pair(s) are nearly the same{some}. Look at them in the picture of duplicates.")
@@ -143,7 +147,17 @@ def about_labels(labels: dict[str, int] | None) -> list[str]:
 
 
 def about_table(table: Labels | None) -> list[str]:
-    if table is None or not table.strangers:
+    if table is None:
         return []
-    return [f"{TABLE} has {len(table.strangers):,} row(s) for files that are not there, such as {shown(table.strangers[0])}: look whether "
-            f"images are missing."]
+    said = [f"Label '{name}' is the same for all images but one ({words}). Nothing can be learned of it: leave it out, or give more images."
+            for name, words in table.about.items() if alone(words)]
+    if table.strangers:
+        said.append(f"{TABLE} has {len(table.strangers):,} row(s) for files that are not there, such as {shown(table.strangers[0])}: look "
+                    f"whether images are missing.")
+    return said
+
+
+def alone(words: str) -> bool:
+    """Whether a label that is yes for `some of all` images is yes, or no, for one only."""
+    some, _, every = words.replace(",", "").partition(" of ")
+    return some.isdigit() and every.isdigit() and int(some) in (1, int(every) - 1) and int(every) > 2

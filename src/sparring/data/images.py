@@ -94,7 +94,7 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
             out[place] = out[i]
     names = [files.names[i] for i in kept]
     twice = copies(out[:len(kept)]) if room is None else 0
-    table = None if (text := files.table()) is None else parse_table(text, files.where)
+    table = None if (text := files.table()) is None else parse_table(text, files.where, files.beside)
     if table is not None:
         numbers, traits = read_table(table, names)
     labels, classes = folder_labels(names) if table is None else (None, [])
@@ -105,6 +105,8 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
     effort = AN_IMAGE * n + A_PIXEL * sum(h.size[0] * h.size[1] for h in headers.values())
     images = Images(channels, *size, class_names(classes))
     if table is not None:
+        if folder_labels(names)[0] is not None:
+            notes.append(f"folders are no classes, since there is a {TABLE}")
         images, index = replace(images, labels=traits.in_words(), traits=traits), numbers
         notes.append(f"{len(traits.names)} labels an image from {TABLE}: {', '.join(traits.names[:10])}")
         if strangers := table.strangers(files.names):

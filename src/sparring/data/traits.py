@@ -55,23 +55,32 @@ class Table(NamedTuple):
         return sorted(self.rows.keys() - set(files))
 
 
-def parse_table(text: bytes, where: str) -> Table:
-    """The rows of a labels.csv; InputError without a header, and for a file with two rows."""
-    what = f"{where}: {TABLE}"
+def parse_table(text: bytes, where: str, beside: str = "") -> Table:
+    """The rows of a labels.csv that lies in the folder `beside`; InputError without a header, and for a file with two rows."""
+    what = f"{where}: {beside}{TABLE}"
     wanted = "Its first row should be file,NAME,NAME... and each other one a file with its numbers."
     try:
-        header, *rows = [row for row in csv.reader(io.StringIO(text.decode("utf-8-sig"))) if row]
-    except (ValueError, csv.Error) as error:
+        lines = [[word.strip() for word in row] for row in csv.reader(io.StringIO(text.decode("utf-8-sig"))) if row]
+    except UnicodeDecodeError:
+        raise InputError(f"{what} is not text in UTF-8. Save it as such. {wanted}") from None
+    except csv.Error as error:
         raise InputError(f"{what} cannot be read ({reason(error)}). {wanted}") from None
+    if not lines:
+        raise InputError(f"{what} is empty. {wanted} Take it away if there are no labels.")
+    header, *rows = lines
     if len(header) < 2:
-        raise InputError(f"{what} has one column only. Its first row should be file,NAME,NAME... with a name for each label.")
+        other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in header[0]), "")
+        raise InputError(f"{what} has {other} between its columns. Save it with commas." if other else
+                         f"{what} has one column only. Its first row should be file,NAME,NAME... with a name for each label.")
     if all(map(says_a_number, header[1:])):
         raise InputError(f"{what} begins with the row {shown(','.join(header))}, which names no labels. {wanted}")
+    if "" in header[1:] or len(set(header[1:])) < len(header) - 1:
+        raise InputError(f"{what}: its first row, {shown(','.join(header))}, has a label without a name, or two of one name. Name each.")
     found: dict[str, list[str]] = {}
     for file, *words in rows:
         if len(words) != len(header) - 1:
-            raise InputError(f"{what}: the row of {shown(file)} has {len(words) + 1} fields and the header {len(header)}. Mend that row.")
-        if found.setdefault(file.replace("\\", "/"), words) is not words:
+            raise InputError(f"{what}: the row of {shown(file)} has {len(words) + 1} fields and the header {len(header)}. Mend it.")
+        if found.setdefault(beside + file.replace("\\", "/").removeprefix("./"), words) is not words:
             raise InputError(f"{what} has two rows for {shown(file)}. Leave one of them out.")
     return Table(what, header[1:], found)
 
@@ -81,11 +90,13 @@ def read_table(table: Table, files: Sequence[str]) -> tuple[Tensor, Traits]:
 
     InputError for a file without a row, and a row without a number.
     """
+    if lacking := [file for file in files if file not in table.rows]:
+        row = f"; it names {shown(next(iter(table.rows)))}, for one" if table.rows else ", nor for any other"
+        raise InputError(f"{table.what} has no row for {shown(lacking[0])} ({len(lacking):,} of {len(files):,} images have none){row}. "
+                         f"Give each image one, under its name as from the table's folder, or take the table away.")
     out = np.empty((len(files), len(table.names)))
     for i, file in enumerate(files):
-        if (words := table.rows.get(file)) is None:
-            raise InputError(f"{table.what} has no row for {shown(file)}. Give each image one, or take the table away.")
-        for k, word in enumerate(words):
+        for k, word in enumerate(table.rows[file]):
             out[i, k] = number(word, f"{table.what}: the row of {shown(file)}", table.names[k])
     return read_rows(out, table.names, table.what)
 
@@ -104,7 +115,8 @@ def in_words(rows: Tensor, traits: Traits) -> dict[str, str]:
         if bool(((column == 0) | (column == 1)).all()):
             said[name] = f"{int(column.sum()):,} of {len(column):,}"
         else:
-            least, mean, most = (float(value) * scale + shift for value in (column.min(), column.mean(), column.max()))
+            least, mean, most = (round((float(value) + shift / scale) * 1e6) * 1e-6 * scale      # less what encoding rounded
+                                 for value in (column.min(), column.mean(), column.max()))
             said[name] = f"{least:.4g} to {most:.4g}, mean {mean:.4g}"
     return said
 
@@ -117,6 +129,8 @@ def number(word: str, where: str, name: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
+        if not word.strip():
+            raise InputError(f"{where} says nothing for {shown(name)}. Fill it in, or leave that label or that image out.")
         raise InputError(f"{where} says '{shown(word)}' for {shown(name)}; expected a number, or yes or no. For classes in words, put the "
                          f"images into a folder a class.")
     return value
@@ -133,6 +147,12 @@ def rows_for(traits: Traits, n: int, asked: object) -> Tensor:
         asked = [asked]
     if isinstance(asked, Sequence) and asked and all(isinstance(word, str) for word in asked):
         words = [word.partition("=") for word in asked]
+        form = ",".join(f"{name}={value:g}" for name, value in zip(traits.names[:2], traits.examples[0], strict=False))
+        if (bare := next((name for name, mark, _ in words if not mark), None)) is not None:
+            raise InputError(f"--label {shown(bare)}: this model has several labels a sample, which are given by name, such as {form}. "
+                             f"Labels: {', '.join(traits.names)}.")
+        if len({name.strip() for name, _, _ in words}) < len(words):
+            raise InputError(f"--label {shown(','.join(asked))} names a label twice. Give each once, such as {form}.")
         asked = {name.strip(): number(value, "--label", name.strip()) for name, _, value in words}
     if isinstance(asked, Mapping):
         rows = torch.tensor(traits.examples, dtype=torch.float64)[order % len(traits.examples)]
@@ -144,6 +164,11 @@ def rows_for(traits: Traits, n: int, asked: object) -> Tensor:
                 raise InputError(f"{name}={shown(value)} is not a number. Give one, such as {name}={traits.examples[0][at]:g}.")
             if not 0 <= value <= 1 and all(row[at] in (0, 1) for row in traits.examples):
                 raise InputError(f"{name}={value:g}: this label is yes or no in the data. Give 1 or 0, or a number between.")
+            seen = [row[at] for row in traits.examples]
+            reach = (max(seen) - min(seen)) / 2
+            if not min(seen) - reach <= value <= max(seen) + reach:
+                raise InputError(f"{name}={value:g}: in the data it is about {min(seen):g} to {max(seen):g}, and the networks know nothing "
+                                 f"of what lies so far outside. Give a number in or near that.")
             rows[:, at] = float(value)
         return traits.encode(rows).float()
     try:

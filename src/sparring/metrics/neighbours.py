@@ -83,13 +83,14 @@ def measure(real: Tensor, fake: Tensor, seed: int) -> dict[str, Estimate]:
     stay_a, stay_b = (np.vstack([np.ones((1, member.shape[1]), bool), ~member]) for member in (member_a, member_b))
     rates = {"precision": (inside, stay_b, MANIFOLD), "recall": (recalled, stay_a, MANIFOLD), "density": (counted / COVER, stay_b, COVER),
              "coverage": (covered, stay_a, COVER)}
-    found = {}
+    found, distinct = {}, len({row.tobytes() for row in y.numpy()})     # copies say nothing more, and no jackknife sees how few they are
     for name, (table, stay, k) in rates.items():
         value, *without = (float(row[kept].mean()) for row, kept in zip(table, stay, strict=True))
         error = jackknife(value, without)[0]
-        found[name] = around(value, error, count, least=0.0, k=k) if name == "density" else share(value, error, count, table.shape[1], k=k)
+        found[name] = around(value, error, count, least=0.0, k=k) if name == "density" else \
+            share(value, error, count, min(table.shape[1], distinct), k=k)
     if found["density"].value == 0:             # no sample lies among the data: as many might as a share of 0 allows, at their density
-        found["density"] = share(0.0, 0.0, count, len(y), k=COVER)
+        found["density"] = share(0.0, 0.0, count, distinct, k=COVER)
     return found
 
 
