@@ -19,7 +19,7 @@ EXPECTED = {                                    # findings that name what was do
     "weak discriminator": ("penalty_too_strong", "generator_won"),
     "tight clip": ("critic_too_tight",),
     "diverging": ("diverging",),
-    "oscillating": ("oscillation", "mode_collapse"),
+    "oscillating": ("oscillation", "mode_collapse", "learning_rate_too_high"),
     "too slow": ("learning_too_slowly",),
     "dead units": ("dead_units",),
     "memorizing": ("memorization", "data_too_small"),

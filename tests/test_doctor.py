@@ -23,7 +23,7 @@ from sparring.checkup import checkup, likeness, standard
 from sparring.data.source import Finite
 from sparring.data.space import Vectors
 from sparring.data.synthetic import Quadratic, gaussian, grid, ring
-from sparring.doctor import chart, diagnose, timeline
+from sparring.doctor import chart, diagnose, judge, timeline
 from sparring.doctor.advice import EXPLANATIONS, advice
 from sparring.doctor.signs import SIGNS
 from sparring.errors import InputError
@@ -74,6 +74,8 @@ def test_a_good_run_converges_and_a_young_one_is_unclear():
     ("memorization", GOOD | {"copied": 0.2}, {}, {}),
     ("augmentation_leak", BAD | {"leak": 0.5}, {}, {}),
     ("discriminator_overfitting", GOOD | {"judge/train": 3.0, "judge/unseen": -2.0, "judge/fake": -3.0, "judge/sure": 1.0}, {}, {}),
+    ("discriminator_overfitting", GOOD | {"copied": 1.0, "judge/sure": 1.0},
+     {"discriminator/accuracy": 0.99, "discriminator/adversarial": 0.2}, {}),
     ("learning_rate_imbalance", BAD | {"pace/generator": 1e-5}, {}, {}),
     ("critic_too_tight", BAD, {"discriminator/score(x)": 1e-6, "discriminator/score(G(z))": 0.0}, {"objective": "wasserstein"}),
     ("critic_behind", BAD, {"discriminator/adversarial": 0.1}, {"objective": "wasserstein"}),
@@ -87,6 +89,24 @@ def test_each_sign(name, row, log, more):
     finding = next(f for f in found.findings if f.name == name)
     assert finding.explanation and finding.evidence and finding.steps[0] <= finding.steps[1] == 100
     assert found.verdict == ("failing" if finding.severity == "failure" else found.verdict)
+
+
+def summed(rows, log=()) -> str:
+    run = chart(log, rows, CONFIG)
+    return consulting.summary(CONFIG, run, judge(run))
+
+
+def test_a_summary_says_only_what_the_numbers_say():
+    """Of the course of the distance, of a discriminator that tells, and of samples that lie thinner or thicker than the data."""
+    steps = range(10, 101, 10)
+    assert "come nearer to the data (2 deviations" in summed([{"step": s, **GOOD, "distance": 20 / s} for s in steps])
+    told = [{"step": s, "discriminator/adversarial": 0.9} for s in steps]
+    still = summed([{"step": s, **GOOD} for s in steps], told)
+    assert "about as near to the data as a few hundred can show" in still and "come nearer" not in still
+    assert "still tells samples from data (its loss is 0.90" in still
+    assert "lie more thinly than the data" in summed([{"step": s, **GOOD, "support": 3.0} for s in steps])
+    assert "Fewer of the samples are different" in summed([{"step": s, **GOOD, "support": 0.3} for s in steps], told)
+    assert "there is 1 check-up so far" in summed([{"step": 10, **GOOD}]).lower()
 
 
 def test_oscillation_is_seen_in_the_way_of_the_middle():
@@ -203,7 +223,7 @@ def test_nearest_training_samples(tmp_path):
     api.run(prepare(Wish("gan", str(tmp_path / "x.npz"), given), tmp_path / "run"), api.Silent())
     found = nearby.nearness(tmp_path / "run")
     assert found.known == 60 and found.picture is None and "a training sample to another" in found.sentence()
-    assert {name.split("(")[0] for name, _, _ in nearby.figures(tmp_path / "run")} >= {"swd", "memorization"}
+    assert {name.split("(")[0] for name, *_ in nearby.figures(tmp_path / "run")[0]} >= {"swd", "memorization"}
     (tmp_path / "x.npz").unlink()
     assert "not here" in nearby.nearness(tmp_path / "run") and "not here" in nearby.figures(tmp_path / "run")
 

@@ -20,9 +20,10 @@ from sparring.report import Section, write_page
 from sparring.run import ANEW, RunFolder, read_lines
 from sparring.untrusted import JSON_BYTES, Strange, parse, read_file
 
+MOST = 5                                        # times at which scores are told
 FRAMES = 16                                     # pictures of samples on a page: more would make it large
-WORDS = {"healthy": "It is healthy: the samples come nearer to the data, and no sign of trouble is there.",
-         "failing": "It is failing.", "converged": "It has converged: the samples are as near to the data as this can see, and stay there.",
+WORDS = {"healthy": "It is healthy: no known sign of trouble is there", "failing": "It is failing.",
+         "converged": "It has converged: the samples are as near to the data as this can see, and stay there.",
          "unclear": "There is no verdict yet."}
 MEANING = {
     "distance": "sliced Wasserstein distance of samples from the data, in deviations of the data",
@@ -110,8 +111,9 @@ def summary(config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
     seconds = f"round {found.step:,} of {run.steps:,}" if run.steps else f"round {found.step:,}"
     first = f"This is a run of {config.get('recipe')} on {config.get('data')} with seed {config.get('seed')}, at {seconds}."
     worst = found.findings[0] if found.findings else None
-    second = WORDS[found.verdict] if found.verdict != "healthy" or worst is None else \
-        "It is healthy on the whole: the samples come nearer to the data."
+    second = WORDS[found.verdict]
+    if found.verdict == "healthy":
+        second = (second if worst is None else "It is healthy on the whole") + course(run)
     second += (f" {found.why[:1].upper()}{found.why[1:]}." if found.why else "")
     if worst is None or worst.name == "converged":
         third = what_next(run, found)
@@ -123,17 +125,36 @@ def summary(config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
     return f"{first} {second} {third}"
 
 
+def course(run: Chart) -> str:
+    """How the distance of the samples from the data went, as the end of a sentence."""
+    at = [distance for m in run.moments if (distance := m.of("distance")) is not None]
+    away = ratio(run.moments[-1]) if run.moments else None
+    if at and at[-1] < at[0] - CALIBRATED.flat:
+        return f", and the samples have come nearer to the data ({at[0]:.2g} deviations away at first, now {at[-1]:.2g})."
+    if away is not None and away < CALIBRATED.close:
+        return ", and the samples lie about as near to the data as a few hundred can show."
+    return "; but the samples have come no nearer to the data than they were at the first check-up." if at else "."
+
+
 def what_next(run: Chart, found: Diagnosis) -> str:
     """The third sentence where nothing is wrong."""
     if found.verdict == "unclear":
+        if not run.moments and run.last:
+            return "Look at its pictures and scores instead."
         return "Let it train on, and ask again." if found.step < run.steps else "More rounds, or more check-ups, would tell."
-    away = ratio(run.moments[-1]) if run.moments else None
-    loss = tells(run, run.moments[-1], CALIBRATED) if run.moments else None
+    away, support = (ratio(run.moments[-1]), run.moments[-1].of("support")) if run.moments else (None, None)
+    told = [loss for m in run.moments[-3:] if (loss := tells(run, m, CALIBRATED)) is not None]      # of one moment it may be one batch
     if found.verdict == "healthy" and away is not None and away > 1.5:
         return f"The samples are {away:.1f} times as far from the data as other real samples are, so more rounds may bring more."
-    if found.verdict == "healthy" and loss is not None:
-        return (f"The discriminator still tells samples from data (its loss is {loss:.3g}, and {run.blind:.3g} where it cannot), so more "
-                "rounds may bring more.")
+    if found.verdict == "healthy" and support is not None and support > 1 / CALIBRATED.support:
+        return (f"The samples lie more thinly than the data (their support is {support:.2g} times as large), which the discriminator "
+                f"{'does not see' if not told else 'sees'}: more rounds{'' if told else ', or a weaker penalty,'} may bring more.")
+    if found.verdict == "healthy" and support is not None and support < CALIBRATED.support:
+        return (f"Fewer of the samples are different than of the data (their support is {support:.2g} of its, of a few hundred): look at "
+                f"the pictures, and at recall and coverage of `sparring evaluate`.")
+    if found.verdict == "healthy" and told:
+        return (f"The discriminator still tells samples from data (its loss is {sum(told) / len(told):.2f}, and {run.blind:.3g} where it "
+                "cannot). Whether more rounds bring more, the scores below say: see whether they still move.")
     return "As far as some hundred samples can show, there is nothing to change."
 
 
@@ -166,8 +187,8 @@ def picture_sections(folder: RunFolder, run: Chart) -> list[Section]:
     """Losses, check-ups and samples; what has nothing to draw from is left out."""
     sections, log = [], read_lines(folder.log)
     if any("/" in name for row in log for name in row):
-        picture = loss_curves(log, folder.path / "losses.png")
-        sections.append(Section("Losses", pictures=[(picture, "Losses, with log 4 where D cannot tell; and D's beliefs, with one half.")]))
+        picture, words = loss_curves(log, folder.path / "losses.png", run.blind), "Losses; and D's beliefs, where it has any."
+        sections.append(Section("Losses", pictures=[(picture, words)]))
     keys = ("distance", "missing", "support", "spread", "copied")
     rows = [{"step": m.step, **{k: m.health[k] for k in keys if k in m.health},
              **({"distance_floor": m.health["floor"]} if "floor" in m.health else {})} for m in run.moments]
@@ -175,7 +196,9 @@ def picture_sections(folder: RunFolder, run: Chart) -> list[Section]:
     if charts is not None:
         last = rows[-1]
         table = [(name, f"{last[name]:.4g}", MEANING[name]) for name in last if name in MEANING]
-        sections.append(Section("Check-ups", (), ("what", "at the end", "meaning"), table, [(charts, "Every check-up.")]))
+        text = ("Distances are of raw pixels, of a few hundred images: good for small centred ones, poor for photographs. Look at the "
+                "samples too.",) if run.kind == "images" else ()
+        sections.append(Section("Check-ups", text, ("what", "at the end", "meaning"), table, [(charts, "Every check-up.")]))
     shots = {int(p.stem): p for p in folder.samples.glob("*.png") if p.stem.isdigit()}
     if shots:
         steps = chosen(sorted(shots), FRAMES)
@@ -187,8 +210,11 @@ def score_section(folder: RunFolder) -> Section:
     scores = read_lines(folder.scores)
     if not scores:
         return Section("Scores", ("This run has no scores yet.",))
-    rows = [(name, f"{value:.4g}") for name, value in scores[-1].items() if name != "step"]
-    return Section("Scores", (f"After {scores[-1]['step']:,} rounds, of the averaged generator.",), ("score", "value"), rows)
+    shown = [scores[i] for i in sorted({round(k * (len(scores) - 1) / (MOST - 1)) for k in range(MOST)})] if len(scores) > 1 else scores
+    names = dict.fromkeys(name for row in shown for name in row if name != "step")
+    rows = [(name, *(cell(row.get(name)) for row in shown)) for name in names]
+    return Section("Scores", ("From left to right as training went; docs/scores.md says what each is.",),
+                   ("score", *(f"after {row['step']:,}" for row in shown)), rows)
 
 
 def metric_section(path: Path) -> Section:
@@ -196,8 +222,10 @@ def metric_section(path: Path) -> Section:
     found = nearby.figures(path)
     if isinstance(found, str):
         return Section("Metrics", (found,))
+    rows, notes = found
     return Section("Metrics", (f"Of {nearby.FEW:,} samples at most, and as many real ones. `sparring evaluate {path}` takes 10,000, says "
-                               "what each is made of, and is what to report.",), ("metric", "value", "95 % interval"), found)
+                               "what each is made of, and is what to report.", "\n".join(notes)),
+                   ("metric", "value", "95 % interval", "better", "what it is"), rows)
 
 
 def nearness_section(path: Path) -> Section:
@@ -212,8 +240,12 @@ def nearness_section(path: Path) -> Section:
 
 def receipt_section(config: dict[str, Any], run: Chart) -> Section:
     """Settings, and what the run was started as."""
-    facts = [(name.removeprefix("data/") + " (data)", f"{value:g}") for name, value in run.facts.items() if name.startswith("data/")]
-    plain = [(key, str(config.get(key))) for key in ("command", "data", "seed", "device", "fingerprint", "started") if key in config]
+    facts = [(name.removeprefix("data/") + (" (data)" if name == "data/samples" else " (of a part of the data)"), f"{value:.4g}")
+             for name, value in run.facts.items() if name.startswith("data/")]
+    plain = [(key, str(config.get(key))[:200]) for key in ("command", "data", "seed", "device", "fingerprint", "started", "forked_from")
+             if config.get(key) not in (None, "")]
+    for part in ("data_settings", "run_settings"):
+        plain += [(name, str(value)) for name, value in (config[part].items() if isinstance(config.get(part), dict) else ())]
     settings = [(name, str(value)) for name, value in run.settings.items()]
     versions = config.get("versions")
     return Section("Settings and receipt", (), ("what", "value"),

@@ -10,6 +10,7 @@ from sparring import evaluation
 from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.errors import InputError, RunFailed
+from sparring.metrics.measures import METRICS
 from sparring.metrics.memorization import nearest
 from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image
@@ -61,7 +62,8 @@ def nearness(run: Path, seed: int = 0) -> Nearness | str:
         rows_of = [made[:SHOWN].view(-1, *source.space.shape), other[:SHOWN]]
         found = [known[closest(x.flatten(1), known.flatten(1), own if i else None)] for i, x in enumerate(rows_of)]
         grid = torch.cat([rows_of[0], found[0], rows_of[1], found[1]])
-        picture = save_image(image_grid(grid, len(rows_of[0]), CALLED), run / "nearest.png")
+        called = CALLED if held is not None else tuple(name.replace("held out", "training") for name in CALLED)
+        picture = save_image(image_grid(grid, len(rows_of[0]), called), run / "nearest.png")
     mine, theirs = (float(nearest(x, known.flatten(1), at).median()) for x, at in ((made, None), (other.flatten(1), own)))
     return Nearness(mine, theirs, "a held-out one" if held is not None else "a training sample to another", len(known), picture)
 
@@ -74,10 +76,14 @@ def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
     return distance.argmin(1)
 
 
-def figures(run: Path) -> list[tuple[str, str, str]] | str:
-    """Metrics of FEW samples as (name, value, 95 % interval); or why there are none."""
+def figures(run: Path) -> tuple[list[tuple[str, ...]], list[str]] | str:
+    """Metrics of FEW samples as (name, value, 95 % interval, better, what it is), and what is odd or left out; or why there are none."""
     try:
-        found = evaluation.evaluate(run, n=FEW)["metrics"]
+        found = evaluation.evaluate(run, n=FEW)
     except (InputError, RunFailed) as error:
         return f"Metrics with intervals cannot be had: {error}"
-    return [(name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}") for name, one in found.items()]
+    rows: list[tuple[str, ...]] = [
+        (name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", METRICS[name.split("(")[0]].better,
+         METRICS[name.split("(")[0]].meaning) for name, one in found["metrics"].items()]
+    notes = [*found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
+    return rows, [f"{note[:1].upper()}{note[1:]}." for note in notes]

@@ -54,7 +54,10 @@ class RunSettings(BaseModel):
         """The same, with every 0 of a frequency replaced by what suits a run of this length."""
         least = {"check_every": 75}                             # a check-up costs about as much as a round and a half: 2 %
         share = {"log_every": 500, "show_every": 10, "score_every": 5, "save_every": 20, "check_every": 20}
-        return self.model_copy(update={n: getattr(self, n) or max(least.get(n, 1), steps // parts) for n, parts in share.items()})
+        found = {n: getattr(self, n) or max(least.get(n, 1), steps // parts) for n, parts in share.items()}
+        if not self.log_every:
+            found["log_every"] |= 1                             # odd: else what is done every 8th round might never be in a logged one
+        return self.model_copy(update=found)
 
 
 S = TypeVar("S", bound=BaseModel)

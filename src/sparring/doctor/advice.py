@@ -24,8 +24,9 @@ EXPLANATIONS = {
         "Losses or samples have grown beyond anything in the data. Every step is larger than the one before it needs to be mended, and "
         "numbers that are not finite come next.",
     "discriminator_overfitting":
-        "The discriminator judges training samples and held-out samples differently: it learns the training set by heart "
-        "(r_v of Karras et al., 2020), and what it tells the generator is about those samples alone.",
+        "The discriminator judges training samples and held-out samples differently, or, where none are held out, is sure of every one: it "
+        "learns the training set by heart (r_v and r_t of Karras et al., 2020), and what it tells the generator is about those samples "
+        "alone.",
     "memorization":
         "Generated samples lie nearer to training samples than other real samples do: the generator repeats its data "
         "(Meehan et al., 2020). Scores against the training set will look better than the model is.",

@@ -85,7 +85,7 @@ def mode_collapse(case: Case) -> Evidence:
     if missing is None or support is None or spread is None or spread > limits.huge or (now.of("distance") or 0.0) > limits.huge:
         return None
     floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
-    off = distance > limits.close * floor                       # nearer than that they count as arrived, and nothing can be lost
+    off = distance > limits.apart * floor                       # nearer than that nothing can be told to be lost
     partial = missing >= limits.missing and off
     total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off)
     offset = ((now.of("place/0") or 0.0) ** 2 + (now.of("place/1") or 0.0) ** 2) ** 0.5
@@ -161,12 +161,20 @@ def learning_rate_imbalance(case: Case) -> Evidence:
 
 
 def discriminator_overfitting(case: Case) -> Evidence:
-    """r_v: D tells training from held-out samples as it should tell real from generated ones (Karras et al., 2020, eq. 1)."""
-    train, unseen, fake = (case.now.of(f"judge/{name}") for name in ("train", "unseen", "fake"))
+    """r_v: D tells training from held-out samples as it should tell real from generated ones (Karras et al., 2020, eq. 1).  Where nothing
+    is held out: r_t near 1, and D sure of nearly every sample of a set that ends."""
+    now, limits = case.now, case.limits
+    train, unseen, fake = (now.of(f"judge/{name}") for name in ("train", "unseen", "fake"))
+    if unseen is None and now.of("copied") is not None:
+        sure, accuracy, loss, blind = now.of("judge/sure"), now.logged("accuracy"), now.loss("discriminator"), case.chart.blind
+        if sure is None or accuracy is None or loss is None or blind is None:
+            return None
+        certain = min(sure, accuracy) > limits.certain and loss < limits.share * blind
+        return {"r_t": sure, "accuracy": accuracy, "loss_share": loss / blind} if certain else None
     if train is None or unseen is None or fake is None or train - fake < 1.0:
         return None
     r_v = (train - unseen) / (train - fake)
-    return {"r_v": r_v, "r_t": case.now.of("judge/sure") or 0.0} if r_v > case.limits.overfit else None
+    return {"r_v": r_v, "r_t": now.of("judge/sure") or 0.0} if r_v > limits.overfit else None
 
 
 def memorization(case: Case) -> Evidence:

@@ -10,6 +10,7 @@ class Thresholds:
     # how far samples are from the data
     far: float = 0.25               # calibrated: `distance` above this (and above three floors) is a generator that has not learned
     close: float = 2.0              # floors within which samples count as arrived; chance alone gives about one
+    apart: float = 3.0              # floors beyond which a part of the data can be told to be without samples, as `far` asks for
     rest: float = 0.25              # perturbed duality gap in nats of a game that counts as at rest: a fifth of log 4
     flat: float = 0.1               # change of the distance, in deviations, that counts as none
 
@@ -26,6 +27,7 @@ class Thresholds:
     copied: float = 0.65            # distance to the training set over that of a real sample (Meehan et al., 2020); calibrated
     leak: float = 0.9               # distance to augmented data over that to the data: below 1 samples are nearer to the former
     company: float = 1.0            # deviations of the logits that other neighbours move one: as much as the samples themselves do
+    certain: float = 0.97           # r_t and accuracy of a D that knows its training set; runs that learn stay below 0.9
     overfit: float = 0.5            # r_v of Karras et al. (2020, eq. 1), who find 0.5 too far
     small: int = 200                # images: a tenth of the smallest set in Karras et al. (2020, figure 1)
     repeated: float = 0.3           # share of samples that stand in the data more than once

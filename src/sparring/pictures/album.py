@@ -7,6 +7,7 @@ from sparring.game import Game
 from sparring.pictures.losses import loss_curves, score_curves
 from sparring.pictures.strips import filmstrip, interpolation
 from sparring.run import RunFolder, read_lines
+from sparring.theory import LOG4
 
 
 def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[Path, str]]:
@@ -23,7 +24,7 @@ def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[
         pictures.append((interpolation(game, space, folder.path / "interpolation.png", seed),
                          "On the way from one random vector to another: what lies between two samples."))
     if rows:
-        pictures.append((loss_curves(rows, folder.path / "losses.png"),
+        pictures.append((loss_curves(rows, folder.path / "losses.png", None if game.judge is None else LOG4),
                          "The game: losses, and what the discriminator says of real and generated samples."))
     scores = score_curves(read_lines(folder.scores), folder.path / "scores.png")
     return pictures if scores is None else [*pictures, (scores, "Scores over the rounds.")]

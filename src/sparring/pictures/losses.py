@@ -23,9 +23,10 @@ REFERENCES = ("_theory", "_floor", "_real")      # endings of names of what anot
 MOST = 2000                                      # points a line: more cannot be told apart, and take long
 
 
-def loss_curves(rows: Rows, path: Path) -> Path:
+def loss_curves(rows: Rows, path: Path, blind: float | None = LOG4) -> Path:
     """Chart log.jsonl: terms above, D and accuracy below; a pale line as logged and a running median.
 
+    `blind` is the discriminator's loss where it cannot tell, which is drawn beside what it believes; None where there is no such loss.
     InputError when nothing was logged.
     """
     found = series([row for row in rows if any("/" in name for name in row)], lambda name: "/" in name)
@@ -33,6 +34,7 @@ def loss_curves(rows: Rows, path: Path) -> Path:
         raise InputError("the log holds no losses yet. Train for at least one round, then try again.")
     watched = {name: line for name, line in found.items() if is_probability(name, line[1])}
     terms = {name: line for name, line in found.items() if name not in watched}
+    believes = any("/D(" in name for name in watched)           # accuracy alone may be that of a classifier
     panels = [(panel, lines) for panel, lines in (("loss", terms), ("probability", watched)) if lines]
     figure = new_figure(8.0, 1.2 + 3.1 * len(panels))
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
@@ -41,12 +43,13 @@ def loss_curves(rows: Rows, path: Path) -> Path:
         _lines(axes, lines)
         if lines is terms:
             shown = [values for _, values in lines.values()]
-            if watched:                                         # of a critic, or without a D, log 4 says nothing
-                _reference(axes, LOG4, "log 4: D cannot tell")
-                shown = [*shown, np.array([LOG4])]
+            if blind is not None and believes:                  # of a critic, or without a D, log 4 says nothing
+                _reference(axes, blind, "log 4: D cannot tell" if blind == LOG4 else f"{blind:.3g}: D cannot tell")
+                shown = [*shown, np.array([blind])]
             axes.set_ylim(*robust_limits(shown))
         else:
-            _reference(axes, 0.5, "1/2: D cannot tell")
+            if believes:
+                _reference(axes, 0.5, "1/2: D cannot tell")
             axes.set_ylim(-0.03, 1.03)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=TICKS - 1, frameon=False)
     steps = [step for line in found.values() for step in (line[0][0], line[0][-1])]
