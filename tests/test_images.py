@@ -167,7 +167,7 @@ def test_a_plan_by_minutes_is_kept_when_the_run_resumes(tmp_path, monkeypatch):
     wish = Wish("gan", "ring", {"threads": 1, "compile": "off"}, minutes=1.0)
     first = prepare(wish, tmp_path / "run")
     first.folder.unlock()
-    assert first.plan.steps == 5400 and first.plan.log_every == 10
+    assert first.plan.steps == 5400 and first.plan.log_every == 11
     assert any("5,400 rounds: about 1 min" in line for line in facts(first))
     monkeypatch.setattr(planning, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.02)
     again = prepare(wish, tmp_path / "run")

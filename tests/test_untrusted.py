@@ -79,7 +79,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_is_loaded_from_the_one_before_
 
 
 def test_data_that_could_not_be_described_is_refused_before_training(tmp_path):
-    source = Finite(Images(1, 1032, 8), torch.zeros(20, 1, 1032, 8, dtype=torch.uint8))
+    source = Finite(Images(1, 1032, 8), torch.randint(0, 256, (20, 1, 1032, 8), dtype=torch.uint8))
     with pytest.raises(InputError, match="sides of 2 to 1024"):
         sparring.fit("gan", data=source, out=tmp_path / "run", steps=1, batch=2, width=2, threads=1)
 
