@@ -1,6 +1,7 @@
 """`sparring train` and `sparring translate` as a person uses them: two data, an interruption, a changed mind."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,3 +58,11 @@ def test_show_needs_no_data(shell):
     for recipe in ("pix2pix", "cyclegan", "stargan"):
         said = shell("show", recipe, "--json").json()
         assert [turn["player"] for turn in said["turns"]] and "flip" in [row["name"] for row in said["data_settings"]]
+
+
+def test_a_report_on_a_translator_asks_for_nothing_that_it_cannot_have(shell):
+    assert shell("train", "cyclegan", "--data", "shapes", "--steps", 2, "--out", "run", *FAST).code == 0
+    assert shell("report", "run").code == 0
+    page = Path("run/report.html").read_text()
+    assert "A translator draws nothing from its data" in page and "translators have none" in page
+    assert "--real." not in page and "log 4" not in page

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sparring import evaluation
+from sparring import api, evaluation
 from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.errors import InputError, RunFailed
@@ -19,6 +19,8 @@ from sparring.rng import generator
 SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the medians, and training samples looked through
 NUMBERS = 2**24                                 # in those at most
 FEW = 1000                                      # samples that metrics are made of: a second or two
+TRANSLATOR = ("A translator draws nothing from its data, so there is nothing to hold against it here. Translate a folder, and compare that "
+              "with images of the other domain: sparring evaluate --real IMAGES --generated TRANSLATIONS.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
 
 
@@ -44,6 +46,8 @@ def nearness(run: Path, seed: int = 0) -> Nearness | str:
     Distances are Euclidean, of raw numbers in network units.
     """
     try:
+        if translates(run):
+            return TRANSLATOR
         model, source, _, _ = evaluation.of_run(run, None)
         if not isinstance(source, Finite):
             return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
@@ -68,6 +72,11 @@ def nearness(run: Path, seed: int = 0) -> Nearness | str:
     return Nearness(mine, theirs, "a held-out one" if held is not None else "a training sample to another", len(known), picture)
 
 
+def translates(run: Path) -> bool:
+    """Whether what a run makes are translations, and no samples of its data."""
+    return api.load(run).game.translation is not None
+
+
 def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
     """Which known sample is nearest to each of x, not counting itself: int64[N]."""
     distance = torch.cdist(x, known)
@@ -79,6 +88,8 @@ def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
 def figures(run: Path) -> tuple[list[tuple[str, ...]], list[str]] | str:
     """Metrics of FEW samples as (name, value, 95 % interval, better, what it is), and what is odd or left out; or why there are none."""
     try:
+        if translates(run):
+            return TRANSLATOR
         found = evaluation.evaluate(run, n=FEW)
     except (InputError, RunFailed) as error:
         return f"Metrics with intervals cannot be had: {error}"
