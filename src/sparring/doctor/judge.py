@@ -81,7 +81,7 @@ def streak(run: Chart, name: str, limits: Thresholds) -> tuple[int, dict[str, fl
 def unclear(run: Chart, limits: Thresholds) -> str:
     """Why there can be no verdict; empty when there can."""
     if not run.moments:
-        return "this run wrote no check-ups: translators have none, nor runs with check_every=0" if run.last else "there is no check-up yet"
+        return "this run wrote no check-ups: translators have none, nor runs of old versions" if run.last else "there is no check-up yet"
     if (count := len(run.moments)) < limits.least:
         return f"there {'is 1 check-up' if count == 1 else f'are {count} check-ups'} so far, and a verdict takes {limits.least}"
     if run.moments[-1].of("distance") is None:
