@@ -35,7 +35,7 @@ SETS: dict[str, tuple[str, float, dict[str, Any]]] = {      # data, minutes of o
     "mnist": (str(DATA / "mnist"), 5, {}),
     "fashion": (str(DATA / "fashion-mnist"), 16, {}),
     "fashion plain": (str(DATA / "fashion-mnist"), 16, PLAIN),
-    "emoji": (EMOJI, 45, {"size": 64}),
+    "emoji": (EMOJI, 30, {"size": 64}),
     "zebras": (PHOTOS, 14, {"size": 64}),
     "zebras unaugmented": (PHOTOS, 14, {"size": 64, "augment": "none"}),
     "zebras for longer": (PHOTOS, 45, {"size": 64}),
