@@ -17,7 +17,7 @@ from torch import nn
 
 from conftest import CELLS, small_images
 from shell import Shell
-from sparring import api, consulting, nearby
+from sparring import api, consulting, nearby, thedata
 from sparring.attending import attend
 from sparring.checkup import checkup, likeness, standard
 from sparring.data.source import Finite
@@ -25,12 +25,14 @@ from sparring.data.space import Vectors
 from sparring.data.synthetic import Quadratic, gaussian, grid, ring
 from sparring.doctor import chart, diagnose, judge, timeline
 from sparring.doctor.advice import EXPLANATIONS, advice
+from sparring.doctor.again import again
 from sparring.doctor.signs import SIGNS
 from sparring.errors import InputError
 from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator
 from sparring.run import read_lines
+from sparring.trainer import due
 from sparring.wishing import Wish
 
 LOG4 = 2 * math.log(2)
@@ -221,11 +223,45 @@ def test_nearest_training_samples(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
     given = FAST | {"steps": 3, "batch": 8, "width": 8, "check_every": 1}
     api.run(prepare(Wish("gan", str(tmp_path / "x.npz"), given), tmp_path / "run"), api.Silent())
-    found = nearby.nearness(tmp_path / "run")
+    at = nearby.open_run(tmp_path / "run")
+    found = nearby.nearness(at)
     assert found.known == 60 and found.picture is None and "a training sample to another" in found.sentence()
-    assert {name.split("(")[0] for name, *_ in nearby.figures(tmp_path / "run")[0]} >= {"swd", "memorization"}
+    assert {name.split("(")[0] for name, *_ in nearby.figures(at)[0]} >= {"swd", "memorization"}
     (tmp_path / "x.npz").unlink()
-    assert "not here" in nearby.nearness(tmp_path / "run") and "not here" in nearby.figures(tmp_path / "run")
+    assert "not here" in nearby.open_run(tmp_path / "run")
+
+
+def test_what_a_report_says_of_the_data(tmp_path):
+    """Classes are counted in all of it, copies among those that are looked at, and a column that never changes is named."""
+    source = small_images()
+    rows, said, picture = thedata.look(source, tmp_path, 0)
+    assert dict(rows)["samples to learn from"] == f"{len(source):,}" and picture.exists()
+    twice = Finite(source.space, torch.cat([source.values, source.values]), torch.cat([source.labels, source.labels]))
+    rows, said, _ = thedata.look(twice, tmp_path, 0)
+    assert dict(rows)[f"exact duplicates among {len(twice):,}"] == f"{len(source):,}" and any("exact copies" in line for line in said)
+    x = torch.randn(50, 3, generator=generator(0, "x"))
+    x[:, 1] = 0.0
+    rows, said, picture = thedata.look(Finite(Vectors((0.0,) * 3, (1.0,) * 3), x), tmp_path, 0)
+    assert picture is None and dict(rows)["columns"] == "3" and "column 1" in said[0]
+    assert dict(thedata.look(ring(), tmp_path, 0)[0]) == {"samples": "drawn afresh, never repeated"}
+
+
+def test_advice_is_a_command():
+    began = {"command": "sparring train gan --data 'my ring' lr=0.5 beta1=0.9 --out=runs/a --minutes 3 --json"}
+    assert again(began, "lr=0.002 penalty=r1", "runs/a", "runs/a-again") == \
+        "sparring train gan --data 'my ring' beta1=0.9 --minutes 3 lr=0.002 penalty=r1 --out runs/a-again"
+    assert again(began, "steps=9000", "runs/a", "b") == \
+        "sparring train gan --data 'my ring' lr=0.5 beta1=0.9 steps=9000 --out runs/a --fork b"
+    for config in ({}, {"command": "sparring.fit('gan', ...)"}, {"command": "sparring train 'gan"}, began | {"forked_from": "runs/0"}):
+        assert again(config, "lr=0.002", "runs/a", "b") == ""
+    assert again(began, "", "runs/a", "b") == ""
+
+
+def test_no_look_right_before_the_last(tmp_path):
+    """Two looks in a row are what a finding takes, so they lie apart; a run of any length is looked at when it ends."""
+    for steps, every, looks in ((60, 25, [25, 60]), (60, 20, [20, 40, 60]), (65, 25, [25, 50, 65]), (3, 25, [3])):
+        plan = prepare(Wish("gan", "gaussian", FAST | {"steps": steps, "check_every": every}), tmp_path / f"{steps}-{every}").plan
+        assert [step for step in range(1, steps + 1) if due(step, plan)] == looks
 
 
 @pytest.mark.parametrize("recipe", ["gan", "r3gan", "vae"])

@@ -92,11 +92,21 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
         raise InputError("--sha256 is that of a file of features. Give the file with --features, or leave the hash out.")
     extractor, why = choose(source.space) if features == "auto" else (find(features, sha256), "as asked for")
     sets = compared(model, source, train, generated, count, extractor, whole_seed(seed), watch, asked or [])
+    return told_of(sets, asked, notes if model is not None else notes + about_copies(sets), why)
+
+
+def of_opened(model: Model, source: Source, train: Finite | None, notes: list[str], n: int, watch: Watch) -> dict[str, Any]:
+    """The same of what `of_run` gives, for who has opened it for other things too: every metric that can be had and trains nothing."""
+    extractor, why = choose(source.space)
+    return told_of(compared(model, source, train, None, n, extractor, 0, watch, []), None, notes, why)
+
+
+def told_of(sets: Compared, asked: list[str] | None, notes: list[str], why: str) -> dict[str, Any]:
+    """The figures with what is to be said of them; `why` these features."""
     found, left_out = figures(sets, asked)
-    if model is None:
-        notes += about_copies(sets)
-    notes += [f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}", f"features: {extractor.name}, {why}"]
-    return {"metrics": found, "left_out": left_out, "notes": notes}
+    return {"metrics": found, "left_out": left_out,
+            "notes": [*notes, f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}",
+                      f"features: {sets.extractor.name}, {why}"]}
 
 
 # ------------------------------------------------------------------------------------------------------ the two sets
@@ -119,12 +129,12 @@ def about_copies(sets: Compared) -> list[str]:
     return said
 
 
-def of_run(run: str | Path | Model, real: Any) -> tuple[Model, Source, Finite | None, list[str]]:
+def of_run(run: str | Path | Model, real: Any, model: Model | None = None) -> tuple[Model, Source, Finite | None, list[str]]:
     """A model, the data that it is held against, that which it was trained on where that ends and is here, and what is odd about it.
 
-    Images are read at the model's size.
+    Images are read at the model's size.  `model` is that of the run, if it has been loaded already.
     """
-    model = run if isinstance(run, Model) else api.load(run)
+    model = model or (run if isinstance(run, Model) else api.load(run))
     folder = None if isinstance(run, Model) else Path(run).expanduser()
     config = {} if folder is None or not (folder / "config.json").exists() else read_json(folder / "config.json")
     looks = config.get("data_settings")
@@ -248,15 +258,15 @@ def copied(sets: Compared, real: torch.Tensor, fake: torch.Tensor) -> dict[str, 
     source, line = sets.train, sets.watch("nearest training samples")
     beside = OTHERS if source is not sets.source else HELD if source.held_out is not None else BESIDE
     own = chosen_rows(source, len(real), sets.seed, "real") if beside == BESIDE else torch.full((len(real),), -1)
-    nearest = [torch.full((len(x),), torch.inf) for x in (fake, real)]
+    both, at = torch.cat([fake, real]), torch.cat([torch.full((len(fake),), -1), own])
+    nearest = torch.full((len(both),), torch.inf)
     part = max(1, min(ROWS, NUMBERS // sets.features))
     for start in range(0, len(source), part):
         rows = torch.arange(start, min(len(source), start + part))
         train = extract(sets.extractor, source.at(rows).x)
-        nearest = [torch.minimum(nearest[0], memorization.nearest(fake, train)),
-                   torch.minimum(nearest[1], memorization.nearest(real, train, own - start))]
+        nearest = torch.minimum(nearest, memorization.nearest(both, train, at - start))
         line.update(int(rows[-1]) + 1, len(source), {})
-    estimate = memorization.measure(nearest[0], nearest[1], sets.seed)
+    estimate = memorization.measure(nearest[:len(fake)], nearest[len(fake):], sets.seed)
     return plain(estimate, sets.protocol() | {"train": len(source), "compared_with": beside})
 
 

@@ -20,16 +20,16 @@ from sparring.data.source import Finite, Source
 from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.metrics.measures import METRICS
-from sparring.metrics.sets import seen, some
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.samples import draw_samples
 from sparring.pictures.style import save_image
 from sparring.progress import Line
 from sparring.rng import generator
+from sparring.thedata import look_at_numbers
 
 CLEAN = "Nothing to complain of."
 LISTED = 10                     # of a kind in the table
-MANY, SHOWN = 100_000, 1000     # samples of numbers that are looked at, and drawn
+SHOWN = 1000                    # samples of numbers that are drawn
 
 
 def evaluate(run: str | None, real: str | None, generated: str | None, metrics: list[str] | None, n: int, size: str, features: str,
@@ -146,16 +146,7 @@ def pixels_of(index: list[int], sights: Sights, source: Finite | None, files: Pa
 
 def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any]:
     """The same for vectors, curves and distributions: how many, how wide, copies, constant columns, a picture."""
-    sample = some(source, MANY, seed, "contact sheet")
-    values, said = source.space.decode(seen(sample)), list[str]()
-    finite = isinstance(source, Finite)
-    copies = len(sample) - len(torch.unique(values, dim=0)) if finite else 0
-    constant = [i for i in range(values.shape[1]) if float(values[:, i].min()) == float(values[:, i].max())]
-    if constant:
-        said.append(f"{len(constant)} of {values.shape[1]} columns are constant, such as column {constant[0]}. They teach nothing: leave "
-                    f"them out.")
-    if copies:
-        said.append(f"{copies:,} of {len(sample):,} samples are exact copies of another. Remove those that are there by mistake.")
+    values, copies, constant, said = look_at_numbers(source, seed)
     with told_when_unwritable(folder):
         sheet = draw_samples(source.space, values[:SHOWN], folder / "contact.png")
     count = len(source) if isinstance(source, Finite) else None

@@ -1,13 +1,15 @@
 """A run's samples beside its data, for its report: nearest training samples, and metrics with their intervals."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from sparring import api, evaluation
-from sparring.data.source import Finite
+from sparring.data.source import Finite, Source
 from sparring.data.space import Images
 from sparring.errors import InputError, RunFailed
 from sparring.metrics.measures import METRICS
@@ -18,10 +20,21 @@ from sparring.rng import generator
 
 SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the medians, and training samples looked through
 NUMBERS = 2**24                                 # in those at most
-FEW = 1000                                      # samples that metrics are made of: a second or two
+FEW, LEAST = 1000, 200                          # samples that metrics are made of, fewer where each is large: a second or two
+WIDE = 2**22                                    # numbers in them at most
 TRANSLATOR = ("A translator draws nothing from its data, so there is nothing to hold against it here. Translate a folder, and compare that "
               "with images of the other domain: sparring evaluate --real IMAGES --generated TRANSLATIONS.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
+
+
+class Opened(NamedTuple):
+    """A run's model, its data, that part of it which may have been copied, and what is odd about it."""
+
+    run: Path
+    model: api.Model
+    source: Source
+    train: Finite | None
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -40,17 +53,26 @@ class Nearness:
                 f"from {self.compared_with} it is {self.real:.3g}. Much nearer than that would be copying.")
 
 
-def nearness(run: Path, seed: int = 0) -> Nearness | str:
+def open_run(run: Path) -> Opened | str:
+    """What a report holds samples against; or why there is nothing."""
+    try:
+        model = api.load(run)
+        if model.game.translation is not None:
+            return TRANSLATOR
+        return Opened(run, *evaluation.of_run(run, None, model))
+    except (InputError, RunFailed) as error:
+        return f"This cannot be shown: {error}"
+
+
+def nearness(at: Opened, seed: int = 0) -> Nearness | str:
     """The nearest training samples of generated ones, with real ones as the baseline; or why there are none.
 
     Distances are Euclidean, of raw numbers in network units.
     """
+    model, source = at.model, at.source
+    if not isinstance(source, Finite):
+        return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
     try:
-        if translates(run):
-            return TRANSLATOR
-        model, source, _, _ = evaluation.of_run(run, None)
-        if not isinstance(source, Finite):
-            return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
         drawn = model.sample(COMPARED, seed=seed)
     except (InputError, RunFailed) as error:
         return f"The nearest training samples cannot be shown: {error}"
@@ -67,14 +89,9 @@ def nearness(run: Path, seed: int = 0) -> Nearness | str:
         found = [known[closest(x.flatten(1), known.flatten(1), own if i else None)] for i, x in enumerate(rows_of)]
         grid = torch.cat([rows_of[0], found[0], rows_of[1], found[1]])
         called = CALLED if held is not None else tuple(name.replace("held out", "training") for name in CALLED)
-        picture = save_image(image_grid(grid, len(rows_of[0]), called), run / "nearest.png")
+        picture = save_image(image_grid(grid, len(rows_of[0]), called), at.run / "nearest.png")
     mine, theirs = (float(nearest(x, known.flatten(1), at).median()) for x, at in ((made, None), (other.flatten(1), own)))
     return Nearness(mine, theirs, "a held-out one" if held is not None else "a training sample to another", len(known), picture)
-
-
-def translates(run: Path) -> bool:
-    """Whether what a run makes are translations, and no samples of its data."""
-    return api.load(run).game.translation is not None
 
 
 def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
@@ -85,12 +102,11 @@ def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
     return distance.argmin(1)
 
 
-def figures(run: Path) -> tuple[list[tuple[str, ...]], list[str]] | str:
+def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
     """Metrics of FEW samples as (name, value, 95 % interval, better, what it is), and what is odd or left out; or why there are none."""
+    n = max(LEAST, min(FEW, WIDE // math.prod(at.source.space.shape)))
     try:
-        if translates(run):
-            return TRANSLATOR
-        found = evaluation.evaluate(run, n=FEW)
+        found = evaluation.of_opened(at.model, at.source, at.train, at.notes, n, lambda what: api.Silent())
     except (InputError, RunFailed) as error:
         return f"Metrics with intervals cannot be had: {error}"
     rows: list[tuple[str, ...]] = [

@@ -69,6 +69,16 @@ class RunFolder:
     def unlock(self) -> None:
         self._lock.release()
 
+    def busy(self) -> bool:
+        """Whether a process is training here."""
+        try:
+            with FileLock(self.path / ".lock").acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:                                         # of a folder that cannot be written nobody knows
+            return False
+
     def read_config(self) -> dict[str, Any] | None:
         """What config.json holds, None when there is none; InputError when it cannot be understood."""
         if not self.config.exists():

@@ -172,12 +172,19 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                     progress.update(at.step, plan.steps, values)
             else:
                 at.seconds += time.perf_counter() - started
-            if plan.check_every and (at.step % plan.check_every == 0 or at.step == plan.steps):
+            if due(at.step, plan):
                 if doctor:
                     consult(doctor, game, at.step, progress)
                 if plan.doctor == "act" and remake and act(doctor, game, plan, progress, crew, at, remake):
                     save(game, plan, folder, crew, at)
                     return None
+
+
+def due(step: int, plan: Plan) -> bool:
+    """Whether the doctor looks after this round: regularly and at the end, right before which there is no regular look, since what was
+    there in two looks in a row has lasted."""
+    near_end = 0 < plan.steps - step < plan.check_every / 2
+    return bool(plan.check_every) and (step == plan.steps or (step % plan.check_every == 0 and not near_end))
 
 
 def log(folder: RunFolder, row: dict[str, Any], doctor: Attending | None) -> None:

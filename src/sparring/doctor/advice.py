@@ -15,8 +15,9 @@ EXPLANATIONS = {
         "are not: it is too weak to see the difference, so there is nothing that the generator could learn from it.",
     "mode_collapse":
         "A part of the data has hardly any samples. The generator makes what fools this discriminator, again and again, and nothing in "
-        "the game asks it for variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data without samples, `support` the "
-        "number of different samples beside that of the data by the birthday paradox (Arora and Zhang, 2017).",
+        "the game asks it for variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data that has less than a quarter of "
+        "the samples it should have, `support` the number of different samples beside that of the data by the birthday paradox (Arora "
+        "and Zhang, 2017).",
     "oscillation":
         "The samples move round and round instead of settling. Near an equilibrium the two gradients turn around it, and steps that are "
         "too large, or have momentum, spiral outwards (Mescheder et al., 2018). A penalty on D's slopes, or smaller steps, bend them back.",
@@ -78,7 +79,6 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
     calm = usual | {"beta1": "0", "decay": "1", "lr_ratio": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
     calm |= {"clip": "0"} if "objective" in c else {}           # where the objective is Wasserstein's for good, something must clip
     packed = {} if c.get("conditional") else {"pack": "2"}      # it would join samples of different classes
-    weight = {key: f"{value / 100:.3g}" for key in ("penalty_weight", "gamma") if (value := number(c.get(key)))}
     wanted: dict[str, list[Mapping[str, str]]] = {
         "discriminator_won": [calm | {"discriminator_steps": "1", "lr": "0.002"},
                               {"objective": "nonsaturating", "discriminator_steps": "1"}],
@@ -91,7 +91,7 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
         "batch_leak": [],
         "augmentation_leak": [{"augment": "none"}],
         "dead_units": [{"slope": "0.2"} | calm | {"lr": "0.002"}, slower],
-        "penalty_too_strong": [{"penalty_weight": "0.1", "gamma": "0.2", "lr": "0.002"}, weight],
+        "penalty_too_strong": [{"penalty_weight": "0.1", "gamma": "0.2", "lr": "0.002"}],
         "penalty_too_weak": [{"penalty_weight": f"{10 * number(c.get('penalty_weight')):.3g}"}, {"critic_steps": "5"}],
         "learning_rate_too_high": [slower],
         "learning_too_slowly": [{"lr": "0.002"}, {"steps": str(10 * max(1, chart.steps))}],

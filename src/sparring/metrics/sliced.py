@@ -4,7 +4,9 @@ Of the several things of that name, this is the mean over random directions of t
 each, as Karras et al. (2018, section 5) take it of patches; here it is taken of whole samples or their features.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.metrics.intervals import Estimate, around, deal, jackknife
@@ -20,7 +22,12 @@ def sliced_wasserstein(a: Tensor, b: Tensor, seed: int, projections: int = PROJE
     distributions: compare with the distance between two halves of the real data.
     """
     first, second = projected(a, b, seed, projections)
-    return apart(first.sort(0).values, second.sort(0).values)
+    return float(np.abs(in_order(first) - in_order(second)).mean())
+
+
+def in_order(x: Tensor) -> NDArray[np.float32]:
+    """Every column sorted.  NumPy does it in an eighth of the time that torch takes, and check-ups mostly sort."""
+    return np.sort(x.cpu().numpy(), axis=0)
 
 
 def measure(real: Tensor, fake: Tensor, seed: int) -> dict[str, Estimate]:

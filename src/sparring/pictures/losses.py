@@ -100,9 +100,9 @@ def series(rows: Rows, wanted: Callable[[str], bool]) -> dict[str, Series]:
 
 
 def is_probability(name: str, values: Floats) -> bool:
-    """Is this one of D's opinions, as D(x) or accuracy, and not a term?"""
+    """Is this a share, as D(x), accuracy, or how much is augmented, and not a term?"""
     last = name.rpartition("/")[2]
-    return (last.startswith("D(") or "accuracy" in last) and bool(((values >= 0) & (values <= 1)).all())
+    return (last.startswith("D(") or last == "augmented" or "accuracy" in last) and bool(((values >= 0) & (values <= 1)).all())
 
 
 def thin(line: Series) -> Series:

@@ -1,0 +1,38 @@
+"""The command that takes a finding's advice: that of the run, with other settings and a folder of its own."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+VALUED = ("--out", "--fork", "--steps", "--minutes")        # options that are said anew, each with a value
+
+
+def again(config: Mapping[str, Any], action: str, run: str, out: str) -> str:
+    """`sparring train ...` as config.json has it, with the action's settings, into the folder `out`; with --fork, which goes on
+    from `run`, where only the length changes.  Empty for a run that no such command began, or that was forked, whose own settings
+    stand in another run."""
+    try:
+        words = shlex.split(str(config.get("command", "")))
+    except ValueError:
+        return ""
+    if words[:2] != ["sparring", "train"] or config.get("forked_from") or not action:
+        return ""
+    wanted = dict(word.split("=", 1) for word in action.split())
+    longer = wanted.keys() == {"steps"}
+    dropped = {option for option in VALUED if option in ("--out", "--fork") or "steps" in wanted}
+    kept = [word for word in without(words, dropped) if word != "--json" and word.split("=", 1)[0] not in wanted]
+    where = ["--out", run, "--fork", out] if longer else ["--out", out]
+    return shlex.join([*kept, *action.split(), *where])
+
+
+def without(words: list[str], options: set[str]) -> list[str]:
+    """The words less these options, written `--out X` or `--out=X`."""
+    kept, skip = list[str](), False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in options:
+            skip = True
+        elif word.split("=", 1)[0] not in options:
+            kept.append(word)
+    return kept
