@@ -4,14 +4,17 @@ Labels come from the scores against the truth at the end (`failed`) and from wha
 the doctor measures.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-FOLDER = Path("runs/doctor")
-SHARED = next((p for p in (parent / "shared" / "data" for parent in Path(__file__).resolve().parents) if p.is_dir()), Path("shared/data"))
+FIRST = int(os.environ.get("SPARRING_FIRST_SEED", "0"))        # 0: the runs that thresholds were made with; any other: new ones
+FOLDER = Path("runs/doctor" if FIRST == 0 else f"runs/doctor-from-{FIRST}")
+SHARED = Path(os.environ.get("SPARRING_DATA", next((p for p in (parent / "shared" / "data" for parent in Path(__file__).resolve().parents)
+                                                    if p.is_dir()), "shared/data")))
 QUIET = {"threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9, "save_every": 10**9, "score_every": 10**9}
 EXPECTED = {                                    # findings that name what was done; any of them is a hit
     "healthy": (),
@@ -98,7 +101,7 @@ def cases() -> list[Case]:
     found: list[list[Case]] = []
     for family, recipe, data, many, seeds in settings():
         found.append([Case(family, recipe, where, {**given, **QUIET, "check_every": max(25, given["steps"] // 20)}, seed, i % 2 == 1)
-                      for seed in range(seeds) for i, given in enumerate(many) for where in data])
+                      for seed in range(FIRST, FIRST + seeds) for i, given in enumerate(many) for where in data])
     longest = max(map(len, found))
     return [group[i] for i in range(longest) for group in found if i < len(group)]
 

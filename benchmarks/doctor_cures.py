@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from doctor import Labelled, ended, load
-from doctor_cases import where
+from doctor_cases import FIRST, where
 from doctor_runs import more
 from record import record
 from sparring.api import Silent, run
@@ -18,8 +18,8 @@ ROUNDS = 700                        # of the cured run: what the labelled health
 
 
 def chosen() -> list[Labelled]:
-    """Failed runs of seed 0 whose worst finding has an action."""
-    return [one for one in load() if one.ended == "failed" and one.name.endswith("-0") and one.data not in ("digits", "fashion")
+    """Failed runs of the first seed whose worst finding has an action."""
+    return [one for one in load() if one.ended == "failed" and one.name.endswith(f"-{FIRST}") and one.data not in ("digits", "fashion")
             and judge(one.run).findings and judge(one.run).findings[0].actions]
 
 
@@ -31,7 +31,7 @@ def cured(one: Labelled) -> dict[str, object]:
              "check_every": 35}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            prepared = prepare(Wish(str(one.run.config["recipe"]), where(one.data), given | looks, 0), Path(folder) / "run")
+            prepared = prepare(Wish(str(one.run.config["recipe"]), where(one.data), given | looks, FIRST), Path(folder) / "run")
             model, outcome = run(prepared, Silent())
             how, _ = ended({"scores": outcome.scores | more(model, prepared.source), "nan": False}, one.family, one.data)
         except RunFailed:
@@ -40,6 +40,6 @@ def cured(one: Labelled) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    record("doctor-cures", "Failed labelled runs (seed 0, points and curves) again with the first action of the worst finding and 700 "
-           "rounds; healthy, failed or between by the same scores against the truth as the labels. Needs the runs of doctor.py.",
+    record("doctor-cures", f"Failed labelled runs (seed {FIRST}, points and curves) again with the first action of the worst finding and "
+           "700 rounds; healthy, failed or between by the same scores against the truth as the labels. Needs the runs of doctor.py.",
            {"healthy": ">= 0.70 of the cases"}, [(one.name, lambda one=one: cured(one)) for one in chosen()])
