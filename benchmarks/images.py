@@ -36,6 +36,7 @@ SETS: dict[str, tuple[str, float, dict[str, Any]]] = {      # data, minutes of o
     "fashion": (str(DATA / "fashion-mnist"), 16, {}),
     "fashion plain": (str(DATA / "fashion-mnist"), 16, PLAIN),
     "emoji": (EMOJI, 30, {"size": 64}),
+    "emoji for longer": (EMOJI, 75, {"size": 64}),
     "zebras": (PHOTOS, 14, {"size": 64}),
     "zebras unaugmented": (PHOTOS, 14, {"size": 64, "augment": "none"}),
     "zebras for longer": (PHOTOS, 45, {"size": 64}),

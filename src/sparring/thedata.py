@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.check import look_at_values
-from sparring.data.findings import about_labels, report
+from sparring.data.findings import LOOK, about_labels, report
 from sparring.data.source import Finite, Source
 from sparring.data.space import Images
 from sparring.metrics.sets import seen, some
@@ -37,7 +37,7 @@ def look(source: Source, folder: Path, seed: int) -> tuple[Rows, list[str], Path
              for name in ("exact_duplicates", "near_duplicates", "one_colour")]
     shown = source.at(chosen[:ROWS * columns_for(source.space.width, 10)]).x
     picture = save_image(image_grid(shown, columns_for(source.space.width, 10)), folder / "data.png")
-    return rows, [*found["findings"], *about_labels(counts(source))], picture
+    return rows, [*(line.removesuffix(LOOK) for line in found["findings"]), *about_labels(counts(source))], picture
 
 
 def counts(source: Finite) -> dict[str, int] | None:

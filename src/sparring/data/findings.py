@@ -12,6 +12,7 @@ from sparring.data.traits import TABLE
 
 NAMED = 10              # of a kind that are named
 FEW = 100               # images, below which any GAN learns them by heart
+LOOK = " Look at them in the picture of duplicates."
 UNEVEN = 10             # times as many images in the largest class as in the smallest
 
 
@@ -115,7 +116,7 @@ def troubling(found: dict[str, Any], good: int, across: int) -> list[str]:
                         f"folder was given.")
         many = "At least " if found["near_duplicates"] == PAIRS else ""
         some = f", among the first {NEAR_AT_MOST:,} images" if good > NEAR_AT_MOST else ""
-        said.append(f"{many}{found['near_duplicates']:,} pair(s) are nearly the same{some}. Look at them in the picture of duplicates.")
+        said.append(f"{many}{found['near_duplicates']:,} pair(s) are nearly the same{some}.{LOOK}")
     if across:
         said.append(f"{across:,} of these duplicates lie in different classes or parts. If the parts are for training and for testing, the "
                     f"test has been seen; if they are classes, their labels contradict each other.")
