@@ -15,7 +15,7 @@ import sparring
 from sparring.cli import commands
 from sparring.data import open_source
 from sparring.data.space import Images, from_json, to_json
-from sparring.data.traits import parse_table, read_rows, read_table, rows_for, table_of
+from sparring.data.traits import odd, parse_table, read_rows, read_table, rows_for, table_of
 from sparring.errors import InputError
 
 
@@ -141,3 +141,11 @@ def test_every_recipe_with_classes_takes_them(recipe):
     x, labels = pictures(64)
     model = sparring.fit(recipe, data=(x.reshape(64, -1)[:, ::9].astype(np.float32), labels), steps=3, batch=16, width=8, threads=1)
     assert model.sample(4, labels=torch.tensor([[12.0, 1.0]])).shape == (4, 8)
+
+
+def test_labels_that_may_not_mean_what_they_say_are_told():
+    n = 40
+    rows = np.stack([np.arange(n) % 2, np.where(np.arange(n) % 2, 1, -1), np.arange(n) % 5, np.linspace(0, 1, n), np.arange(n) == 3], 1)
+    said = odd(*read_rows(rows, ["smiling", "male", "style", "age", "hat"], "table"))
+    assert [line.split("'")[1] for line in said] == ["male", "style", "hat"]
+    assert "either -1 or 1" in said[0] and "5 whole numbers" in said[1] and "all images but one" in said[2]

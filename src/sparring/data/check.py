@@ -22,7 +22,7 @@ from sparring.data.decode import decode, header, quiet
 from sparring.data.files import Files, image_files
 from sparring.data.images import Progress, each, folder_labels
 from sparring.data.source import Finite, Rows
-from sparring.data.traits import in_words, parse_table, read_table
+from sparring.data.traits import in_words, odd, parse_table, read_table
 from sparring.errors import InputError, RunFailed
 
 SIDE, DIFFERENCE, CORRELATION = 16, 0.03, 0.99      # of a near duplicate
@@ -51,6 +51,7 @@ class Labels(NamedTuple):
     """What a labels.csv beside the images says of each label; or why a run would refuse it."""
 
     about: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple default, never changed
+    odd: tuple[str, ...] = ()
     wrong: str = ""
     strangers: tuple[str, ...] = ()     # files that it knows and that are not there
 
@@ -100,7 +101,8 @@ def look_at_table(files: Files, good: list[str]) -> Labels | None:
         if (text := files.table()) is None or not good:
             return None
         table = parse_table(text, files.where, files.beside)
-        return Labels(in_words(*read_table(table, good)), "", tuple(table.strangers(files.names)))
+        rows, traits = read_table(table, good)
+        return Labels(in_words(rows, traits), tuple(odd(rows, traits)), strangers=tuple(table.strangers(files.names)))
     except InputError as error:
         return Labels(wrong=str(error))
 

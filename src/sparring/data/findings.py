@@ -150,15 +150,8 @@ def about_labels(labels: dict[str, int] | None) -> list[str]:
 def about_table(table: Labels | None) -> list[str]:
     if table is None:
         return []
-    said = [f"Label '{name}' is the same for all images but one ({words}). Nothing can be learned of it: leave it out, or give more images."
-            for name, words in table.about.items() if alone(words)]
+    said = list(table.odd)
     if table.strangers:
         said.append(f"{TABLE} has {len(table.strangers):,} row(s) for files that are not there, such as {shown(table.strangers[0])}: look "
                     f"whether images are missing.")
     return said
-
-
-def alone(words: str) -> bool:
-    """Whether a label that is yes for `some of all` images is yes, or no, for one only."""
-    some, _, every = words.replace(",", "").partition(" of ")
-    return some.isdigit() and every.isdigit() and int(some) in (1, int(every) - 1) and int(every) > 2

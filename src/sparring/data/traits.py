@@ -17,6 +17,7 @@ from sparring.errors import InputError, did_you_mean
 TABLE = "labels.csv"        # its first column names a file, each other one a trait
 EXAMPLES = 256              # rows that a model carries with it, to draw samples that are like the data
 MOST = 1000                 # traits
+KINDS = 20                  # of different whole numbers in a column: so many may be names of kinds
 
 
 def read_rows(rows: np.ndarray, names: Sequence[str], what: str) -> tuple[Tensor, Traits]:
@@ -187,3 +188,21 @@ def table_of(traits: Traits, which: Tensor) -> list[list[float]]:
         return [list(traits.examples[i]) for i in which.tolist()]
     rows = which.double() * torch.tensor(traits.scale, dtype=torch.float64) + torch.tensor(traits.shift, dtype=torch.float64)
     return [[float(f"{value:.6g}") for value in row] for row in rows.tolist()]
+
+
+def odd(rows: Tensor, traits: Traits) -> list[str]:
+    """What to look at in labels, float32[N, K] as networks see them: a sentence each."""
+    said = []
+    for name, column, shift, scale in zip(traits.names, rows.double().T, traits.shift, traits.scale, strict=True):
+        values, count = torch.unique(torch.round((column * scale + shift) * 1e4) / 1e4, return_counts=True)
+        shown_values = [f"{float(value):g}" for value in values[:2]]
+        if len(values) == 2 and len(column) > 2 and int(count.min()) == 1:
+            said.append(f"Label '{name}' is the same for all images but one. Nothing can be learned of it: leave it out, or give more "
+                        f"images.")
+        elif len(values) == 2 and shown_values != ["0", "1"]:
+            said.append(f"Label '{name}' is either {shown_values[0]} or {shown_values[1]}, and is learned as a measure. If that means no "
+                        f"and yes, write 0 and 1.")
+        elif 2 < len(values) <= min(KINDS, len(column) // 4) and bool((values == values.round()).all()):
+            said.append(f"Label '{name}' takes {len(values)} whole numbers, and is learned as a measure, in which 2 lies between 1 and 3. "
+                        f"If they stand for kinds of things, give each kind a column of 0 and 1, or a folder.")
+    return said
