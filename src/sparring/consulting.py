@@ -75,7 +75,7 @@ def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
         lines += ["", f"{finding.severity}: {finding.title()}, rounds {first:,} to {last:,}",
                   "  " + ", ".join(f"{name} {value:g}" for name, value in finding.evidence.items()), f"  {finding.explanation}"]
         lines += [f"  try: {action}" for action in finding.actions]
-        lines += [f"  {command}" for command in commands(path, config, finding)[:1]]
+        lines += [f"  paste: {command}" for command in commands(path, config, finding)[:1]]
     more = {} if gauged is None else {"duality_gap": {"value": gauged.gap, "highest": gauged.highest, "lowest": gauged.lowest}}
     return {**found.plain(), **more, "text": "\n".join(lines)}
 
@@ -101,7 +101,7 @@ def report(path: Path, out: Path | None) -> dict[str, Any]:
     found, out = judge(run), out or path / "report.html"
     at = nearby.open_run(path)
     pasted = {finding.name: commands(path, config, finding) for finding in found.findings}
-    sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, run)),)), health_section(run),
+    sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)), health_section(run),
                 *action_sections(config), *finding_sections(found, pasted), *picture_sections(folder, run), score_section(folder),
                 metric_section(at, path), nearness_section(at), data_section(at, config), receipt_section(config, run)]
     try:
@@ -111,12 +111,16 @@ def report(path: Path, out: Path | None) -> dict[str, Any]:
     return {"page": str(out), "verdict": found.verdict, "text": f"{found.line()}\npage: {out}"}
 
 
-def where_it_stands(folder: RunFolder, run: Chart) -> str:
-    """Of a run that has not come to its end: whether somebody is training it."""
+def where_it_stands(folder: RunFolder, config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
+    """Of a run that has not come to its end: why, and whether somebody is training it."""
     if not run.steps or run.last >= run.steps:
         return ""
-    return ", and it is being trained now" if folder.busy() else \
-        ", where it stands: nobody is training it now, and the command that began it goes on"
+    if folder.busy():
+        return ", and it is being trained now"
+    looks = config.get("run_settings")
+    if isinstance(looks, dict) and (looks.get("stop_when"), found.verdict) in (("failed", "failing"), ("converged", "converged")):
+        return f", where it ended itself, as stop_when={looks['stop_when']} asked"
+    return ", where it stands: nobody is training it now, and the command that began it goes on"
 
 
 def summary(config: dict[str, Any], run: Chart, found: Diagnosis, stands: str = "") -> str:
