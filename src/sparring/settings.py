@@ -52,7 +52,7 @@ class RunSettings(BaseModel):
 
     def for_steps(self, steps: int) -> "RunSettings":
         """The same, with every 0 of a frequency replaced by what suits a run of this length."""
-        least = {"check_every": 75}                             # a check-up costs about as much as a round and a half: 2 %
+        least = {"check_every": 75}                             # a check-up costs about as much as a round of small networks: 2 %
         share = {"log_every": 500, "show_every": 10, "score_every": 5, "save_every": 20, "check_every": 20}
         found = {n: getattr(self, n) or max(least.get(n, 1), steps // parts) for n, parts in share.items()}
         if not self.log_every:
