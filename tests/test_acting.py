@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sparring import api, consulting
+from sparring import api, consulting, reporting
 from sparring.crew import ALONE
 from sparring.doctor import chart, hopeful, treatment
 from sparring.prepare import prepare
@@ -45,9 +45,9 @@ def test_the_doctor_acts_and_says_so(tmp_path):
     assert outcome.actions[0] == {"at": 20, "why": "learning_too_slowly", "settings": {"lr": 0.002}}
     assert "doctor: acts at round 20 on learning too slowly: lr=0.002." in listener.said
     assert json.loads((tmp_path / "run/actions.json").read_text()) == list(outcome.actions)
-    _, config, run = consulting.opened(tmp_path / "run")
+    _, _, run = consulting.opened(tmp_path / "run")
     assert run.settings["lr"] > 1e-6 and "acted at round 20" in consulting.doctor(tmp_path / "run")["text"]
-    assert consulting.action_sections(config)[0].rows[0] == ("20", "learning too slowly", "lr=0.002")
+    assert reporting.action_sections(run)[0].rows[0] == ("20", "learning too slowly", "lr=0.002")
     assert json.loads((tmp_path / "run/config.json").read_text())["settings"]["lr"] == 1e-6     # what was asked for
     pace = {row["step"]: row["pace/generator"] for row in read_lines(tmp_path / "run/health.jsonl")}
     assert pace[25] > 100 * pace[20]

@@ -18,7 +18,7 @@ from torch import nn
 from conftest import CELLS, small_images
 from shell import Shell
 from sparring import api, consulting, nearby, thedata
-from sparring.attending import attend
+from sparring.attending import attend, due
 from sparring.checkup import checkup, likeness, standard
 from sparring.data.source import Finite
 from sparring.data.space import Vectors
@@ -32,7 +32,6 @@ from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator
 from sparring.run import read_lines
-from sparring.trainer import due
 from sparring.wishing import Wish
 
 LOG4 = 2 * math.log(2)
@@ -116,6 +115,55 @@ def test_oscillation_is_seen_in_the_way_of_the_middle():
     assert "oscillation" in names(diagnose([], round_and_round, CONFIG))
     straight = [{"step": s, **BAD, "live/place/0": s / 40} for s in range(10, 101, 10)]
     assert "oscillation" not in names(diagnose([], straight, CONFIG))
+
+
+def test_what_a_critic_says_in_further_turns_is_not_mixed_in():
+    """WGAN trains its critic for longer now and then, in a turn of another name; the sign is about the usual one."""
+    config = {"recipe": "wgan", "settings": {"steps": 100, "lr": 1e-4, "clip": 1e-4}, "space": {"kind": "vectors"}}
+    both = {f"{turn}/{name}": value for turn in ("discriminator", "discriminator_again")
+            for name, value in (("score(x)", 1e-6), ("score(G(z))", 0.0))}
+    assert names(told(BAD | {"spread": 0.05, "support": 0.1}, both, config)) == ["critic_too_tight"]
+
+
+def test_a_collapse_is_told_as_what_it_is():
+    total, = told(GOOD | {"spread": 0.1, "support": 0.2, "missing": 0.0}).findings
+    part, = told(BAD | {"missing": 0.5, "support": 0.4}).findings
+    assert total.name == part.name == "mode_collapse"
+    assert "All samples are nearly the same" in total.explanation and "A part of the data" in part.explanation
+    few = GOOD | {"floor": 0.35, "distance": 0.67, "support": 0.0095, "spread": 0.27, "missing": 0.0}       # of thirty images
+    assert names(told(few)) == ["mode_collapse"]
+
+
+def test_no_health_where_nothing_can_be_told():
+    few = GOOD | {"floor": 0.35, "distance": 0.67}
+    assert told(few).verdict == "unclear" and "too few real samples" in told(few).why
+    away = [{"step": s, **BAD, "distance": d} for s, d in ((10, 0.9), (20, 0.4), (30, 0.45), (40, 0.55))]
+    found = diagnose([], away, CONFIG)
+    assert found.verdict == "unclear" and "move away" in found.why
+
+
+def test_findings_are_about_the_settings_of_their_time():
+    """After an action two check-ups have to say so anew, and the timeline judges each by what held then."""
+    config = {"recipe": "gan", "settings": CONFIG["settings"] | {"penalty": "none"}, "space": {"kind": "vectors"}}
+    log = [{"step": s, "discriminator/adversarial": LOG4} for s in range(10, 61, 10)]
+    health = [{"step": s, **BAD} for s in range(10, 61, 10)]
+    action = {"at": 40, "why": "generator_won", "settings": {"penalty": "r1", "penalty_weight": 5.0}}
+    early, late = (judge(chart(log[:n], health[:n], config, [action])) for n in (5, 6))
+    assert early.verdict == "unclear" and "settings were changed after round 40" in early.why
+    assert names(late) == ["penalty_too_strong"] and late.findings[0].steps == (50, 60)
+    assert [names(then) for _, then in timeline(chart(log, health, config, [action]))][3:] == [
+        ["generator_won"], [], ["penalty_too_strong"]]
+
+
+def test_what_is_gone_is_said_to_be_gone(tmp_path):
+    source = gaussian()
+    prepared = prepare(Wish("gan", source, FAST | {"steps": 2}), tmp_path / "run")
+    api.run(prepared, api.Silent())
+    watch = attend(source, prepared.folder, 0)
+    for verdict, said in (("collapse", 1), ("collapse", 0), ("fine", 1), ("fine", 0), ("collapse", 1)):
+        watch.diagnosis = told(BAD | {"missing": 0.5, "support": 0.4} if verdict == "collapse" else GOOD)
+        lines = watch.news()
+        assert len(lines) == said and all(("is gone" in line) == (verdict == "fine") for line in lines)
 
 
 def test_nearness_in_few_dimensions_is_no_copying():
@@ -224,7 +272,7 @@ def test_nearest_training_samples(tmp_path):
     given = FAST | {"steps": 3, "batch": 8, "width": 8, "check_every": 1}
     api.run(prepare(Wish("gan", str(tmp_path / "x.npz"), given), tmp_path / "run"), api.Silent())
     at = nearby.open_run(tmp_path / "run")
-    found = nearby.nearness(at)
+    found = nearby.nearness(at, tmp_path)
     assert found.known == 60 and found.picture is None and "a training sample to another" in found.sentence()
     assert {name.split("(")[0] for name, *_ in nearby.figures(at)[0]} >= {"swd", "memorization"}
     (tmp_path / "x.npz").unlink()
@@ -257,11 +305,11 @@ def test_advice_is_a_command():
     assert again(began, "", "runs/a", "b") == ""
 
 
-def test_no_look_right_before_the_last(tmp_path):
+def test_no_look_right_before_the_last():
     """Two looks in a row are what a finding takes, so they lie apart; a run of any length is looked at when it ends."""
     for steps, every, looks in ((60, 25, [25, 60]), (60, 20, [20, 40, 60]), (65, 25, [25, 50, 65]), (3, 25, [3])):
-        plan = prepare(Wish("gan", "gaussian", FAST | {"steps": steps, "check_every": every}), tmp_path / f"{steps}-{every}").plan
-        assert [step for step in range(1, steps + 1) if due(step, plan)] == looks
+        assert [step for step in range(1, steps + 1) if due(step, steps, every)] == looks
+    assert not any(due(step, 9, 0) for step in range(1, 10))
 
 
 @pytest.mark.parametrize("recipe", ["gan", "r3gan", "vae"])
@@ -341,12 +389,25 @@ def test_the_commands_and_the_page(tmp_path, monkeypatch, capsys):
     said = Shell(monkeypatch, capsys)("doctor", "slow", "--json").json()
     assert set(said) == {"command", "verdict", "findings"} and said["verdict"] == "failing"
     assert set(said["findings"][0]) == {"name", "severity", "steps", "evidence", "explanation", "actions"}
-    page = Path(consulting.report(Path("slow"), None)["page"]).read_text()
+    before = {path: path.read_bytes() for path in Path("slow").rglob("*") if path.is_file()}
+    page = Path(consulting.report(Path("slow"), Path("not/yet/there.html"))["page"]).read_text()
+    assert before == {path: path.read_bytes() for path in Path("slow").rglob("*") if path.is_file()}        # a report changes nothing
+    with pytest.raises(InputError, match="is a folder"):
+        consulting.report(Path("slow"), Path("fast"))
     for part in ("learning too slowly", "lr=0.002", 'type="range"', "Settings and receipt", "data:image/png;base64"):
         assert part in page
     assert "http://" not in page and "https://" not in page and "src=\"/" not in page
     both = consulting.compare([Path("slow"), Path("fast")], Path("both.html"))
     assert both["verdicts"][0] == "failing" and "1e-06" in Path("both.html").read_text()
+
+
+def test_a_run_that_ended_itself_can_go_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["gan", "--data", "gaussian", "lr=1e-6", "--out", "run", *(f"{k}={v}" for k, v in FAST.items() if k != "lr")]
+    said = Shell(monkeypatch, capsys)("train", *words, "--stop-when", "failed").out
+    assert "ended early because stop_when=failed" in said and "--stop-when never" in said and "sparring doctor run" in said
+    said = Shell(monkeypatch, capsys)("train", *words, "--stop-when", "never").out
+    assert "Finished 100 steps" in said and "sparring report run" in said
 
 
 @pytest.mark.slow

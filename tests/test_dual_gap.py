@@ -24,7 +24,7 @@ def trained(folder, recipe="gan", **given):
 def test_a_run_at_rest_has_a_small_gap_and_one_that_never_moved_a_large_one(tmp_path):
     rest = gauging.gap_of(trained(tmp_path / "rest", steps=600))
     still = gauging.gap_of(trained(tmp_path / "still", lr=1e-6))
-    assert abs(rest.gap) < 0.1 < 0.3 < still.gap
+    assert 0 <= rest.gap < 0.1 < 0.3 < still.gap
     assert gauging.gap_of(tmp_path / "rest") == rest                    # the same call, the same figures
 
 
@@ -38,7 +38,7 @@ def test_gauging_moves_nothing(tmp_path):
 def test_classes_and_pictures_have_a_gap_too(tmp_path):
     given = FAST | {"steps": 5, "width": 4, "batch": 16, "check_every": 100}
     api.run(prepare(Wish("images", "digits", given), tmp_path / "run"), api.Silent())
-    assert gauging.gap_of(tmp_path / "run", steps=3).gap > -1.0
+    assert gauging.gap_of(tmp_path / "run", steps=3).gap >= 0           # each player may at least stay as it is
 
 
 def test_a_converged_run_whose_players_could_still_gain_has_not():

@@ -198,7 +198,7 @@ def test_one_line_for_every_mistake(shell):
     assert shell("evaluate", "digits", "--n", 70, "--metrics", "kid").code == 0     # an unfinished run has a checkpoint
     config = Path("table/config.json")
     config.write_text(config.read_text().replace("table.npy", "gone.npy"))
-    assert "Give the data with --real" in shell("evaluate", "table").err
+    assert "Put it back, or give the data" in shell("evaluate", "table").err
 
 
 def weights(folder: Path) -> str:

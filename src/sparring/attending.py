@@ -47,11 +47,16 @@ class Attending:
         return self.diagnosis
 
     def news(self) -> list[str]:
-        """Findings that were not told before, a line each."""
+        """Findings that were not told before, a line each; and once nothing fails any more, those that are gone."""
         found = self.diagnosis.findings if self.diagnosis else ()
         fresh = [finding for finding in found if finding.severity != "note" and finding.name not in self.told]
         self.told |= {finding.name for finding in fresh}
-        return [finding.line() for finding in fresh]
+        if self.diagnosis is None or self.diagnosis.verdict == "failing":
+            return [finding.line() for finding in fresh]
+        gone = sorted(self.told - {finding.name for finding in found})
+        self.told -= set(gone)
+        return [*(finding.line() for finding in fresh),
+                *(f"doctor: {name.replace('_', ' ')} is gone after {self.diagnosis.step:,} rounds." for name in gone)]
 
     def treatment(self, taken: Sequence[Mapping[str, Any]]) -> Treatment | None:
         """What to change now, in a run that asked for it; what cannot be changed while it runs is said once."""
@@ -70,20 +75,20 @@ class Attending:
         return (stop_when, verdict) in (("failed", "failing"), ("converged", "converged"))
 
 
-def attend(source: Source, folder: RunFolder, seed: int, changed: Mapping[str, Any] | None = None) -> Attending:
-    """Begin with a run, or go on with one: what stands in its folder is known and told already; `changed` are settings that are
-    no longer those of its config.json."""
+def due(step: int, steps: int, every: int) -> bool:
+    """Whether to look after this round of a run of so many: every so often (0: never) and at the end, right before which there is no
+    other look, since what is there in two looks in a row is to have lasted."""
+    return bool(every) and (step == steps or (step % every == 0 and not 0 < steps - step < every / 2))
+
+
+def attend(source: Source, folder: RunFolder, seed: int, taken: Sequence[Mapping[str, Any]] = ()) -> Attending:
+    """Begin with a run, or go on with one: what stands in its folder is known and told already; `taken` is what the doctor did in it,
+    after which some settings are no longer those of its config.json."""
     config = folder.read_config() or {}
-    config["settings"] = settings_of(config) | dict(changed or {})
     log, health = read_lines(folder.log), read_lines(folder.health)
     known = max((row["step"] for row in health), default=0)
-    watch = Attending(standard(source, seed), folder, seed, chart(log, health, config), [row for row in log if row["step"] > known])
+    watch = Attending(standard(source, seed), folder, seed, chart(log, health, config, taken), [row for row in log if row["step"] > known])
     if health:
         watch.diagnosis = judge(watch.chart)
         watch.news()
     return watch
-
-
-def settings_of(config: dict[str, Any]) -> dict[str, Any]:
-    settings = config.get("settings")
-    return settings if isinstance(settings, dict) else {}

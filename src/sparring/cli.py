@@ -38,8 +38,8 @@ def train(
                                               "settings, in a new folder.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Deterministic algorithms throughout, also where that is slower; the same as "
                                         "exact=true.")] = False,
-    stop_when: Annotated[str, typer.Option("--stop-when", help="converged or failed: end the run early when the doctor says so; the same "
-                                           "as stop_when=...")] = "never",
+    stop_when: Annotated[str | None, typer.Option("--stop-when", help="converged or failed: end the run early when the doctor says so; "
+                                                  "never: go on with one that ended so. The same as stop_when=...")] = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe.  The same command again resumes where it stopped."""
@@ -48,7 +48,7 @@ def train(
         from sparring.commands import train as command
 
         words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
-        words += [f"stop_when={stop_when}"] if stop_when != "never" and not any(w.startswith("stop_when=") for w in words) else []
+        words += [f"stop_when={stop_when}"] if stop_when and not any(w.startswith("stop_when=") for w in words) else []
         return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]), minutes)
 
     finish(action, as_json, "train")

@@ -18,6 +18,7 @@ from sparring.crew import Crew, joined
 from sparring.data.source import blank
 from sparring.data.space import Images, Space, to_uint8
 from sparring.data.traits import TABLE, table_of
+from sparring.doctor.again import without
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.pictures.album import album
@@ -85,16 +86,26 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
     back = f"\nIt went back {len(outcome.rollbacks)} time(s), and learned with {0.5 ** len(outcome.rollbacks):g} of its learning rate " \
            f"at the end: see rollbacks in {folder.model}/config.json." if outcome.rollbacks else ""
     if not outcome.finished(prepared.plan):
+        ended, asked = outcome.ended, prepared.plan.stop_when
+        why = f"\nIt ended early because stop_when={asked} asked for that: {outcome.health}." if ended else ""
+        command = all_the_same(command) if ended else command
         return {"state": "stopped", **common, "resume": command,
-                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{averaging}\nTo go on:\n  "
-                        f"{'torchrun ... -m ' if crew.size > 1 else ''}{command}"}
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{why}{averaging}\n"
+                        f"To go on{' all the same' if ended else ''}:\n  {'torchrun ... -m ' if crew.size > 1 else ''}{command}"
+                        + (f"\nWhat the doctor would change: sparring doctor {shlex.quote(str(folder.path))}" if ended else "")}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     best = f"best:     {folder.best}\n" if folder.best.exists() else ""
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
             "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
                     f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n{best}"
-                    f"{next_command(model.game, folder.path)}"}
+                    f"{next_command(model.game, folder.path)}\nHow it went: sparring report {shlex.quote(str(folder.path))}"}
+
+
+def all_the_same(command: str) -> str:
+    """The command of a run that ended itself, to go on with it."""
+    words = [word for word in without(shlex.split(command), {"--stop-when"}) if not word.startswith("stop_when=")]
+    return shlex.join([*words, "--stop-when", "never"])
 
 
 def default_out(recipe: str, data: str | list[str]) -> Path:

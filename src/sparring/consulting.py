@@ -1,7 +1,10 @@
 """What the commands `doctor`, `report` and `compare` do: they read run folders, and nothing else."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sparring import nearby
@@ -10,7 +13,7 @@ from sparring.doctor import Chart, Diagnosis, Finding, chart, judge, weighed
 from sparring.doctor.again import again
 from sparring.doctor.summary import how, what_next
 from sparring.doctor.treat import words
-from sparring.errors import InputError
+from sparring.errors import InputError, RunFailed
 from sparring.gauging import gap_of
 from sparring.metrics.dual_gap import Gap
 from sparring.progress import Line
@@ -19,13 +22,11 @@ from sparring.reporting import (
     MEANING,
     action_sections,
     cell,
-    data_section,
     finding_sections,
     health_section,
-    metric_section,
-    nearness_section,
     picture_sections,
     receipt_section,
+    sample_sections,
     score_section,
 )
 from sparring.run import ANEW, RunFolder, read_lines
@@ -35,16 +36,13 @@ from sparring.untrusted import JSON_BYTES, Strange, parse, read_file
 def opened(path: Path) -> tuple[RunFolder, dict[str, Any], Chart]:
     """A run's folder, config and chart; InputError when there is no run."""
     if not path.is_dir():
-        raise InputError(f"there is no folder {path}. Give a run folder.")
+        raise InputError(f"{path} is a file. Give a run folder." if path.exists() else f"there is no folder {path}. Give a run folder.")
     folder = RunFolder(path)
     config = folder.read_config()
     if config is None:
         raise InputError(f"{path} holds no run: there is no config.json in it. Give a run folder.")
-    if folder.actions.exists():                                 # findings are about the settings that the run had last
-        config["actions"] = read_actions(folder)
-        asked = config["settings"] if isinstance(config.get("settings"), dict) else {}
-        config["settings"] = asked | {name: value for one in config["actions"] for name, value in one["settings"].items()}
-    return folder, config, chart(read_lines(folder.log), read_lines(folder.health), config)
+    actions = read_actions(folder) if folder.actions.exists() else []
+    return folder, config, chart(read_lines(folder.log), read_lines(folder.health), config, actions)
 
 
 def read_actions(folder: RunFolder) -> list[dict[str, Any]]:
@@ -65,8 +63,10 @@ def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
     if gauged is not None:
         found = weighed(found, gauged.gap)
     acted = [f"acted at round {one['at']:,} on {one['why'].replace('_', ' ')}: {words(one['settings'])}"
-             for one in config.get("actions", ())]
+             for one in run.actions]
     lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds", *acted]
+    if found.verdict == "healthy":
+        lines += [f"  {how(run, found)}", f"  {what_next(run, found)}"]
     if gauged is not None:
         lines += [f"duality gap {gauged.gap:.3f} nats: the best discriminator found would have {gauged.highest:.3f}, the best generator "
                   f"{gauged.lowest:.3f}, and {-2 * math.log(2):.3f} is where neither gains"]
@@ -101,14 +101,31 @@ def report(path: Path, out: Path | None) -> dict[str, Any]:
     found, out = judge(run), out or path / "report.html"
     at = nearby.open_run(path)
     pasted = {finding.name: commands(path, config, finding) for finding in found.findings}
-    sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)), health_section(run),
-                *action_sections(config), *finding_sections(found, pasted), *picture_sections(folder, run), score_section(folder),
-                metric_section(at, path), nearness_section(at), data_section(at, config), receipt_section(config, run)]
-    try:
+    with drawn_for(out) as drawn:
+        sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)), health_section(run),
+                    *action_sections(run), *finding_sections(found, pasted), *picture_sections(folder, run, drawn),
+                    score_section(folder), *sample_sections(at, config, path, drawn), receipt_section(config, run)]
         write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
+    return {"page": str(out), "verdict": found.verdict, "text": f"{found.line()}\npage: {out}"}
+
+
+@contextmanager
+def drawn_for(page: Path) -> Iterator[Path]:
+    """A folder for the pictures of a page, which holds them itself then: a report changes nothing in its run.  InputError where the page
+    cannot be written, or a picture of the run cannot be read."""
+    if page.is_dir():
+        raise InputError(f"{page} is a folder. Give a file with --out, such as {page / 'report.html'}.")
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{page} cannot be written: {error.strerror or error}. Give another file with --out.") from None
+    try:
+        with TemporaryDirectory(prefix="sparring-") as folder:
+            yield Path(folder)
+    except RunFailed as error:
+        raise InputError(f"{error} Or give another file with --out.") from None
     except OSError as error:
         raise InputError(f"a picture of the run cannot be read: {error}. Remove it, or run the training again.") from None
-    return {"page": str(out), "verdict": found.verdict, "text": f"{found.line()}\npage: {out}"}
 
 
 def where_it_stands(folder: RunFolder, config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
@@ -139,6 +156,8 @@ def compare(paths: list[Path], out: Path) -> dict[str, Any]:
     found = [judge(run) for _, _, run in runs]
     header = ("", *(str(path) for path in paths))
     verdicts = [("verdict", *(one.verdict for one in found)), ("findings", *(", ".join(f.title() for f in one.findings) for one in found)),
+                ("how", *(how(run, one) for (_, _, run), one in zip(runs, found, strict=True))),
+                ("what next", *(what_next(run, one) for (_, _, run), one in zip(runs, found, strict=True))),
                 ("rounds", *(f"{one.step:,}" for one in found))]
     asked: list[dict[str, Any]] = [{**{key: c.get(key) for key in ("recipe", "data", "seed")}, **run.settings} for _, c, run in runs]
     differ = [row for row in beside(asked) if len(set(row[1:])) > 1]
@@ -147,12 +166,14 @@ def compare(paths: list[Path], out: Path) -> dict[str, Any]:
     looks = [{k: v for k, v in end.items() if k in MEANING or k == "floor"} for end in ends]
     sections = [Section("Side by side", (), header, verdicts), Section("Settings that differ", (), header, differ),
                 Section("Scores", (), header, beside(scores, skip="step")), Section("Last check-up", (), header, beside(looks))]
-    for path, (folder, _, run) in zip(paths, runs, strict=True):
-        parts = picture_sections(folder, run)
-        pictures = [picture for part in parts for picture in part.pictures]
-        slides = [slide for part in parts for slide in part.slides]
-        sections.append(Section(str(path), (), pictures=[*pictures, *slides[-1:]]))
-    write_page(out, "Runs side by side", sections)
+    with drawn_for(out) as drawn:
+        for i, (path, (folder, _, run)) in enumerate(zip(paths, runs, strict=True)):
+            (drawn / f"{i}").mkdir()
+            parts = picture_sections(folder, run, drawn / f"{i}")
+            pictures = [picture for part in parts for picture in part.pictures]
+            slides = [slide for part in parts for slide in part.slides]
+            sections.append(Section(str(path), (), pictures=[*pictures, *slides[-1:]]))
+        write_page(out, "Runs side by side", sections)
     lines = [f"{path}: {one.verdict}" for path, one in zip(paths, found, strict=True)]
     return {"page": str(out), "verdicts": [one.verdict for one in found], "text": "\n".join([*lines, f"page: {out}"])}
 

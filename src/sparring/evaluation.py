@@ -171,7 +171,8 @@ def where(data: Any, directory: str, run: Any) -> str:
         if place in NAMED or os.path.exists(place):
             return place
     raise InputError(f"what {run if isinstance(run, str | Path) else 'the model'} was trained on is not here"
-                     f"{f': {told(data, 200)}' if isinstance(data, str) else ''}. Give the data with --real.")
+                     f"{f': {told(data, 200)}' if isinstance(data, str) else ''}. Put it back, or give the data "
+                     f"to `sparring evaluate` with --real.")
 
 
 def compared(model: Model | None, source: Source, train: Finite | None, generated: Any, n: int, extractor: Extractor, seed: int,

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,15 +31,19 @@ Watch = Callable[[int, int], None]              # (steps done, steps in all)
 def gap_of(run: Path, steps: int = STEPS, seed: int = 0, watch: Watch = lambda done, total: None) -> Gap:
     """Both players' gains over the value of the original game, V = E[log D(x)] + E[log(1 - D(G(z)))], in nats.
 
-    Each search takes `steps` steps of Adam from beside where its player stands, and is judged on other samples: held-out ones, where
-    there are any.  InputError for a run whose players do not play for such a value.
+    Each player is searched for twice, by `steps` steps of Adam from where it stands and from beside there, and judged on other samples:
+    held-out ones, where there are any.  The best of these and of the player itself counts, so what is found bounds the gap from below.
+    InputError for a run whose players do not play for such a value.
     """
     model = from_checkpoint(RunFolder(run), "cpu", {})
     refuse_other_values(model.game, model.settings, run)
     source = evaluation.of_run(run, None)[1]
     pictures = isinstance(source.space, Images)
-    search = Search(steps=steps, spread=PICTURES if pictures else SPREAD, seed=seed)
-    return gap(model.game, source, search, watch)
+    beside = Search(steps=steps, spread=PICTURES if pictures else SPREAD, seed=seed)
+    plain, stands = replace(beside, spread=0.0), replace(beside, spread=0.0, steps=0)
+    done = itertools.count(1)
+    found = [gap(model.game, source, search, lambda *_: watch(next(done), 4 * steps)) for search in (stands, plain, beside)]
+    return Gap(max(one.highest for one in found), min(one.lowest for one in found))
 
 
 def refuse_other_values(game: Game, settings: object, run: Path) -> None:

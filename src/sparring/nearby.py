@@ -30,7 +30,6 @@ CALLED = ("generated", "nearest known", "held out", "nearest known")
 class Opened(NamedTuple):
     """A run's model, its data, that part of it which may have been copied, and what is odd about it."""
 
-    run: Path
     model: api.Model
     source: Source
     train: Finite | None
@@ -59,13 +58,14 @@ def open_run(run: Path) -> Opened | str:
         model = api.load(run)
         if model.game.translation is not None:
             return TRANSLATOR
-        return Opened(run, *evaluation.of_run(run, None, model))
+        return Opened(*evaluation.of_run(run, None, model))
     except (InputError, RunFailed) as error:
         return f"This cannot be shown: {error}"
 
 
-def nearness(at: Opened, seed: int = 0) -> Nearness | str:
-    """The nearest training samples of generated ones, with real ones as the baseline; or why there are none.
+def nearness(at: Opened, drawn: Path, seed: int = 0) -> Nearness | str:
+    """The nearest training samples of generated ones, with real ones as the baseline, and images of them in the folder `drawn`; or why
+    there are none.
 
     Distances are Euclidean, of raw numbers in network units.
     """
@@ -73,10 +73,10 @@ def nearness(at: Opened, seed: int = 0) -> Nearness | str:
     if not isinstance(source, Finite):
         return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
     try:
-        drawn = model.sample(COMPARED, seed=seed)
+        samples = model.sample(COMPARED, seed=seed)
     except (InputError, RunFailed) as error:
         return f"The nearest training samples cannot be shown: {error}"
-    made = (drawn if isinstance(source.space, Images) else source.space.encode(drawn)).flatten(1)      # in network units
+    made = (samples if isinstance(source.space, Images) else source.space.encode(samples)).flatten(1)      # in network units
     most = max(2 * SHOWN, min(KNOWN, NUMBERS // made.shape[1]))
     rows = torch.randperm(len(source), generator=generator(seed, "nearest"))[:most]
     known = source.at(rows).x
@@ -89,7 +89,7 @@ def nearness(at: Opened, seed: int = 0) -> Nearness | str:
         found = [known[closest(x.flatten(1), known.flatten(1), own if i else None)] for i, x in enumerate(rows_of)]
         grid = torch.cat([rows_of[0], found[0], rows_of[1], found[1]])
         called = CALLED if held is not None else tuple(name.replace("held out", "training") for name in CALLED)
-        picture = save_image(image_grid(grid, len(rows_of[0]), called), at.run / "nearest.png")
+        picture = save_image(image_grid(grid, len(rows_of[0]), called), drawn / "nearest.png")
     mine, theirs = (float(nearest(x, known.flatten(1), at).median()) for x, at in ((made, None), (other.flatten(1), own)))
     return Nearness(mine, theirs, "a held-out one" if held is not None else "a training sample to another", len(known), picture)
 

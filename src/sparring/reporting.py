@@ -33,9 +33,9 @@ def health_section(run: Chart) -> Section:
                                          for step, verdict, names in rows])
 
 
-def action_sections(config: dict[str, Any]) -> list[Section]:
+def action_sections(run: Chart) -> list[Section]:
     """What the doctor changed, when it was asked to act."""
-    rows = [(f"{one['at']:,}", one["why"].replace("_", " "), words(one["settings"])) for one in config.get("actions", ())]
+    rows = [(f"{one['at']:,}", one["why"].replace("_", " "), words(one["settings"])) for one in run.actions]
     return [Section("What the doctor changed", ("Settings below are those of the end.",), ("round", "because of", "settings"), rows)] \
         if rows else []
 
@@ -53,16 +53,16 @@ def finding_sections(found: Diagnosis, commands: Mapping[str, Sequence[str]]) ->
     return sections
 
 
-def picture_sections(folder: RunFolder, run: Chart) -> list[Section]:
-    """Losses, check-ups and samples; what has nothing to draw from is left out."""
+def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section]:
+    """Losses and check-ups, drawn into that folder, and samples; what has nothing to draw from is left out."""
     sections, log = [], read_lines(folder.log)
     if any("/" in name for row in log for name in row):
-        picture, words = loss_curves(log, folder.path / "losses.png", run.blind), "Losses; and D's beliefs, where it has any."
+        picture, words = loss_curves(log, drawn / "losses.png", run.blind), "Losses; and D's beliefs, where it has any."
         sections.append(Section("Losses", pictures=[(picture, words)]))
     keys = ("distance", "missing", "support", "spread", "copied")
     rows = [{"step": m.step, **{k: m.health[k] for k in keys if k in m.health},
              **({"distance_floor": m.health["floor"]} if "floor" in m.health else {})} for m in run.moments]
-    charts = score_curves(rows, folder.path / "health.png") if rows else None
+    charts = score_curves(rows, drawn / "health.png") if rows else None
     if charts is not None:
         last = rows[-1]
         table = [(name, f"{last[name]:.4g}", MEANING[name]) for name in last if name in MEANING]
@@ -73,7 +73,8 @@ def picture_sections(folder: RunFolder, run: Chart) -> list[Section]:
     if shots:
         size = sum(shot.stat().st_size for shot in shots.values()) / len(shots)
         steps = chosen(sorted(shots), max(4, min(FRAMES, int(BYTES / max(size, 1)))))
-        sections.append(Section("Samples through time", slides=[(shots[step], f"after {step:,} rounds") for step in steps]))
+        slides = [(shots[step], f"after {step:,} round{'s' if step != 1 else ''}") for step in steps]
+        sections.append(Section("Samples through time", slides=slides))
     return sections
 
 
@@ -88,9 +89,16 @@ def score_section(folder: RunFolder) -> Section:
                    ("score", *(f"after {row['step']:,}" for row in shown)), rows)
 
 
-def metric_section(at: nearby.Opened | str, path: Path) -> Section:
+def sample_sections(at: nearby.Opened | str, config: Mapping[str, Any], path: Path, drawn: Path) -> list[Section]:
+    """What the run would draw now beside its data; or why that cannot be had."""
+    if isinstance(at, str):
+        return [Section("Samples beside the data", (at,))]
+    return [metric_section(at, path), nearness_section(at, drawn), data_section(at, config, drawn)]
+
+
+def metric_section(at: nearby.Opened, path: Path) -> Section:
     """Metrics of what the run would draw now, with intervals."""
-    found = at if isinstance(at, str) else nearby.figures(at)
+    found = nearby.figures(at)
     if isinstance(found, str):
         return Section("Metrics", (found,))
     rows, notes = found
@@ -99,9 +107,9 @@ def metric_section(at: nearby.Opened | str, path: Path) -> Section:
                    ("metric", "value", "95 % interval", "better", "what it is"), rows)
 
 
-def nearness_section(at: nearby.Opened | str) -> Section:
+def nearness_section(at: nearby.Opened, drawn: Path) -> Section:
     """Generated samples beside the training samples that are nearest to them, and the same of real ones."""
-    found = at if isinstance(at, str) else nearby.nearness(at)
+    found = nearby.nearness(at, drawn)
     if isinstance(found, str):
         return Section("Nearest training samples", (found,))
     shown = [] if found.picture is None else [
@@ -109,11 +117,9 @@ def nearness_section(at: nearby.Opened | str) -> Section:
     return Section("Nearest training samples", (found.sentence(),), pictures=shown)
 
 
-def data_section(at: nearby.Opened | str, config: Mapping[str, Any]) -> Section:
+def data_section(at: nearby.Opened, config: Mapping[str, Any], drawn: Path) -> Section:
     """What is in the data, and what of that makes training hard."""
-    if isinstance(at, str):
-        return Section("The data", (at,))
-    rows, said, picture = look(at.source, at.run, 0)
+    rows, said, picture = look(at.source, drawn, 0)
     more = f"`sparring data {config.get('data')}` looks at every file, and says which are broken or there twice."
     return Section("The data", [*(said or ["Nothing to complain of."]), *([more] if picture else [])], ("what", "value"), rows,
                    [(picture, "Samples of the data, as training sees them.")] if picture else [])

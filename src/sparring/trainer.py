@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sparring import checkpoint
-from sparring.attending import Attending, attend
+from sparring.attending import Attending, attend, due
 from sparring.best import keep_best
 from sparring.compiled import in_one
 from sparring.crew import ALONE, Crew, bits
@@ -68,6 +68,7 @@ class Outcome:
     rollbacks: tuple[dict[str, Any], ...] = ()
     averaging: float = 0.0
     health: str = ""            # the doctor's last line
+    ended: bool = False         # early, as `stop_when` asked
     actions: tuple[dict[str, Any], ...] = ()
 
     def finished(self, plan: Plan) -> bool:
@@ -131,7 +132,8 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             at: Position, remake: Remake | None) -> Outcome | None:
     """The loop; None where the doctor acted, and the run goes on with other settings."""
     saved, scores = at.step, last_scores(folder)
-    doctor = attend(source, folder, plan.seed, changed(at, plan)) if crew.first and plan.check_every and game.translation is None else None
+    watched = crew.first and plan.check_every and game.translation is None
+    doctor = attend(source, folder, plan.seed, own_actions(at, plan)) if watched else None
     if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
         save(game, plan, folder, crew, at)
     with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers, crew.rows(plan.batch))) as stream:
@@ -139,7 +141,8 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
         while True:
             done = at.step >= plan.steps
             taken = own_actions(at, plan) if plan.doctor == "act" and remake else None
-            asked = interrupt.asked or (doctor is not None and doctor.done(plan.stop_when, taken))
+            ended = doctor is not None and doctor.done(plan.stop_when, taken)
+            asked = interrupt.asked or ended
             if crew.size > 1:
                 asked = at.step % TOGETHER == 0 and crew.any(asked)
             shown = plan.show_every and (done or at.step % plan.show_every == 0)
@@ -157,34 +160,27 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                 saved = at.step
             if done or asked:
                 health = doctor.diagnosis.line() if doctor and doctor.diagnosis else ""
-                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]), 0.0, health, own_actions(at, plan))
+                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]), 0.0, health, ended, own_actions(at, plan))
             started = time.perf_counter()                       # looking and saving is not training
             seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
             with crew.part_of(plan.batch):
-                terms, watched = play(game, rounds, at.step, crew.share)
+                terms, seen = play(game, rounds, at.step, crew.share)
             at.step += 1
             if at.step % plan.log_every == 0 or at.step in (1, plan.steps):
                 values = {name: value.item() for name, value in terms.items()}
-                values = crew.means(values | {name: look().item() for name, look in watched.items()})
+                values = crew.means(values | {name: look().item() for name, look in seen.items()})
                 at.seconds += time.perf_counter() - started
                 if crew.first:
                     log(folder, {"step": at.step, "time": round(at.seconds, 3), **values}, doctor)
                     progress.update(at.step, plan.steps, values)
             else:
                 at.seconds += time.perf_counter() - started
-            if due(at.step, plan):
+            if due(at.step, plan.steps, plan.check_every):
                 if doctor:
                     consult(doctor, game, at.step, progress)
                 if plan.doctor == "act" and remake and act(doctor, game, plan, progress, crew, at, remake):
                     save(game, plan, folder, crew, at)
                     return None
-
-
-def due(step: int, plan: Plan) -> bool:
-    """Whether the doctor looks after this round: regularly and at the end, right before which there is no regular look, since what was
-    there in two looks in a row has lasted."""
-    near_end = 0 < plan.steps - step < plan.check_every / 2
-    return bool(plan.check_every) and (step == plan.steps or (step % plan.check_every == 0 and not near_end))
 
 
 def log(folder: RunFolder, row: dict[str, Any], doctor: Attending | None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparring.doctor.chart import Chart
+from sparring.doctor.thresholds import CALIBRATED, Thresholds
 
 EXPLANATIONS = {
     "discriminator_won":
@@ -63,9 +64,20 @@ EXPLANATIONS = {
     "data_too_small":
         "There are so few images that a discriminator knows each of them after some epochs (Karras et al., 2020, figure 1).",
     "data_broken":
-        "A column of the data never changes, or many samples stand in it more than once. A discriminator sees such things at once, and "
-        "a generator never gets them quite right.",
+        "Many samples stand in the data more than once: a generator learns to repeat them. Remove the copies; `sparring data` shows them.",
 }
+TOTAL = ("All samples are nearly the same. The generator makes what fools this discriminator, again and again, and nothing in the game "
+         "asks it for variety (Goodfellow, 2016, section 5.1). `spread` is that of the samples over that of the data, `support` the number "
+         "of different samples beside that of the data by the birthday paradox (Arora and Zhang, 2017).")
+CONSTANT = ("A part of the columns never changes, as `constant` says. A discriminator sees at once where a sample is not exactly there, "
+            "and a generator never gets it quite right. Leave these columns out; `sparring data` names them.")
+
+
+def explained(name: str, evidence: Mapping[str, float], limits: Thresholds) -> str:
+    """What this finding means, of several kinds the one that is there."""
+    if name == "mode_collapse" and evidence.get("missing", 1.0) < limits.missing:
+        return TOTAL
+    return CONSTANT if name == "data_broken" and evidence.get("constant", 0.0) > 0 else EXPLANATIONS[name]
 
 
 def advice(name: str, chart: Chart) -> tuple[str, ...]:
@@ -94,7 +106,7 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
         "penalty_too_strong": [{"penalty_weight": "0.1", "gamma": "0.2", "lr": "0.002"}],
         "penalty_too_weak": [{"penalty_weight": f"{10 * number(c.get('penalty_weight')):.3g}"}, {"critic_steps": "5"}],
         "learning_rate_too_high": [slower],
-        "learning_too_slowly": [{"lr": "0.002"}, {"steps": str(10 * max(1, chart.steps))}],
+        "learning_too_slowly": [{"lr": "0.002"}, longer(chart)],
         "learning_rate_imbalance": [{"lr_ratio": "1", "lr": "0.002", "discriminator_steps": "1"}],
         "critic_behind": [{"critic_steps": "10", "discriminator_steps": "5"}, slower],
         "critic_too_tight": [{"clip": "0.05", "lr": "0.0005"}, {"clip": "0.01"}],
@@ -105,6 +117,12 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
         wanted[name] = [r1]
     tries = [words(one, c) for one in wanted.get(name, [])]
     return tuple(dict.fromkeys(line for line in tries if line))[:2]
+
+
+def longer(chart: Chart) -> dict[str, str]:
+    """Ten times the rounds, where the steps are not so small that these would change nothing either."""
+    paces = [value for m in chart.moments for key, value in m.health.items() if key.startswith("pace/")]
+    return {"steps": str(10 * max(1, chart.steps))} if max(paces, default=0.0) >= CALIBRATED.still / 10 else {}
 
 
 def words(wanted: Mapping[str, str], settings: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Rows = Sequence[Mapping[str, Any]]
@@ -20,9 +20,10 @@ class Moment:
     rows: Rows = field(default=(), repr=False)
 
     def logged(self, name: str) -> float | None:
-        """The mean of a value by its last name, such as `D(x)`, whichever turn it belongs to; None when no turn or several have it."""
+        """The mean of a value by its last name, such as `D(x)`: that of the turn `discriminator`, or of the only one that has it; None
+        when no turn has it, or several others.  A critic may have further turns now and then, in which it has seen other samples."""
         found = [value for key, value in self.means.items() if key.rpartition("/")[2] == name]
-        return found[0] if len(found) == 1 else None
+        return self.means.get(f"discriminator/{name}", found[0] if len(found) == 1 else None)
 
     def loss(self, turn: str) -> float | None:
         return self.means.get(f"{turn}/adversarial")
@@ -39,6 +40,7 @@ class Chart:
     moments: tuple[Moment, ...]
     config: Mapping[str, Any]
     last: int = 0                                               # the last logged round
+    actions: tuple[Mapping[str, Any], ...] = ()                 # of the doctor in mid-run: {"at": round, "settings": {...}}
 
     @property
     def facts(self) -> Mapping[str, float]:
@@ -48,7 +50,17 @@ class Chart:
     @property
     def settings(self) -> Mapping[str, Any]:
         found = self.config.get("settings")
-        return found if isinstance(found, Mapping) else {}
+        asked = found if isinstance(found, Mapping) else {}
+        return {**asked, **{name: value for one in self.actions for name, value in one["settings"].items()}}
+
+    @property
+    def acted(self) -> int:
+        """The round after which the doctor last changed a setting; 0 when it never did.  What was seen until then was another game."""
+        return max((one["at"] for one in self.actions), default=0)
+
+    def then(self, step: int) -> "Chart":
+        """The chart with the settings that held in this round."""
+        return replace(self, actions=tuple(one for one in self.actions if one["at"] < step))
 
     @property
     def steps(self) -> int:
@@ -80,7 +92,7 @@ class Chart:
         return BLIND.get(self.objective)
 
 
-def chart(log: Rows, health: Rows, config: Mapping[str, Any]) -> Chart:
+def chart(log: Rows, health: Rows, config: Mapping[str, Any], actions: Sequence[Mapping[str, Any]] = ()) -> Chart:
     """Sort the rows into moments.  Whatever is not a number is left out, and so are check-ups without a round."""
     checks = sorted((row for row in health if type(row.get("step")) is int), key=lambda row: row["step"])
     logged = sorted((row for row in log if type(row.get("step")) is int), key=lambda row: row["step"])
@@ -90,7 +102,7 @@ def chart(log: Rows, health: Rows, config: Mapping[str, Any]) -> Chart:
         while at < len(logged) and logged[at]["step"] <= row["step"]:
             at += 1
         moments.append(moment(row, logged[begin:at]))
-    return Chart(tuple(moments), config, logged[-1]["step"] if logged else 0)
+    return Chart(tuple(moments), config, logged[-1]["step"] if logged else 0, tuple(actions))
 
 
 def moment(row: Mapping[str, Any], logged: Rows) -> Moment:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sparring.doctor.advice import EXPLANATIONS, advice
+from sparring.doctor.advice import advice, explained
 from sparring.doctor.chart import Chart, Moment, Rows, chart
 from sparring.doctor.finding import Diagnosis, Finding
 from sparring.doctor.signs import ALWAYS, AT_ONCE, SIGNS, Case
@@ -48,7 +48,7 @@ def judge(run: Chart, limits: Thresholds = CALIBRATED) -> Diagnosis:
 
 def timeline(run: Chart, limits: Thresholds = CALIBRATED) -> list[tuple[int, Diagnosis]]:
     """After every check-up, what would have been said then."""
-    return [(moment.step, judge(replace(run, moments=run.moments[:i + 1], last=moment.step), limits))
+    return [(moment.step, judge(replace(run.then(moment.step), moments=run.moments[:i + 1], last=moment.step), limits))
             for i, moment in enumerate(run.moments)]
 
 
@@ -58,7 +58,7 @@ def findings(run: Chart, limits: Thresholds) -> tuple[Finding, ...]:
     for name, (_, severity) in SIGNS.items():
         first, evidence = streak(run, name, limits)
         if evidence is not None:
-            found[name] = Finding(name, severity, (first, run.moments[-1].step), rounded(evidence), EXPLANATIONS[name],
+            found[name] = Finding(name, severity, (first, run.moments[-1].step), rounded(evidence), explained(name, evidence, limits),
                                   advice(name, run))
     masked = {weaker for name in found for weaker in MASKS.get(name, ())}
     kept = (finding for name, finding in found.items() if name not in masked)
@@ -66,10 +66,13 @@ def findings(run: Chart, limits: Thresholds) -> tuple[Finding, ...]:
 
 
 def streak(run: Chart, name: str, limits: Thresholds) -> tuple[int, dict[str, float] | None]:
-    """Since which round the sign has been there without a break, and its newest evidence; None when not for long enough."""
+    """Since which round the sign has been there without a break, and its newest evidence; None when not for long enough.  It begins
+    anew where the doctor changed settings: a sign is about the settings of its moment."""
     sign, _ = SIGNS[name]
     least, newest, first, length = 1 if name in AT_ONCE else limits.streak, None, 0, 0
     for end in range(len(run.moments), 0, -1):
+        if run.moments[end - 1].step <= run.acted and name not in AT_ONCE:
+            break
         case = Case(run, run.moments[:end], limits)
         evidence = None if case.early and name not in ALWAYS else sign(case)
         if evidence is None:
@@ -84,12 +87,26 @@ def unclear(run: Chart, limits: Thresholds) -> str:
         return "this run wrote no check-ups: translators have none, nor runs of old versions" if run.last else "there is no check-up yet"
     if (count := len(run.moments)) < limits.least:
         return f"there {'is 1 check-up' if count == 1 else f'are {count} check-ups'} so far, and a verdict takes {limits.least}"
+    if (since := sum(moment.step > run.acted for moment in run.moments)) < limits.streak:
+        return f"settings were changed after round {run.acted:,}, and a verdict takes {limits.streak} check-ups from there" \
+            f"{', of which there is 1' if since else ''}"
     if run.moments[-1].of("distance") is None:
         return "its samples cannot be compared with the data"
-    first, now = run.moments[0].health.get("distance", 0.0), run.moments[-1].health["distance"]
-    far = Case(run, run.moments, limits).far
-    if far is not None and now > first - limits.flat:
-        return f"its samples are far from the data (distance {now:.2g}), no nearer than at first, and no known sign says why"
+    return lost(run, limits)
+
+
+def lost(run: Chart, limits: Thresholds) -> str:
+    """Why samples cannot be called good though no sign is there; empty when they can."""
+    at, floor = [distance for m in run.moments if (distance := m.of("distance")) is not None], run.moments[-1].of("floor") or 0.0
+    if limits.apart * floor > 1:                                # three floors are more than the data are wide
+        return f"there are too few real samples to hold it against: two sets of them are {floor:.2g} deviations apart themselves"
+    if Case(run, run.moments, limits).far is None:
+        return ""
+    if at[-1] > at[0] - limits.flat:
+        return f"its samples are far from the data (distance {at[-1]:.2g}), no nearer than at first, and no known sign says why"
+    if at[-1] > min(at) + limits.flat:
+        return f"its samples are far from the data and move away (distance {min(at):.2g} at best, now {at[-1]:.2g}), and no known sign " \
+            "says why"
     return ""
 
 

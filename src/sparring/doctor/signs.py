@@ -87,7 +87,8 @@ def mode_collapse(case: Case) -> Evidence:
     floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
     off = distance > limits.apart * floor                       # nearer than that nothing can be told to be lost
     partial = missing >= limits.missing and off
-    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off)
+    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off) or \
+        (support < limits.one and spread < 0.5)                 # however few real samples there are to hold these against
     offset = ((now.of("place/0") or 0.0) ** 2 + (now.of("place/1") or 0.0) ** 2) ** 0.5
     if partial and not total and offset > 0.5 and spread > 0.8 and wandering(case) is not None:
         return None                                             # as wide as ever, and in passing
