@@ -12,7 +12,7 @@ from sparring.doctor.thresholds import CALIBRATED, Thresholds
 
 MASKS = {                                           # findings that another one explains
     "diverging": ("oscillation", "mode_collapse", "discriminator_won", "learning_rate_too_high", "learning_rate_imbalance",
-                  "penalty_too_weak", "critic_behind", "dead_units"),
+                  "penalty_too_weak", "critic_behind"),
     "dead_units": ("learning_rate_too_high",),
     "oscillation": ("learning_rate_too_high", "critic_behind"),
     "learning_too_slowly": ("mode_collapse", "generator_won", "penalty_too_strong", "discriminator_won", "critic_behind"),
