@@ -1,5 +1,6 @@
 """What the commands `doctor`, `report` and `compare` do: they read run folders, and nothing else."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,7 +83,9 @@ def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
 
 def commands(path: Path, config: dict[str, Any], finding: Finding) -> list[str]:
     """What to paste to take each action, where the run was begun by a command."""
-    return [command for action in finding.actions if (command := again(config, action, str(path), f"{path}-again"))]
+    names = (f"{path}-again{f'-{i}' if i > 1 else ''}" for i in itertools.count(1))
+    out = next(name for name in names if not Path(name).exists())
+    return [command for action in finding.actions if (command := again(config, action, str(path), out))]
 
 
 def gauge(path: Path) -> Gap:

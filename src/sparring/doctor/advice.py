@@ -87,7 +87,7 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
     slower, faster = ({"lr": f"{lr / 10:.3g}"}, {"lr": "0.001"}) if lr else ({}, {})
     usual = {"lr": f"{min(lr, 1e-3):.3g}"} if lr else {}
     r1 = {"penalty": "r1", "penalty_weight": "0.1"}
-    width = max(64, int(number(c.get("width"))))
+    wide = {"width": str(max(64, int(number(c.get("width")))))} if chart.kind != "images" else {}      # there, pixels decide
     calm = usual | {"beta1": "0", "decay": "1", "lr_ratio": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
     calm |= {"clip": "0"} if "objective" in c else {}           # where the objective is Wasserstein's for good, something must clip
     packed = {} if c.get("conditional") else {"pack": "2"}      # it would join samples of different classes
@@ -95,14 +95,14 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
         "discriminator_won": [calm | {"discriminator_steps": "1", "lr": "0.002"},
                               {"objective": "nonsaturating", "discriminator_steps": "1"}],
         "generator_won": [{"discriminator_steps": "5"}, faster],
-        "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1", "width": str(width)}, packed],
-        "oscillation": [calm | {"lr": "0.002"}, {"beta1": "0", **slower}],
-        "diverging": [calm | {"lr": "0.002"}, slower],
+        "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1"} | wide, packed],
+        "oscillation": [calm | {"lr": "0.002"} | wide, {"beta1": "0", **slower}],
+        "diverging": [calm | {"lr": "0.002"} | wide, slower],
         "discriminator_overfitting": [{"augment": "diff"}, r1],
         "memorization": [{"augment": "diff"}, {"width": str(max(4, int(number(c.get("width")) // 2)))}],
         "batch_leak": [],
         "augmentation_leak": [{"augment": "none"}],
-        "dead_units": [{"slope": "0.2"} | calm | {"lr": "0.002"}, slower],
+        "dead_units": [{"slope": "0.2"} | calm | {"lr": "0.002"} | wide, slower],
         "penalty_too_strong": [{"penalty_weight": "0.1", "gamma": "0.2", "lr": "0.002"}],
         "penalty_too_weak": [{"penalty_weight": f"{10 * number(c.get('penalty_weight')):.3g}"}, {"critic_steps": "5"}],
         "learning_rate_too_high": [slower],
