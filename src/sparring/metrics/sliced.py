@@ -6,7 +6,6 @@ each, as Karras et al. (2018, section 5) take it of patches; here it is taken of
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.metrics.intervals import Estimate, around, deal, jackknife
@@ -22,12 +21,12 @@ def sliced_wasserstein(a: Tensor, b: Tensor, seed: int, projections: int = PROJE
     distributions: compare with the distance between two halves of the real data.
     """
     first, second = projected(a, b, seed, projections)
-    return float(np.abs(in_order(first) - in_order(second)).mean())
+    return apart(in_order(first), in_order(second))
 
 
-def in_order(x: Tensor) -> NDArray[np.float32]:
+def in_order(x: Tensor) -> Tensor:
     """Every column sorted.  NumPy does it in an eighth of the time that torch takes, and check-ups mostly sort."""
-    return np.sort(x.cpu().numpy(), axis=0)
+    return torch.from_numpy(np.sort(x.cpu().numpy(), axis=0))
 
 
 def measure(real: Tensor, fake: Tensor, seed: int) -> dict[str, Estimate]:
