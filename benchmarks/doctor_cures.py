@@ -40,7 +40,7 @@ def cured(one: Labelled) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    which = f"held-out settings, seeds from {FIRST}" if FIRST else "seed 0"
-    record("doctor-cures", f"Failed labelled runs ({which}; points and curves) again with the first action of the worst finding and "
+    which = f"held-out settings, seeds from {FIRST} by SPARRING_FIRST_SEED={FIRST}" if FIRST else "seed 0"
+    record("doctor_cures", f"Failed labelled runs ({which}; points and curves) again with the first action of the worst finding and "
            "700 rounds; healthy, failed or between by the same scores against the truth as the labels. Needs the runs of doctor.py.",
            {"healthy": ">= 0.70 of the cases"}, [(one.name, lambda one=one: cured(one)) for one in chosen()])
