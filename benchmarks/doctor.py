@@ -175,9 +175,9 @@ def main() -> None:
                           "on the first half of the settings of every family; the held-out half has other settings. Recall: a finding "
                           "that names what was done is among those that stand at the end. Precision: of the first finding. Oscillating "
                           "runs have ten times the usual rate with momentum, so `learning_rate_too_high` names what was done to them "
-                          "too; and `discriminator_won` what the saturating loss is known for. Figures of both halves were looked at while signs "
-                          "were written, so the held-out settings were trained with other seeds afterwards: `other seeds`, by "
-                          "SPARRING_FIRST_SEED=100. What was changed after these had been seen: dead units are told beside divergence.",
+                          "too; and `discriminator_won` what the saturating loss is known for. Figures of both halves were looked at "
+                          "while signs were written, so the held-out settings were trained with other seeds afterwards: `other seeds`, "
+                          "by SPARRING_FIRST_SEED=100. What was changed after these had been seen: dead units are told beside divergence.",
               "targets": {"recall, precision": ">= 0.90 each", "healthy runs with a warning": "<= 0.05",
                           "told before half of the run": ">= 0.80"},
               "runs": len(runs), "between, judged by neither": sum(r.ended == "between" for r in runs),
