@@ -55,7 +55,7 @@ def finding_sections(found: Diagnosis, commands: Mapping[str, Sequence[str]]) ->
 
 def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section]:
     """Losses and check-ups, drawn into that folder, and samples; what has nothing to draw from is left out."""
-    sections, log = [], read_lines(folder.log)
+    sections, log = [], list(run.log)
     if any("/" in name for row in log for name in row):
         picture, words = loss_curves(log, drawn / "losses.png", run.blind), "Losses; and D's beliefs, where it has any."
         sections.append(Section("Losses", pictures=[(picture, words)]))

@@ -41,6 +41,7 @@ class Chart:
     config: Mapping[str, Any]
     last: int = 0                                               # the last logged round
     actions: tuple[Mapping[str, Any], ...] = ()                 # of the doctor in mid-run: {"at": round, "settings": {...}}
+    log: Rows = field(default=(), repr=False)                   # every logged row that it was made of
 
     @property
     def facts(self) -> Mapping[str, float]:
@@ -102,7 +103,7 @@ def chart(log: Rows, health: Rows, config: Mapping[str, Any], actions: Sequence[
         while at < len(logged) and logged[at]["step"] <= row["step"]:
             at += 1
         moments.append(moment(row, logged[begin:at]))
-    return Chart(tuple(moments), config, logged[-1]["step"] if logged else 0, tuple(actions))
+    return Chart(tuple(moments), config, logged[-1]["step"] if logged else 0, tuple(actions), logged)
 
 
 def moment(row: Mapping[str, Any], logged: Rows) -> Moment:

@@ -64,6 +64,6 @@ def share(value: float, error: float, count: int, n: int, **about: object) -> Es
 
 def quantile(freedom: float) -> float:
     """Of Student's t, two-sided."""
-    from scipy.stats import t
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-    return float(t.ppf((1 + LEVEL) / 2, freedom))
+    return float(stdtrit(freedom, (1 + LEVEL) / 2))

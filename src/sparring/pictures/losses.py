@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Series = tuple[Floats, Floats]                   # steps and values, of equal length
-Rows = list[dict[str, Any]]                      # the objects of log.jsonl or scores.jsonl
+Rows = Sequence[Mapping[str, Any]]               # the objects of log.jsonl or scores.jsonl
 REFERENCES = ("_theory", "_floor", "_real")      # endings of names of what another score is held against
 MOST = 2000                                      # points a line: more cannot be told apart, and take long
 
