@@ -104,13 +104,17 @@ def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
 
 def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
     """Metrics of FEW samples as (name, value, 95 % interval, better, what it is), and what is odd or left out; or why there are none."""
-    n = max(LEAST, min(FEW, WIDE // math.prod(at.source.space.shape)))
+    size = math.prod(at.source.space.shape)
+    large = at.train is not None and len(at.train) * size > NUMBERS           # too much to look through: the nearest are shown beside
+    n = max(LEAST, min(FEW, WIDE // size))
     try:
-        found = evaluation.of_opened(at.model, at.source, at.train, at.notes, n, lambda what: api.Silent())
+        found = evaluation.of_opened(at.model, at.source, None if large else at.train, at.notes, n, lambda what: api.Silent())
     except (InputError, RunFailed) as error:
         return f"Metrics with intervals cannot be had: {error}"
     rows: list[tuple[str, ...]] = [
         (name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", METRICS[name.split("(")[0]].better,
          METRICS[name.split("(")[0]].meaning) for name, one in found["metrics"].items()]
+    if large:
+        found["left_out"]["memorization"] = "memorization takes its time with so much data; `sparring evaluate` measures it"
     notes = [*found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
     return rows, [f"{note[:1].upper()}{note[1:]}." for note in notes]
