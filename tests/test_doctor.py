@@ -130,6 +130,8 @@ def test_a_collapse_is_told_as_what_it_is():
     part, = told(BAD | {"missing": 0.5, "support": 0.4}).findings
     assert total.name == part.name == "mode_collapse"
     assert "All samples are nearly the same" in total.explanation and "A part of the data" in part.explanation
+    thin, = told(BAD | {"missing": 0.05, "support": 0.3}).findings
+    assert "A part of the data" in thin.explanation
     few = GOOD | {"floor": 0.35, "distance": 0.67, "support": 0.0095, "spread": 0.27, "missing": 0.0}       # of thirty images
     assert names(told(few)) == ["mode_collapse"]
 

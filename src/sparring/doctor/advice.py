@@ -75,7 +75,8 @@ CONSTANT = ("A part of the columns never changes, as `constant` says. A discrimi
 
 def explained(name: str, evidence: Mapping[str, float], limits: Thresholds) -> str:
     """What this finding means, of several kinds the one that is there."""
-    if name == "mode_collapse" and evidence.get("missing", 1.0) < limits.missing:
+    spread, support = evidence.get("spread", 1.0), evidence.get("support", 1.0)
+    if name == "mode_collapse" and (spread < limits.point or (support < limits.one and spread < 0.5)):
         return TOTAL
     return CONSTANT if name == "data_broken" and evidence.get("constant", 0.0) > 0 else EXPLANATIONS[name]
 
