@@ -98,7 +98,8 @@ if __name__ == "__main__":
     record("images", "Recipe `images`, as many rounds as `minutes` gave on one core, beside another run; figures of as many "
            "samples as there are held-out images (cas: of 20,000), by `sparring evaluate` with 95 % intervals. `plain`: without "
            "penalty, average, decay or augmentation. `shallow`: deep=false, 25 minutes, cas of 10,000. Emoji, "
-           "but for that at a learning rate of 0.001, on a processor that computes bf16 slowly: in fp32, with a third of the rounds.",
+           "but for that at a learning rate of 0.001, on a processor that computes bf16 slowly: in fp32, a round in about "
+           "three times the time.",
            {"mnist": "cas >= 0.97, coverage, density >= 0.80", "fashion": "cas >= 0.86, coverage, density >= 0.80; kid below `plain`'s",
             "emoji, zebras": "recall > 0.2, memorization as held-out data; kid below `unaugmented`'s"},
            [(name, one) for name, one in CASES.items() if not words or any(name.startswith(word) for word in words)])

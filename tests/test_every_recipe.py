@@ -183,7 +183,7 @@ def quiet(prepared):
 
 @pytest.mark.parametrize(("recipe", "source"), CELLS)
 def test_the_first_twenty_rounds_are_golden(recipe, source, request):
-    """A change of code must not move them; another machine may, in the last digits and then in more."""
+    """A change of code must not move them; another machine may, in the last digits."""
     settings, game = build(recipe, source)
     logged = rounds(game, source, settings, 0, 20)
     path = GOLDEN / f"{recipe}-{source}.json"
@@ -192,5 +192,6 @@ def test_the_first_twenty_rounds_are_golden(recipe, source, request):
         path.write_text(json.dumps([{k: float(f"{v:.8g}") for k, v in row.items()} for row in logged], indent=0) + "\n")
     kept = json.loads(path.read_text())
     for step, (ours, golden) in enumerate(zip(logged, kept, strict=True)):
-        spread = min(0.05, 2e-4 * 2.0 ** max(0, step - 6))      # processors sum in other orders, and a game makes more of that each round
+        # processors sum in other orders, and of that CycleGAN makes more each round: without AVX-512 0.0002 after eight, 0.02 after 14
+        spread = min(0.05, 2e-4 * 2.0 ** max(0, step - 6)) if recipe == "cyclegan" else 2e-4
         assert ours == pytest.approx(golden, rel=spread, abs=2e-5), f"round {step}"

@@ -69,10 +69,11 @@ class Attending:
     def done(self, stop_when: str, taken: Sequence[Mapping[str, Any]] | None = None) -> bool:
         """Whether the run has come to where it was asked to end; one that the doctor acts on, with what it has `taken`, has failed only
         when nothing is left to try."""
-        verdict = self.diagnosis.verdict if self.diagnosis else "unclear"
-        if verdict == "failing" and taken is not None and hopeful(self.chart, taken, self.helpless):
+        if self.diagnosis is None:
             return False
-        return (stop_when, verdict) in (("failed", "failing"), ("converged", "converged"))
+        if self.diagnosis.verdict == "failing" and taken is not None and hopeful(self.chart, taken, self.helpless):
+            return False
+        return self.diagnosis.ends(stop_when)
 
 
 def due(step: int, steps: int, every: int) -> bool:

@@ -14,7 +14,7 @@ from sparring.doctor import Chart, Diagnosis, Finding, chart, judge, weighed
 from sparring.doctor.again import again
 from sparring.doctor.summary import how, what_next
 from sparring.doctor.treat import words
-from sparring.errors import InputError, RunFailed
+from sparring.errors import InputError
 from sparring.gauging import gap_of
 from sparring.metrics.dual_gap import Gap
 from sparring.progress import Line
@@ -125,8 +125,6 @@ def drawn_for(page: Path) -> Iterator[Path]:
     try:
         with TemporaryDirectory(prefix="sparring-") as folder:
             yield Path(folder)
-    except RunFailed as error:
-        raise InputError(f"{error} Or give another file with --out.") from None
     except OSError as error:
         raise InputError(f"a picture of the run cannot be read: {error}. Remove it, or run the training again.") from None
 
@@ -138,7 +136,7 @@ def where_it_stands(folder: RunFolder, config: dict[str, Any], run: Chart, found
     if folder.busy():
         return ", and it is being trained now"
     looks = config.get("run_settings")
-    if isinstance(looks, dict) and (looks.get("stop_when"), found.verdict) in (("failed", "failing"), ("converged", "converged")):
+    if isinstance(looks, dict) and found.ends(looks.get("stop_when")):
         return f", where it ended itself, as stop_when={looks['stop_when']} asked"
     return ", where it stands: nobody is training it now, and the command that began it goes on"
 

@@ -4,8 +4,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-VALUED = ("--out", "--fork", "--steps", "--minutes")        # options that are said anew, each with a value
-
 
 def again(config: Mapping[str, Any], action: str, run: str, out: str) -> str:
     """`sparring train ...` as config.json has it, with the action's settings, into the folder `out`; with --fork, which goes on
@@ -19,14 +17,14 @@ def again(config: Mapping[str, Any], action: str, run: str, out: str) -> str:
         return ""
     wanted = dict(word.split("=", 1) for word in action.split())
     longer = wanted.keys() == {"steps"}
-    dropped = {option for option in VALUED if option in ("--out", "--fork") or "steps" in wanted}
+    dropped = {"--out", "--fork"} | ({"--steps", "--minutes"} if "steps" in wanted else set())
     kept = [word for word in without(words, dropped) if word != "--json" and word.split("=", 1)[0] not in wanted]
     where = ["--out", run, "--fork", out] if longer else ["--out", out]
     return shlex.join([*kept, *action.split(), *where])
 
 
 def without(words: list[str], options: set[str]) -> list[str]:
-    """The words less these options, written `--out X` or `--out=X`."""
+    """The words less these options, each of which has a value: written `--out X` or `--out=X`."""
     kept, skip = list[str](), False
     for word in words:
         if skip:

@@ -43,6 +43,10 @@ class Diagnosis:
         return {"verdict": self.verdict, "findings": [asdict(f) | {"steps": list(f.steps), "actions": list(f.actions)}
                                                       for f in self.findings]}
 
+    def ends(self, stop_when: object) -> bool:
+        """Whether a run with this `stop_when` is to end here."""
+        return (stop_when, self.verdict) in (("failed", "failing"), ("converged", "converged"))
+
     def line(self) -> str:
         """One line of health."""
         names = ", ".join(finding.title() for finding in self.findings[:2] if finding.name != self.verdict)

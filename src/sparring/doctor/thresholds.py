@@ -1,4 +1,5 @@
-"""Every number that a sign is held against: derived, published, or calibrated by `benchmarks/doctor.py` on half of its labelled runs."""
+"""Every number that a sign is held against: derived, published, chosen where that is said, or calibrated on half of the labelled
+runs of `benchmarks/doctor.py`."""
 
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class Thresholds:
     missing: float = 0.08           # share of the data that has less than a quarter of its due; calibrated
     point: float = 0.2              # spread over that of the data, below which all samples are one; calibrated
     support: float = 0.5            # effective number of samples over that of the data (Arora and Zhang, 2017); calibrated
-    one: float = 0.05               # support of samples that are one up to small changes, where their spread is below half
+    one: float = 0.05               # support of samples that are nearly one, where their spread is below half; chosen, not calibrated
     copied: float = 0.65            # distance to the training set over that of a real sample (Meehan et al., 2020); calibrated
     leak: float = 0.9               # distance to augmented data over that to the data: below 1 samples are nearer to the former
     company: float = 1.0            # deviations of the logits that other neighbours move one: as much as the samples themselves do

@@ -64,6 +64,6 @@ def share(value: float, error: float, count: int, n: int, **about: object) -> Es
 
 def quantile(freedom: float) -> float:
     """Of Student's t, two-sided."""
-    from scipy.special import stdtrit  # scipy.stats takes a second to import
+    from scipy.special import stdtrit  # scipy.stats takes long to import
 
     return float(stdtrit(freedom, (1 + LEVEL) / 2))
