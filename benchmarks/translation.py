@@ -5,13 +5,14 @@ What is trained, and how, stands in benchmarks/translating.py.
 
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 import translating
+from emoji_judges import judge_of_style, looks_of
 from record import record
 from sparring.api import Model
 from sparring.data.files import image_files
@@ -22,7 +23,7 @@ from sparring.data.shapes import TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
 from sparring.data.space import Images
 from sparring.data.two import open_domains, open_pairs, open_unpaired
-from sparring.metrics.domains import Classifier, error, features, kid_of, train_classifier
+from sparring.metrics.domains import Classifier, error, kid_of, train_classifier
 from sparring.metrics.translated import l1, label_accuracy, outline, psnr, run, ssim
 
 CIFAR = translating.DATA / "cifar10/cifar10_test_10k_png.zip"
@@ -38,13 +39,23 @@ def made(model: Model, x: Tensor, to: str) -> Tensor:
     return run(model.game.translation, x, model.game.translation.names.index(to))
 
 
-@cache
+def learned(name: str, source: Domains) -> Classifier:
+    """A classifier of these labels, trained once for all runs in this folder."""
+    path, labels = translating.RUNS / "classifiers" / f"{name}.pt", len(source.space.labels)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(train_classifier(source, ROUNDS, 0).state_dict(), path)
+    net = Classifier(3, labels)
+    net.load_state_dict(torch.load(path, weights_only=True))
+    return net.eval()
+
+
 def eyes() -> Classifier:
     """What KID is measured by: a classifier of 10,000 small photographs in ten classes, which has seen none of these data."""
     with image_files(CIFAR) as files:
         images, _ = read_listed(files, DataSettings(size="32"), lambda done, total: None)
     assert isinstance(images.space, Images)
-    return train_classifier(Domains(images, images.space, flip=True), ROUNDS, 0)
+    return learned("photographs", Domains(images, images.space, flip=True))
 
 
 # ---------------------------------------------------------------------------------------------------- known labels
@@ -87,7 +98,6 @@ def facades(name: str, seed: int, size: int = 64) -> dict[str, Any]:
 
 
 # ----------------------------------------------------------------------------------------------- horses and zebras
-@cache
 def stripes() -> Classifier:
     """A classifier of the real training horses and zebras."""
     source = open_unpaired(translating.HORSES, settings(64))
@@ -95,7 +105,7 @@ def stripes() -> Classifier:
     labels = torch.cat([torch.full((len(half),), i) for i, half in enumerate(halves)])
     both = Finite(Images(3, 64, 64, ("horse", "zebra")), torch.cat(halves), labels)
     assert isinstance(both.space, Images)
-    return train_classifier(Domains(both, both.space, flip=True), ROUNDS, 0)
+    return learned("horses and zebras", Domains(both, both.space, flip=True))
 
 
 def horses(which: str, seed: int) -> dict[str, Any]:
@@ -113,36 +123,37 @@ def horses(which: str, seed: int) -> dict[str, Any]:
 
 
 # ----------------------------------------------------------------------------------------------------------- emoji
-@cache
-def styles(size: int) -> Classifier:
-    """A classifier of the real emoji's styles, trained on those that the translator is trained on."""
-    return train_classifier(translating.emoji(size), ROUNDS, 0)
-
-
 def emoji(seed: int, size: int) -> dict[str, Any]:
     """Every held-out emoji into each of the other three styles."""
-    source, model, net = translating.emoji(size), translating.trained(f"emoji{size}", seed), styles(size)
-    rest, count = source.held_out, len(source.space.labels)
+    source, model = translating.emoji(size), translating.trained(f"emoji{size}", seed)
+    judge = judge_of_style(source, learned(f"emoji{size}", source))
+    looks, rest, names = looks_of(source), source.held_out, source.space.labels
     assert rest is not None and rest.labels is not None
-    real = rest.at(torch.arange(len(rest)))
-    n = len(rest) // count
-    everyone = [torch.cat([part.at((labels == style).nonzero().flatten()).x for part, labels in
-                           ((rest, rest.labels), (source.images, source.labels))]) for style in range(count)]
-    wrong, right, cycle = [], dict[str, list[float]](), []
-    for style in range(count):
+    real, n = rest.at(torch.arange(len(rest))), len(rest) // len(names)
+    found: dict[str, list[float]] = {}
+    for style, name in enumerate(names):
         others = (rest.labels != style).nonzero().flatten()
-        x = made(model, real.x[others], source.space.labels[style])
-        wrong.append(error(net, x, torch.full((len(x),), style)))
-        for name, seen in (("features", partial(features, net)), ("outline", outline)):
-            a, b = (torch.nn.functional.normalize(seen(images)) for images in (x, everyone[style]))
-            right.setdefault(name, []).append(float(((a @ b.T).argmax(1) == others % n).double().mean()))
-        for home in range(count):
+        x = made(model, real.x[others], name)
+        everyone = torch.cat([part.at((labels == style).nonzero().flatten()).x for part, labels in
+                              ((rest, rest.labels), (source.images, source.images.labels))])       # the n held-out ones first
+        wanted = torch.full((len(x),), style)
+        untouched = real.x[others]
+        scores = {"error on translations": (judge(x) != wanted), "error on untouched ones": judge(untouched) != wanted,
+                  "same emoji": (looks(x, style) @ looks(everyone, style).T).argmax(1) == others % n,
+                  "same emoji, of real ones of other styles": torch.cat(
+                      [looks(untouched[rest.labels[others] == home], home) @ looks(everyone, style).T
+                       for home in range(len(names)) if home != style]).argmax(1) == others % n,
+                  "same emoji by outline": (outline(x) @ outline(everyone).T).argmax(1) == others % n,
+                  "same emoji by outline, of real ones of other styles": (outline(untouched) @ outline(everyone).T).argmax(1) == others % n}
+        for key, hits in scores.items():
+            found.setdefault(key, []).append(float(hits.double().mean()))
+        for home in range(len(names)):
             if home != style:
-                from_home = rest.labels[others] == home
-                cycle.append(l1(made(model, x[from_home], source.space.labels[home]), real.x[others][from_home]))
-    return {"error on translations": sum(wrong) / count, "error on real ones": error(net, real.x, rest.labels),
-            "same emoji by outline": sum(right["outline"]) / count,
-            "same emoji by the classifier's features": sum(right["features"]) / count, "cycle_l1": sum(cycle) / len(cycle)}
+                of = rest.labels[others] == home
+                found.setdefault("cycle_l1", []).append(l1(made(model, x[of], names[home]), untouched[of]))
+        found.setdefault("changed l1", []).append(l1(x, untouched))
+    return {key: sum(values) / len(values) for key, values in found.items()} | {
+        "error on real ones": float((judge(real.x) != rest.labels).double().mean())}
 
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {

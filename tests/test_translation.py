@@ -20,10 +20,13 @@ from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
 from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
-from sparring.nets.resnet import Doubled
+from sparring.nets.resnet import Doubled, ResNetTranslator
+from sparring.nets.skip import onto
+from sparring.nets.stargan import DomainGenerator
 from sparring.nets.unet import UNet
 from sparring.pool import Pool
 from sparring.recipes import RECIPES
+from sparring.settings import make
 from sparring.translate import places, target, translate
 from sparring.translating import translate as command
 
@@ -40,6 +43,9 @@ def test_a_pool_fills_and_then_exchanges_half():
         assert out == i if i < 50 else 0 <= out <= i
         seen.append(out == i)
     assert sum(seen[50:]) / 2000 == pytest.approx(0.5, abs=0.04)
+    drawn = pool.drawn(500)
+    assert drawn.shape == (500, 1, 1, 1) and 40 < len(drawn.unique()) <= 50
+    assert set(drawn.unique().tolist()) <= set(pool.images.flatten().tolist())
     again = Pool(50, (1, 1, 1), CPU)
     again.load_state_dict(pool.state_dict())
     assert torch.equal(again.images, pool.images) and again.held == 50
@@ -84,6 +90,19 @@ def test_doubling_leaves_no_checkerboard():
         size = torch.Size([9, 14])
         assert doubled(flat, size).shape[2:] == size and doubled(flat, size).unique().numel() == 1
         assert transposed(flat, output_size=torch.Size([10, 14])).unique().numel() > 1
+
+
+@pytest.mark.parametrize("net", [lambda skip: ResNetTranslator(3, 3, 4, 1, skip=skip), lambda skip: DomainGenerator(3, 4, 4, 1, skip=skip)])
+def test_with_a_skip_a_translator_begins_with_what_is_there(net):
+    """tanh(atanh(0.95 x)) = 0.95 x, in the same precision, and a gradient even where a colour is at its end."""
+    x = torch.rand(2, 3, 19, 24) * 2 - 1
+    x[0, 0, 0, 0], x[0, 0, 0, 1] = 1.0, -1.0
+    rest = (torch.tensor([1, 3]),) if isinstance(net(True), DomainGenerator) else ()
+    assert torch.allclose(net(True)(x, *rest), 0.95 * x, atol=1e-6)
+    assert not torch.allclose(net(False)(x, *rest), 0.95 * x, atol=0.1)
+    change = torch.zeros_like(x, requires_grad=True)
+    onto(x, change).sum().backward()
+    assert float(change.grad.min()) > 0.09 and float(change.grad.max()) <= 1
 
 
 def test_noise_is_drawn_only_when_asked_for():
@@ -167,10 +186,23 @@ def test_a_run_leaves_its_pictures_and_scores(run):
         assert picture.width > 300
 
 
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_settings_are_the_same_as_text(recipe):
+    """A command line gives every value as text; choices among integers are not to be missed there."""
+    plain = RECIPES[recipe].settings()
+    assert make(type(plain), {name: str(value) for name, value in plain.model_dump().items()}) == plain
+    if "field" in type(plain).model_fields:
+        assert make(type(plain), {"field": "34"}).field == 34
+        refused("field=35: Input should be 1, 16, 34", make, type(plain), {"field": "35"})
+
+
 def test_settings_that_do_not_fit_are_refused():
     small = small_pairs()
     refused("smaller than the receptive field. Give field=16", sparring.fit, "pix2pix", data=small, field=34, steps=1)
     refused("theirs have 1 and 3 channels. Give identity=0", sparring.fit, "cyclegan", data=small, identity=0.5, steps=1)
+    refused("have 1 and 3 channels. Give skip=false", sparring.fit, "cyclegan", data=small, skip=True, identity=0, steps=1)
+    refused("needs earlier translations, and pool=0 keeps none. Give pool=50", sparring.fit, "cyclegan", data=small, pool=0,
+            discriminator_steps=2, steps=1)
     refused("does not learn from data of this kind", sparring.fit, "gan", data=small, steps=1)
 
 

@@ -35,6 +35,10 @@ class Pool:
                 self.images[place[i]] = image
         return out
 
+    def drawn(self, n: int) -> Tensor:
+        """n of the images that it holds, float[n, C, H, W], each as likely as another; it must hold one."""
+        return self.images[torch.randint(self.held, (n,))]
+
     def state_dict(self) -> dict[str, Any]:
         return {"images": self.images[:self.held], "held": self.held}
 

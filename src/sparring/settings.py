@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from sparring.data.settings import shown
 from sparring.errors import InputError, did_you_mean
 
 LONGEST = 1_000_000_000     # rounds of a run
+
+# For choices among integers, which pydantic compares as they are given, and a command line gives as text.
+Integer = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)
 
 
 class Settings(BaseModel):

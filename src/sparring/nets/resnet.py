@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from sparring.nets.patch import start_small
+from sparring.nets.skip import onto
 
 SMALLEST = 8            # pixels a side
 
@@ -37,11 +38,12 @@ class ResNetTranslator(nn.Module):
     """float[B, channels, H, W] to float[B, out, H, W] in [-1, 1], for any H and W of at least 8 (Zhu et al., 2017, section 7.2).
 
     c7s1-64, d128, d256, R256 as often as `blocks` says, u128, u64, c7s1-3 are the paper's, with width 64.  `doubled`: u is
-    not a transposed convolution, but one after doubling.
+    not a transposed convolution, but one after doubling.  `skip`: what is computed is the change, and at first there is none.
     """
 
-    def __init__(self, channels: int, out: int, width: int, blocks: int, doubled: bool = False) -> None:
+    def __init__(self, channels: int, out: int, width: int, blocks: int, doubled: bool = False, skip: bool = False) -> None:
         super().__init__()
+        self.skip = skip
 
         def halve(maps: int) -> nn.Module:
             return nn.Sequential(nn.Conv2d(maps, 2 * maps, 3, 2, 1, bias=False), nn.InstanceNorm2d(2 * maps), nn.ReLU())
@@ -52,8 +54,11 @@ class ResNetTranslator(nn.Module):
         self.up = nn.ModuleList(Doubled(2 * maps, maps) if doubled else nn.ConvTranspose2d(2 * maps, maps, 3, 2, 1, bias=False)
                                 for maps in (2 * width, width))
         self.norms = nn.ModuleList(nn.InstanceNorm2d(maps) for maps in (2 * width, width))
-        self.last = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(width, out, 7))
+        last = nn.Conv2d(width, out, 7)
+        self.last = nn.Sequential(nn.ReflectionPad2d(3), last)
         start_small(self)
+        if skip:
+            nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         sizes, y = [], self.first(x)
@@ -63,4 +68,4 @@ class ResNetTranslator(nn.Module):
         y = self.blocks(y)
         for layer, norm in zip(self.up, self.norms, strict=True):
             y = torch.relu(norm(layer(y, output_size=sizes.pop())))
-        return torch.tanh(self.last(y))
+        return onto(x, self.last(y)) if self.skip else torch.tanh(self.last(y))

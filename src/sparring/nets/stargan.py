@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from sparring.nets.skip import onto
+
 SMALLEST = 8            # pixels a side
 
 
@@ -25,12 +27,12 @@ class DomainGenerator(nn.Module):
     """G(x, c): float[B, C, H, W] and domains int64[B] to float[B, C, H, W] in [-1, 1] (Choi et al., 2018, table 4).
 
     The domain goes in as maps that are one where it is and zero elsewhere, beside the colours.  Any H and W of at least 8.  The image
-    is halved as often as `halvings` says, and reworked there.
+    is halved as often as `halvings` says, and reworked there.  `skip`: what is computed is the change, and at first there is none.
     """
 
-    def __init__(self, channels: int, domains: int, width: int, blocks: int, halvings: int = 2) -> None:
+    def __init__(self, channels: int, domains: int, width: int, blocks: int, halvings: int = 2, skip: bool = False) -> None:
         super().__init__()
-        self.domains = domains
+        self.domains, self.skip = domains, skip
         halved = [width * 2**i for i in range(halvings)]
         self.first = nn.Sequential(nn.Conv2d(channels + domains, width, 7, 1, 3, bias=False), nn.InstanceNorm2d(width, affine=True),
                                    nn.ReLU())
@@ -41,6 +43,8 @@ class DomainGenerator(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(2 * maps, maps, 4, 2, 1, bias=False) for maps in reversed(halved))
         self.norms = nn.ModuleList(nn.InstanceNorm2d(maps, affine=True) for maps in reversed(halved))
         self.last = nn.Conv2d(width, channels, 7, 1, 3, bias=False)
+        if skip:
+            nn.init.zeros_(self.last.weight)
 
     def forward(self, x: Tensor, domain: Tensor) -> Tensor:
         maps = one_hot(domain, self.domains).to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[-2:])
@@ -51,7 +55,7 @@ class DomainGenerator(nn.Module):
         y = self.blocks(y)
         for layer, norm in zip(self.up, self.norms, strict=True):
             y = torch.relu(norm(layer(y, output_size=sizes.pop())))
-        return torch.tanh(self.last(y))
+        return onto(x, self.last(y)) if self.skip else torch.tanh(self.last(y))
 
 
 class DomainDiscriminator(nn.Module):

@@ -1,7 +1,7 @@
 """Unpaired image-to-image translation using cycle-consistent adversarial networks (Zhu et al., 2017)."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -20,7 +20,7 @@ from sparring.nets.resnet import SMALLEST, ResNetTranslator
 from sparring.pool import Pool
 from sparring.precision import full
 from sparring.schedules import linear_decay
-from sparring.settings import Settings
+from sparring.settings import Integer, Settings
 
 SUMMARY = "translates images between two domains, learned without pairs: cycle-consistent GANs (Zhu et al., 2017)"
 
@@ -33,10 +33,14 @@ class CycleganSettings(Settings):
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of a generator; in the paper 6 for 128 pixels, 9 for 256")
     doubled: bool = Field(False, description="enlarge by doubling and convolving, not by the paper's transposed convolutions, which leave "
                           "a checkerboard in short runs")
-    field: Literal[1, 16, 34, 70, 142, 286] = Field(70, description="pixels a side of the patches that are judged; by default about "
-                                                                    "a quarter of an image's side")
+    skip: bool = Field(False, description="let the generators compute the change to an image, not the whole of its translation, so that "
+                       "they begin with what is there; the domains need the same channels")
+    field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = Field(
+        70, description="pixels a side of the patches that are judged; by default about a quarter of an image's side")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the cycle consistency loss")
     identity: float = Field(0.5, ge=0, le=1e6, description="weight of the identity loss, as a share of `cycle`; 0 for other colours")
+    discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round; 1 in the paper. Those after the first see "
+                                     "new images, and translations from the pool")
     pool: int = Field(50, ge=0, le=10_000, description="earlier translations that the discriminators are shown too; 0: none")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
@@ -69,8 +73,12 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
     if c.identity and space.a.channels != space.b.channels:
         raise InputError(f"identity={c.identity} asks that an image of one domain stays what it is in the other, and theirs have "
                          f"{space.a.channels} and {space.b.channels} channels. Give identity=0.")
+    if c.discriminator_steps > 1 and not c.pool:
+        raise InputError(f"discriminator_steps={c.discriminator_steps} needs earlier translations, and pool=0 keeps none. Give pool=50.")
     a, b = space.a.channels, space.b.channels
-    both = Both(*(ResNetTranslator(*ways, c.width, c.blocks, c.doubled) for ways in ((b, a), (a, b)))).to(device)
+    if c.skip and a != b:
+        raise InputError(f"skip=true adds a change to the image itself, and the domains have {a} and {b} channels. Give skip=false.")
+    both = Both(*(ResNetTranslator(*ways, c.width, c.blocks, c.doubled, c.skip) for ways in ((b, a), (a, b)))).to(device)
     judges = Both(PatchDiscriminator(a, c.width, c.field), PatchDiscriminator(b, c.width, c.field)).to(device)
     F, G, D_A, D_B = both.a, both.b, judges.a, judges.b
 
@@ -79,7 +87,7 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
         return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
 
     generators, discriminators = player(both, c.ema), player(judges)
-    pool_a, pool_b = Pool(c.pool, space.a.shape, device), Pool(c.pool, space.b.shape, device)
+    pools = {"a": Pool(c.pool, space.a.shape, device), "b": Pool(c.pool, space.b.shape, device)}
     made: dict[str, Tensor] = {}                # the round's translations, which the discriminators see after the generators moved
 
     def generate(batch: Pair, step: int) -> Report:
@@ -95,8 +103,9 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
 
     def discriminate(batch: Pair, step: int) -> Report:
         """(D(y) - 1)^2 + D(G(x))^2, halved (section 4), with translations from the pool in place of half of the new ones."""
-        return Report({"adversarial_a": least_squares.discriminator(full(D_A(batch.a)), full(D_A(pool_a.exchange(made["a"])))),
-                       "adversarial_b": least_squares.discriminator(full(D_B(batch.b)), full(D_B(pool_b.exchange(made["b"]))))})
+        fake_a, fake_b = (pool.exchange(made.pop(name)) if name in made else pool.drawn(c.batch) for name, pool in pools.items())
+        return Report({"adversarial_a": least_squares.discriminator(full(D_A(batch.a)), full(D_A(fake_a))),
+                       "adversarial_b": least_squares.discriminator(full(D_B(batch.b)), full(D_B(fake_b)))})
 
     def run(x: Tensor, to: int, live: bool = False, noisy: bool = False) -> Tensor:
         nets = both if live else generators.average
@@ -104,6 +113,7 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
         return evaluate((nets.a, nets.b)[to], x.to(device))
 
     return Game({"generators": generators, "discriminators": discriminators},
-                {"generators": Turn(generators, generate), "discriminators": Turn(discriminators, discriminate)},
-                model=generators.average, memory={"pool_a": pool_a, "pool_b": pool_b} if c.pool else {},
+                {"generators": Turn(generators, generate),
+                 "discriminators": Turn(discriminators, discriminate, times=c.discriminator_steps)},
+                model=generators.average, memory={f"pool_{name}": pool for name, pool in pools.items()} if c.pool else {},
                 translation=Translation(space.names, (space.b, space.a), (space.a, space.b), run, least=SMALLEST))

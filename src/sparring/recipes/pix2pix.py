@@ -1,7 +1,7 @@
 """Image-to-image translation with conditional adversarial networks (Isola et al., 2017), from pairs."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -18,7 +18,7 @@ from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
 from sparring.precision import full
 from sparring.schedules import linear_decay
-from sparring.settings import Settings
+from sparring.settings import Integer, Settings
 
 SUMMARY = "translates images, learned from pairs: a conditional GAN and an L1 loss (Isola et al., 2017)"
 
@@ -29,8 +29,8 @@ class Pix2pixSettings(Settings):
     batch: int = Field(4, ge=1, le=4096, description="pairs in a batch; 1 in the paper")
     direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="which half is translated into which")
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
-    field: Literal[1, 16, 34, 70, 142, 286] = Field(70, description="pixels a side of the patches that are judged; by default about "
-                                                                    "a quarter of an image's side")
+    field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = Field(
+        70, description="pixels a side of the patches that are judged; by default about a quarter of an image's side")
     l1: float = Field(100.0, ge=0, le=1e6, description="weight of the L1 loss")
     adversarial: float = Field(1.0, ge=0, le=1e6, description="weight of the conditional GAN's loss; 0: L1 alone")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the inner maps that is dropped: the system's noise")
