@@ -34,8 +34,11 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "facades128-pix2pix": ("pix2pix", FACADES, {"steps": 1200, "size": 128, "direction": "BtoA", "width": 32}),
     "facades128-l1": ("pix2pix", FACADES, {"steps": 1200, "size": 128, "direction": "BtoA", "width": 32, "adversarial": 0}),
     "horse2zebra": ("cyclegan", HORSES, {"steps": 3000, "size": 64, "width": 24}),
-    "horse2zebra-longer": ("cyclegan", HORSES, {"steps": 12_000, "size": 64, "width": 24, "doubled": True}),
-    "emoji32": ("stargan", "emoji", {"steps": 3000, "size": 32, "width": 24, "blocks": 4, "batch": 8, "lr": 2e-4}),
+    "horse2zebra-skip": ("cyclegan", HORSES, {"steps": 3000, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
+                                              "cycle": 3, "lr": 3e-4, "field": 34, "discriminator_steps": 10, "precision": "fp32"}),
+    # what was measured began with classification=1, and was forked with 3 after 561 rounds
+    "emoji64": ("stargan", "emoji", {"steps": 1200, "size": 64, "width": 24, "blocks": 3, "batch": 8, "lr": 5e-4, "doubled": True,
+                                     "skip": True, "classification": 3, "precision": "fp32"}),
 }
 
 

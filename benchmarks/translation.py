@@ -39,12 +39,12 @@ def made(model: Model, x: Tensor, to: str) -> Tensor:
     return run(model.game.translation, x, model.game.translation.names.index(to))
 
 
-def learned(name: str, source: Domains) -> Classifier:
+def learned(name: str, source: Domains, rounds: int = ROUNDS) -> Classifier:
     """A classifier of these labels, trained once for all runs in this folder."""
     path, labels = translating.RUNS / "classifiers" / f"{name}.pt", len(source.space.labels)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(train_classifier(source, ROUNDS, 0).state_dict(), path)
+        torch.save(train_classifier(source, rounds, 0).state_dict(), path)
     net = Classifier(3, labels)
     net.load_state_dict(torch.load(path, weights_only=True))
     return net.eval()
@@ -105,7 +105,7 @@ def stripes() -> Classifier:
     labels = torch.cat([torch.full((len(half),), i) for i, half in enumerate(halves)])
     both = Finite(Images(3, 64, 64, ("horse", "zebra")), torch.cat(halves), labels)
     assert isinstance(both.space, Images)
-    return learned("horses and zebras", Domains(both, both.space, flip=True))
+    return learned("horses and zebras", Domains(both, both.space, flip=True), 400)
 
 
 def horses(which: str, seed: int) -> dict[str, Any]:
@@ -163,8 +163,8 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
     **{f"facades at 128 px {name}, seed 0": partial(facades, name, 0, 128) for name in ("pix2pix", "l1")},
     "horse2zebra at 64 px, seed 0": partial(horses, "horse2zebra", 0),
-    "horse2zebra at 64 px, 12,000 rounds, seed 0": partial(horses, "horse2zebra-longer", 0),
-    "emoji at 32 px, seed 0": partial(emoji, 0, 32),
+    "horse2zebra at 64 px with a skip, seed 0": partial(horses, "horse2zebra-skip", 0),
+    "emoji at 64 px, seed 0": partial(emoji, 0, 64),
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Rounds a second of pix2pix and CycleGAN against the loops that a person would write with the same networks, in float32.
+"""Rounds a second of the translators against the loops that a person would write with the same networks, in float32.
 
 The loops are by the authors' order: pix2pix moves the discriminator and then the generator, which share one translation; CycleGAN moves
-the generators and then, with a pool, the discriminators.  Both run alternately in one process: only the ratio within a pair means much.
+the generators and then, with a pool, the discriminators; StarGAN moves its discriminator five times and then the generator.  Each pair
+runs alternately in one process: only the ratio within a pair means much.
 """
 
 import random
@@ -12,26 +13,34 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, l1_loss, mse_loss
 
 from record import record, spread
 from sparring.api import Silent, run
-from sparring.data.pairs import TwoSets
+from sparring.data.pairs import Domains, TwoSets
 from sparring.data.source import Finite
 from sparring.data.space import Images, TwoDomains
 from sparring.nets.patch import PatchDiscriminator
 from sparring.nets.resnet import ResNetTranslator
+from sparring.nets.stargan import DomainDiscriminator, DomainGenerator
 from sparring.nets.unet import UNet
 from sparring.prepare import prepare
 from sparring.wishing import Wish
 
 PAIRS, SIZE, ROUNDS = 3 if "--quick" in sys.argv else 7, 64, 12
 SPACE = Images(3, SIZE, SIZE)
+STYLES, LABELS = Images(3, SIZE, SIZE, ("a", "b", "c", "d")), torch.arange(200) % 4
 VALUES = torch.randint(0, 256, (2, 100, 3, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
+def of(recipe: str) -> TwoSets | Domains:
+    if recipe == "stargan":
+        return Domains(Finite(STYLES, VALUES.flatten(0, 1), LABELS), STYLES)
+    return TwoSets(Finite(SPACE, VALUES[0]), Finite(SPACE, VALUES[1]), TwoDomains(SPACE, SPACE, aligned=recipe == "pix2pix"))
+
+
 def ours(recipe: str, batch: int) -> float:
-    source = TwoSets(Finite(SPACE, VALUES[0]), Finite(SPACE, VALUES[1]), TwoDomains(SPACE, SPACE, aligned=recipe == "pix2pix"))
+    source = of(recipe)
     given = {"batch": batch, "width": 32, "threads": 1, "precision": "fp32", "steps": 1000, "log_every": 1}
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(Wish(recipe, source, given), Path(folder) / "run")
@@ -105,8 +114,41 @@ def by_hand_cyclegan(batch: int) -> float:
     return ROUNDS / (time.perf_counter() - start)
 
 
+def by_hand_stargan(batch: int) -> float:
+    G, D = DomainGenerator(3, 4, 32, 6), DomainDiscriminator(3, 4, SIZE, SIZE, 32)
+    opt_g, opt_d = (torch.optim.Adam(net.parameters(), 1e-4, betas=(0.5, 0.999), fused=True) for net in (G, D))
+    start = time.perf_counter()
+    for _ in range(ROUNDS):
+        frozen([D], False)
+        for _ in range(5):
+            x, labels = styled(batch)
+            with torch.no_grad():
+                fake = G(x, torch.randint(4, (batch,)))
+            (score, logits), (fake_score, _) = D(x), D(fake)
+            between = torch.lerp(x, fake, torch.rand(batch, 1, 1, 1)).requires_grad_()
+            slope, = torch.autograd.grad(D(between)[0].sum(), between, create_graph=True)
+            opt_d.zero_grad()
+            (fake_score.mean() - score.mean() + 10 * (slope.flatten(1).norm(dim=1) - 1).square().mean()
+             + cross_entropy(logits, labels)).backward()
+            opt_d.step()
+        frozen([D], True)
+        opt_g.zero_grad()
+        x, labels = styled(batch)
+        wanted = torch.randint(4, (batch,))
+        fake = G(x, wanted)
+        score, logits = D(fake)
+        (cross_entropy(logits, wanted) - score.mean() + 10 * l1_loss(G(fake, labels), x)).backward()
+        opt_g.step()
+    return ROUNDS / (time.perf_counter() - start)
+
+
+def styled(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    index = torch.randint(len(LABELS), (batch,))
+    return VALUES.flatten(0, 1)[index].float() / 127.5 - 1, LABELS[index]
+
+
 def pairs(recipe: str, batch: int) -> dict[str, object]:
-    theirs = {"pix2pix": by_hand_pix2pix, "cyclegan": by_hand_cyclegan}[recipe]
+    theirs = {"pix2pix": by_hand_pix2pix, "cyclegan": by_hand_cyclegan, "stargan": by_hand_stargan}[recipe]
     torch.set_num_threads(1)
     theirs(batch)                                               # warm up
     rates = [(ours(recipe, batch), theirs(batch)) if i % 2 else (theirs(batch), ours(recipe, batch))[::-1] for i in range(PAIRS)]
@@ -117,4 +159,5 @@ def pairs(recipe: str, batch: int) -> dict[str, object]:
 if __name__ == "__main__":
     record("translation_speed", f"64x64 RGB, width 32, fp32, one thread, {ROUNDS} rounds a run, alternated; sparring is its whole trainer, "
            "logging each round.", {"ratio": "at least 0.95"},
-           [("pix2pix, batch 4", lambda: pairs("pix2pix", 4)), ("cyclegan, batch 1", lambda: pairs("cyclegan", 1))])
+           [("pix2pix, batch 4", lambda: pairs("pix2pix", 4)), ("cyclegan, batch 1", lambda: pairs("cyclegan", 1)),
+            ("stargan, batch 4", lambda: pairs("stargan", 4))])

@@ -17,7 +17,7 @@ from PIL import Image
 import sparring
 from shell import Said, Shell
 from sparring import demo as acts
-from sparring.progress import Line
+from sparring.progress import Line, spoken
 from sparring.run import read_lines
 
 RARELY = ["show_every=1000000", "score_every=1000000"]
@@ -259,3 +259,10 @@ def test_the_progress_line_does_not_swallow_what_comes_next():
     line.update(3, 3, {})
     line.leave()
     assert terminal.text.count("\n") == 2
+
+
+def test_terms_of_one_name_are_told_by_turn():
+    plain = {"generator/adversarial": 1.0, "discriminator/adversarial": 2.0, "discriminator/D(x)": 0.5}
+    assert spoken(plain) == "generator 1.000  discriminator 2.000  D(x) 0.500"
+    assert spoken(plain | {"generator/accuracy": 0.25, "discriminator/accuracy": 0.75}) == \
+        "generator: adversarial 1.000, accuracy 0.250  discriminator: adversarial 2.000, D(x) 0.500, accuracy 0.750"

@@ -114,7 +114,7 @@ def test_domains_come_with_their_labels():
     ({"a/1.png": picture(1), "b/1.png": picture(1), "c/1.png": picture(1)}, "holds: a, b, c"),
     ({"1.png": saved(np.zeros((16, 31, 3), np.uint8))}, "1.png .* 16x31 pixels, so its halves differ in size"),
     ({"a/1.png": picture(1), "b/1.png": b"no image"}, "1.png"),
-    ({"notes.txt": b"nothing"}, "two domains"),
+    ({"notes.txt": b"nothing"}, "holds no images"),
 ])
 def test_what_is_no_set_of_pairs_is_refused(tmp_path, files, message):
     refused(message, open_pairs, str(folder(tmp_path, files)), PLAIN)
@@ -137,3 +137,56 @@ def test_a_space_of_two_domains_survives_json():
         assert from_json(plain) == source.space
     for wrong in ({"a": 3}, {"names": ["A", "A"]}, {"aligned": 1}, {"b": {**plain["b"], "height": 8}}):
         refused(".", from_json, plain | wrong)
+
+
+# ------------------------------------------------------------------------------------- what is meant by what is given
+def test_the_first_of_two_folders_is_a(tmp_path):
+    data = folder(tmp_path, {f"{d}/{i}.png": picture(s + i) for d, s in (("photos", 100), ("labels", 0)) for i in range(3)})
+    there, back = (open_pairs([str(data / a), str(data / b)], PLAIN) for a, b in (("photos", "labels"), ("labels", "photos")))
+    assert (there.space.names, back.space.names) == (("photos", "labels"), ("labels", "photos"))
+    assert "A is photos, B is labels" in there.notes and min(shades(there.examples(3, 0).a)) == 100
+    assert open_pairs(str(data), PLAIN).space.names == ("labels", "photos")
+
+
+def test_folders_of_one_name_are_called_by_where_they_differ(tmp_path):
+    data = folder(tmp_path, {f"{d}/train/{i}.png": picture(s + i) for d, s in (("horse", 0), ("zebra", 100)) for i in range(3)})
+    source = open_unpaired([str(data / "horse/train"), str(data / "zebra/train")], PLAIN)
+    assert source.space.names == ("horse", "zebra")
+    refused("is given twice", open_unpaired, [str(data / "horse")] * 2, PLAIN)
+    (data / "empty").mkdir()
+    refused("empty holds no images", open_unpaired, [str(data / "horse"), str(data / "empty")], PLAIN)
+
+
+def test_one_set_is_not_taken_for_halves(tmp_path):
+    """Only pictures twice as wide as high are pairs without a word; an empty domain leaves one set, too."""
+    data = folder(tmp_path / "one", {f"{i}.png": picture(i) for i in range(3)})
+    for opener in (open_pairs, open_unpaired):
+        refused("one set of pictures, such as 0.png, 16 wide and 16 high, and two are needed", opener, str(data), PLAIN)
+    asked = PLAIN.model_copy(update={"halves": True, "size": "16x8"})
+    assert open_pairs(str(data), asked).space.a.shape == (3, 16, 8)
+    half = folder(tmp_path / "half", {f"trainB/{i}.png": picture(i) for i in range(3)})
+    (half / "trainA").mkdir()
+    refused("holds: B", open_unpaired, str(half), PLAIN)
+    only_tested = folder(tmp_path / "tested", {"trainA/1.png": picture(1), "testA/1.png": picture(1), "testB/1.png": picture(1)})
+    refused("with no images to train on in B", open_unpaired, str(only_tested), PLAIN)
+
+
+def test_partners_of_another_shape_are_refused(tmp_path):
+    files = {f"{d}/{i}.png": picture(i, 16, 16) for d in "AB" for i in range(3)}
+    refused("2.png is 16 wide and 16 high in A, and 16 wide and 12 high in B", open_pairs,
+            str(folder(tmp_path / "x", files | {"B/2.png": picture(1, 12, 16)})), PLAIN)
+    larger = files | {"B/2.png": picture(1, 32, 32), "B/1.png": picture(1, 17, 16)}
+    assert open_pairs(str(folder(tmp_path / "y", larger)), PLAIN).space.aligned     # of one shape, but for a pixel
+
+
+def test_what_is_held_out_is_said(tmp_path):
+    files = {f"{part}/{d}/{i}.png": picture(i) for part in ("train", "test") for d in "AB" for i in range(3)}
+    told = open_pairs(str(folder(tmp_path / "x", files)), PLAIN).notes
+    assert "3 and 3 test images are held out for pictures and scores" in told
+    told = open_pairs(str(folder(tmp_path / "y", {name: data for name, data in files.items() if "train" in name})), PLAIN).notes
+    assert any("no images are held out" in note for note in told)
+
+
+def test_names_of_other_data_are_refused():
+    refused("quadratic is no set of images in two domains", open_pairs, "quadratic", PLAIN)
+    refused("digits is no set of images in two domains", open_domains, "digits", DomainSettings())

@@ -92,7 +92,8 @@ def test_doubling_leaves_no_checkerboard():
         assert transposed(flat, output_size=torch.Size([10, 14])).unique().numel() > 1
 
 
-@pytest.mark.parametrize("net", [lambda skip: ResNetTranslator(3, 3, 4, 1, skip=skip), lambda skip: DomainGenerator(3, 4, 4, 1, skip=skip)])
+@pytest.mark.parametrize("net", [lambda skip: ResNetTranslator(3, 3, 4, 1, skip=skip),
+                                 lambda skip: DomainGenerator(3, 4, 4, 1, doubled=True, skip=skip)])
 def test_with_a_skip_a_translator_begins_with_what_is_there(net):
     """tanh(atanh(0.95 x)) = 0.95 x, in the same precision, and a gradient even where a colour is at its end."""
     x = torch.rand(2, 3, 19, 24) * 2 - 1
@@ -173,9 +174,73 @@ def test_wrong_translations_are_refused(run, tmp_path):
     assert (data / "1.png").read_bytes() == saved(np.zeros((16, 16), np.uint8))
     refused("This model translates into: colour", command, out, [data], tmp_path / "out", "gray", "resize", None)
     refused("two translations would be written", command, out, [data, data], tmp_path / "out", None, "resize", None)
-    refused("there is no such file", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
+    refused("there is no file or folder", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
     refused("it translates images", model.sample, 3)
     refused("draws samples", sparring.fit("gan", steps=1, width=4).translate, torch.zeros(1, 3, 8, 8))
+
+
+def test_nothing_but_translations_is_written_over(run, tmp_path):
+    """Not an original behind a link, nor anybody's picture; and an interrupted one leaves neither half a picture nor a claim."""
+    out, _ = run
+    originals = folder(tmp_path / "originals", {"1.png": saved(np.zeros((16, 16), np.uint8))})
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/1.png").symlink_to(originals / "1.png")
+    refused("would overwrite the input", command, out, [tmp_path / "links"], originals, None, "resize", None)
+    other = folder(tmp_path / "other", {"1.png": saved(np.ones((9, 9), np.uint8))})
+    refused("is there and no translation", command, out, [originals], other, None, "resize", None)
+    assert (other / "1.png").read_bytes() == saved(np.ones((9, 9), np.uint8))
+    for _ in range(2):                                          # its own, it may
+        assert command(out, [originals], tmp_path / "made", None, "resize", None)["n"] == 1
+
+
+def test_an_interruption_says_how_far_it_came(run, tmp_path, monkeypatch):
+    out, _ = run
+    data = folder(tmp_path / "in", {f"{i}.png": saved(np.zeros((16, 16), np.uint8)) for i in range(3)})
+
+    def save(image, path, **options):
+        if path.name.endswith("1.png"):
+            path.write_bytes(b"half a picture")
+            raise KeyboardInterrupt
+        whole(image, path, **options)
+
+    whole = Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", save)
+    with pytest.raises(RunFailed, match="stopped; 1 of 3 translations are in"):
+        command(out, [data], tmp_path / "made", None, "resize", None)
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["0.png"]
+
+
+def test_a_half_of_a_pair_is_translated_when_asked_for(run, tmp_path):
+    out, model = run
+    values = np.concatenate([np.full((16, 16), 30, np.uint8), np.full((16, 16), 200, np.uint8)], 1)
+    data = folder(tmp_path / "in", {"1.png": saved(values)})
+    assert "--half left or --half right" in command(out, [data], tmp_path / "both", None, "resize", None)["text"]
+    result = command(out, [data], tmp_path / "right", None, "resize", None, "right")
+    assert "--half" not in result["text"]
+    with Image.open(tmp_path / "right/1.png") as picture:
+        made = np.asarray(picture)
+    expected = model.translate(torch.full((1, 1, 16, 16), 200 / 127.5 - 1))[0].add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(made, expected)
+    odd = folder(tmp_path / "odd", {"1.png": saved(np.zeros((16, 31), np.uint8))})
+    refused("31 pixels wide, so its halves differ", command, out, [odd], tmp_path / "o", None, "resize", None, "left")
+    refused("--half rigth: expected left or right. Did you mean 'right'", command, out, [data], tmp_path / "o", None, "resize", None,
+            "rigth")
+    refused("--fit stretch: expected resize or tile or whole", command, out, [data], tmp_path / "o", None, "stretch", None)
+
+
+def test_what_is_no_image_in_range_is_refused(run):
+    _, model = run
+    x = torch.zeros(1, 1, 16, 16)
+    refused("these reach from 0 to 255", model.translate, torch.cat([x, x + 255], 2))
+    refused("these reach from nan to nan", model.translate, x / 0)
+    for wrong in ("photo.png", Image.new("L", (16, 16)), [x, x]):
+        refused("makes no tensor", model.translate, wrong)
+
+
+def test_settings_that_rest_on_drawn_samples_are_refused_for_translators():
+    for wrong, why in (({"keep_best": "kid"}, "a translator draws none"), ({"doctor": "act"}, "translators have none"),
+                       ({"stop_when": "failed"}, "translators have none")):
+        refused(why, sparring.fit, "pix2pix", data=small_pairs(), steps=1, **wrong)
 
 
 def test_a_run_leaves_its_pictures_and_scores(run):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sparring import checkpoint, steering
 from sparring.asking import index_of, whole_count, whole_seed
 from sparring.building import build
-from sparring.data.settings import check_memory
+from sparring.data.settings import check_memory, reason
 from sparring.data.space import Images, Space, Traits, from_json, to_json, traits_of
 from sparring.data.traits import rows_for
 from sparring.errors import InputError, RunFailed, did_you_mean
@@ -179,8 +179,12 @@ class Model:
         """
         if self.game.translation is None:
             raise InputError(f"a model of {self.recipe} draws samples and translates nothing. Use model.sample(n).")
-        return translate(self.game.translation, torch.as_tensor(images), target(self.game.translation, to), fit,
-                         None if seed is None else whole_seed(seed))
+        try:
+            x = torch.as_tensor(images)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"images are a {type(images).__name__}, which makes no tensor ({reason(error)}). Give float[B, C, H, W] in "
+                             f"[-1, 1]; sparring translate takes files.") from None
+        return translate(self.game.translation, x, target(self.game.translation, to), fit, None if seed is None else whole_seed(seed))
 
     def save(self, path: str | Path) -> Path:
         """Write config.json and model.safetensors into a folder that `sparring.load` opens without the data."""

@@ -146,6 +146,8 @@ def translate(
     to: Annotated[str | None, typer.Option("--to", help="The domain to translate into, where there are several.")] = None,
     fit: Annotated[str, typer.Option("--fit", help="Images of another size than training's: resize (there and back), tile (overlapping "
                                      "tiles), or whole (as they are).")] = "resize",
+    half: Annotated[str | None, typer.Option("--half", help="Of pictures that hold pairs side by side, the half to translate: left or "
+                                             "right.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Draw the noise of training, where the system has some; without, the same "
                                              "image gives the same translation.")] = None,
     as_json: Json = False,
@@ -155,7 +157,7 @@ def translate(
     def action() -> dict[str, Any]:
         from sparring.translating import translate as command
 
-        return command(run, inputs, out, to, fit, seed)  # type: ignore[arg-type]
+        return command(run, inputs, out, to, fit, seed, half)  # type: ignore[arg-type]
 
     finish(action, as_json, "translate")
 

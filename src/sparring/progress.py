@@ -26,7 +26,7 @@ class Line:
         self.shown = now
         speed = (step - self.first) / (now - self.began) if now > self.began else 0.0
         left = f"{duration((steps - step) / speed)} left" if speed else "..."
-        terms = "  ".join(f"{short(name)} {value:.3f}" for name, value in values.items())
+        terms = spoken(values)
         health = f"{self.health}  " if self.health else ""
         text = f"{self.name}  {step:,}/{steps:,}  {speed:,.0f}/s  {left}  {health}{terms}" if step < steps else \
             f"{self.name}  {step:,}/{steps:,}  done in {duration(now - self.began)}  {health}{terms}"
@@ -53,6 +53,17 @@ class Line:
         """Tell something once, on a line of its own."""
         self.stream.write(("\r" + " " * self.width + "\r" if self.live and self.width else "") + message + "\n")
         self.stream.flush()
+
+
+def spoken(values: dict[str, float]) -> str:
+    """The values by their short names; by turn, where two turns have terms of the same name."""
+    if len({short(name) for name in values}) == len(values):
+        return "  ".join(f"{short(name)} {value:.3f}" for name, value in values.items())
+    turns: dict[str, list[str]] = {}
+    for name, value in values.items():
+        turn, _, term = name.partition("/")
+        turns.setdefault(turn, []).append(f"{term} {value:.3f}")
+    return "  ".join(f"{turn}: {', '.join(terms)}" for turn, terms in turns.items())
 
 
 def short(name: str) -> str:

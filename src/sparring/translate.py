@@ -11,6 +11,7 @@ from sparring.game import Translation
 from sparring.rng import key
 
 Fit = Literal["resize", "tile", "whole"]
+RANGE = 1.5             # what images may reach: beyond 1, since resizing overshoots, and far below 255
 FEW = 16                # images or tiles that are translated at once
 
 
@@ -40,6 +41,9 @@ def translate(translation: Translation, images: Tensor, to: int, fit: Fit = "res
     if images.ndim != 4 or images.shape[1] != given.channels or not images.is_floating_point() or not len(images):
         raise InputError(f"images of shape {tuple(images.shape)} and type {images.dtype} cannot be translated into "
                          f"{translation.names[to]}: expected float[B, {given.channels}, H, W] in [-1, 1].")
+    if not (low := float(images.min())) >= -RANGE or not float(images.max()) <= RANGE:      # also when they are NaN
+        raise InputError(f"images are in [-1, 1], and these reach from {low:.3g} to {float(images.max()):.3g}. Scale them: x / 127.5 - 1 "
+                         f"for 0 to 255, 2 * x - 1 for 0 to 1.")
     height, width = images.shape[-2:]
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:

@@ -1,11 +1,12 @@
 """The command `translate`: files, folders and zips of images through a trained translator, one PNG each."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sparring import api
 from sparring.data.anywhere import files_of
@@ -13,9 +14,13 @@ from sparring.data.decode import decode, quiet
 from sparring.data.files import Files
 from sparring.data.settings import shown
 from sparring.data.space import Images, to_uint8
-from sparring.errors import InputError
+from sparring.errors import InputError, RunFailed, did_you_mean
+from sparring.pictures.style import save_image
 from sparring.progress import Line
 from sparring.translate import Fit, target
+
+Half = Literal["left", "right"]
+SOFTWARE = "sparring translate"         # written into each PNG, so that only they are written over
 
 
 class Item(NamedTuple):
@@ -26,8 +31,13 @@ class Item(NamedTuple):
     out: Path
 
 
-def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit, seed: int | None) -> dict[str, Any]:
-    """Translate every image of the inputs into the folder `out`; InputError when nothing can be, or an input would be overwritten."""
+def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit, seed: int | None,
+              half: Half | None = None) -> dict[str, Any]:
+    """Translate every image of the inputs, or a half of each, into the folder `out`.
+
+    InputError when nothing can be, or when a file would be overwritten that this command has not written; RunFailed when stopped.
+    """
+    refuse_words(fit=(fit, get_args(Fit)), half=(half, (None, *get_args(Half))))
     model = api.load(run)
     if model.game.translation is None:
         raise InputError(f"{run} holds a model of {model.recipe}, which draws samples and translates nothing. "
@@ -35,32 +45,67 @@ def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit
     number = target(model.game.translation, to)
     name, given = model.game.translation.names[number], model.game.translation.takes[number]
     skipped: list[str] = []
+    wide, written = 0, 0
     line = Line(f"to {name}")
     with ExitStack() as stack, quiet():
         items = planned([(path, stack.enter_context(files_of(path))) for path in inputs], out)
-        for done, item in enumerate(items):
-            try:
-                made = model.translate(pixels(item, given), to=number, fit=fit, seed=seed)
-                write(to_uint8(made)[0], item.out)
-            except InputError as error:
-                skipped.append(f"{shown(item.files.names[item.at])}: {error}")
-            line.update(done + 1, len(items), {})
+        try:
+            for done, item in enumerate(items):
+                try:
+                    x = part_of(pixels(item, given), half)
+                    wide += looks_like_a_pair(x, given)
+                    write(to_uint8(model.translate(x, to=number, fit=fit, seed=seed))[0], item.out)
+                    written += 1
+                except InputError as error:
+                    skipped.append(f"{shown(item.files.names[item.at])}: {error}")
+                line.update(done + 1, len(items), {})
+        except KeyboardInterrupt:
+            line.leave()
+            raise RunFailed(f"stopped; {written} of {len(items)} translations are in {out}. The same command writes all of them.") from None
     line.leave()
     if len(skipped) == len(items):
         raise InputError(f"none of the {len(items)} images could be translated. {skipped[0]}")
     how = {"resize": f"at {given.height}x{given.width}, the size of training, and scaled back", "whole": "at their own size",
            "tile": f"in overlapping tiles of {given.height}x{given.width}"}[fit]
-    text = f"{len(items) - len(skipped)} images translated to {name}, {how}: {out}"
-    return {"out": str(out), "to": name, "fit": fit, "n": len(items) - len(skipped), "skipped": skipped,
-            "text": "\n".join([text, *(f"skipped {one}" for one in skipped)])}
+    text = f"{written} images translated to {name}, {how}: {out}"
+    return {"out": str(out), "to": name, "fit": fit, "n": written, "skipped": skipped,
+            "text": "\n".join([text, *([hint(wide, written)] if wide else []), *(f"skipped {one}" for one in skipped)])}
+
+
+def refuse_words(**given: tuple[object, tuple[object, ...]]) -> None:
+    """InputError for a word that is none of those it may be."""
+    for name, (word, known) in given.items():
+        if word not in known:
+            words = [one for one in known if isinstance(one, str)]
+            raise InputError(f"--{name} {shown(word)}: expected {' or '.join(words)}.{did_you_mean(str(word), words)}")
+
+
+def part_of(x: torch.Tensor, half: Half | None) -> torch.Tensor:
+    """The half that is asked for of images float[1, C, H, W] that hold a pair side by side; InputError for an odd width."""
+    if half is None:
+        return x
+    if x.shape[-1] % 2:
+        raise InputError(f"it is {x.shape[-1]} pixels wide, so its halves differ in size")
+    return x.chunk(2, -1)[["left", "right"].index(half)]
+
+
+def looks_like_a_pair(x: torch.Tensor, given: Images) -> bool:
+    """Whether an image is twice as wide, for its height, as what the model was trained on."""
+    return abs(x.shape[-1] * given.height - 2 * x.shape[-2] * given.width) <= 2 * given.height
+
+
+def hint(wide: int, written: int) -> str:
+    return f"{wide} of {written} are twice as wide as what was trained on: if they hold pairs side by side, add --half left or --half right"
 
 
 def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
     """Where each translation goes; InputError for two in one place, or in the place of an input."""
     items = [Item(files, i, out / PurePosixPath(name).with_suffix(".png")) for _, files in sets for i, name in enumerate(files.names)]
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{shown(out)} is a file; --out is a folder, into which one PNG an image is written.")
     if not items:
         raise InputError(f"there is no image in {' and '.join(shown(path) for path, _ in sets)}. Give images, folders or .zips.")
-    originals = {(path if path.is_dir() else path.parent).resolve() / name for path, files in sets if path.suffix.lower() != ".zip"
+    originals = {((path if path.is_dir() else path.parent) / name).resolve() for path, files in sets if path.suffix.lower() != ".zip"
                  for name in files.names}
     taken: set[Path] = set()
     for item in items:
@@ -70,9 +115,9 @@ def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
                              f"another --out.")
         if place in taken:
             raise InputError(f"two translations would be written to {shown(item.out)}. Translate them one by one, with another --out.")
+        if item.out.exists() and not ours(item.out):
+            raise InputError(f"{shown(item.out)} is there and no translation; it would be overwritten. Give another --out.")
         taken.add(place)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{shown(out)} is a file; --out is a folder, into which one PNG an image is written.")
     return items
 
 
@@ -84,5 +129,13 @@ def pixels(item: Item, given: Images) -> torch.Tensor:
 
 def write(image: torch.Tensor, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    values = image.permute(1, 2, 0).numpy()
-    Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values).save(path)
+    values, about = image.permute(1, 2, 0).numpy(), PngInfo()
+    about.add_text("Software", SOFTWARE)
+    save_image(Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values), path, about)
+
+
+def ours(path: Path) -> bool:
+    """Whether a file was written by this command before."""
+    with suppress(Exception), Image.open(path, formats=["PNG"]) as image:
+        return bool(image.info.get("Software") == SOFTWARE)
+    return False

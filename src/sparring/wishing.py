@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.accumulating import indivisible
+from sparring.data.pairs import Domains, TwoSets
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Rows, Source, batches
 from sparring.data.space import Images
@@ -71,8 +72,20 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
         raise InputError(f"all {len(source):,} images are the same: there is nothing to learn but this one. Give others.")
     if run.accumulate > 1 and (why := indivisible(settings.batch, run.accumulate, settings)):
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
-    if run.keep_best != "none":
+    if isinstance(source, TwoSets | Domains):
+        refuse_for_translators(run)
+    elif run.keep_best != "none":
         refuse_metric(source, run.keep_best)
+
+
+def refuse_for_translators(run: RunSettings) -> None:
+    """InputError for settings that rest on samples drawn from noise, or on check-ups of them."""
+    if run.keep_best != "none":
+        raise InputError(f"keep_best={run.keep_best} compares samples drawn from noise, and a translator draws none. Leave it out; a run's "
+                         f"scores.jsonl has l1 or cycle_l1.")
+    if run.doctor == "act" or run.stop_when != "never":
+        what = "doctor=act" if run.doctor == "act" else f"stop_when={run.stop_when}"
+        raise InputError(f"{what} rests on the doctor's check-ups, and translators have none. Leave it out.")
 
 
 def all_alike(values: Tensor | Rows) -> bool:

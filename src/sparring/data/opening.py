@@ -44,6 +44,9 @@ def open_source(data: str | Path | np.ndarray | Tensor | tuple[Any, ...] | Sourc
     if isinstance(data, (Finite, Endless, Arranged)):
         refuse_settings(settings, "a source in memory is used as it is")
         return data
+    if isinstance(data, list | tuple) and len(data) > 1 and all(isinstance(one, str | Path) for one in data):
+        raise InputError(f"{len(data)} data are given ({', '.join(map(shown, data))}), and one is read here. Put them into one folder, as "
+                         f"subfolders, or give one.")
     raise InputError(f"the data is a {type(data).__name__}; expected a name ({', '.join(NAMED)}), a path, a numpy "
                      f"array, a torch tensor or (array, labels). Convert it, for example with np.asarray(data).")
 

@@ -51,6 +51,7 @@ class TranslationSettings(DomainSettings):
 
     jitter: int = Field(default=12, ge=0, le=100, description="Percent by which training images are enlarged before a random crop "
                                                               "brings them to size; the papers' 286 to 256 are 12.")
+    halves: bool = Field(default=False, description="Take each picture for a pair side by side, also if it is not twice as wide as high.")
 
 
 AUTO = DataSettings()
@@ -80,7 +81,7 @@ def choose_size(sizes: Sequence[tuple[int, int]], settings: DataSettings) -> tup
     given = f"all are {first[0]}x{first[1]}" if same else "their sizes differ"
     asked = parse_size(settings.size)
     if asked is not None:
-        return asked, f"size={asked[0]}x{asked[1]} was asked for, {given}"
+        return asked, f"brought to this size, {given}"
     if same and min(first) >= SMALLEST and max(first) <= AUTO_SIDE:
         return first, f"{given}, which is kept"
     ratios = sorted(math.log(width / height) for height, width in sizes)     # logs: 2:1 and 1:2 average to 1:1

@@ -1,14 +1,12 @@
 """Folders and zips of pairs, of two sets, or of several domains, as what translators learn from.
 
-Pairs are halves of one picture, side by side, or files of the same name in two folders.  Parts called train, test or the like, also as
-trainA and testB, are kept apart: test images, or else validation images, are held out.
+Pairs are halves of one picture, side by side, or files of the same name in two folders.  Test images, or else validation images, are held
+out; `layout.py` says how all of them may lie.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +17,19 @@ from numpy.typing import NDArray
 from sparring.data.decode import DECODING, decode, header, quiet, reformat
 from sparring.data.files import Files, image_files
 from sparring.data.images import each, header_of, read_listed
+from sparring.data.layout import (
+    LAYOUTS,
+    Sets,
+    part_of,
+    placed,
+    refuse_mismatch,
+    refuse_other_shapes,
+    refuse_single_set,
+    sorted_out,
+    without_common,
+)
 from sparring.data.mapped import Mapped, Room, remembered
-from sparring.data.opening import existing
+from sparring.data.opening import NAMED, existing
 from sparring.data.pairs import Domains, TwoSets, side
 from sparring.data.settings import (
     DataSettings,
@@ -35,11 +44,6 @@ from sparring.data.shapes import shapes, tints
 from sparring.data.source import Arranged, Finite
 from sparring.data.space import Images, TwoDomains
 from sparring.errors import InputError
-
-PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val"}
-JOINED = re.compile(r"(train|test|val)[_-]?([AB])", re.IGNORECASE)
-Sets = dict[tuple[str, str], Files]     # by (part, domain); the domain of pictures that hold both is ""
-LAYOUTS = "pictures that hold a pair side by side, or two folders (inside one folder or .zip, or as --data A --data B)"
 
 
 def open_pairs(data: Any, settings: TranslationSettings) -> TwoSets:
@@ -75,9 +79,13 @@ def open_two(data: Any, settings: TranslationSettings, aligned: bool) -> TwoSets
         size = target_size(sets, settings, whole)
         large = enlarged(size, settings.jitter)
         found: dict[tuple[str, str], Finite] = {}
+        if whole and not settings.halves:
+            refuse_single_set(sets["train", ""])
         if not whole and aligned:
-            for part in {part for part, _ in sets}:
-                refuse_mismatch({name: files for (at, name), files in sets.items() if at == part}, part)
+            for part in dict.fromkeys(part for part, _ in sets):
+                halves = {name: files for (at, name), files in sets.items() if at == part}
+                refuse_mismatch(halves, part)
+                refuse_other_shapes(halves)
         for (part, name), files in sets.items():
             wanted = large if part == "train" else size
             if whole:
@@ -99,57 +107,12 @@ def stamped(path: str | Path) -> Iterator[Files]:
 
 def container(path: str | Path) -> Path:
     """A folder or a .zip; InputError for another thing."""
+    if str(path) in NAMED and not Path(path).exists():
+        raise InputError(f"{path} is no set of images in two domains or more. Give {LAYOUTS}; `shapes` and `tints` are made scenes.")
     there = existing(path)
     if not there.is_dir() and there.suffix.lower() != ".zip":
         raise InputError(f"{shown(there)} is neither a folder nor a .zip of images. Give {LAYOUTS}.")
     return there
-
-
-def sorted_out(containers: Sequence[Files]) -> Sets:
-    """The files by part and domain; InputError when they do not make two domains, with what was found."""
-    sets: Sets = {}
-    for files in containers:
-        places: dict[tuple[str, str], list[int]] = {}
-        for i, (part, domain) in enumerate(map(placed, without_common(files.names))):
-            places.setdefault((part, domain if len(containers) == 1 else PurePosixPath(files.where.replace("\\", "/")).stem), []).append(i)
-        for key, chosen in sorted(places.items()):
-            sets[key] = part_of(files, chosen)
-    parts = {part for part, _ in sets}
-    if "test" in parts and "val" in parts:
-        sets = {key: files for key, files in sets.items() if key[0] != "val"}       # one part is held out: the test images
-    sets = {("test" if part == "val" else part, name): files for (part, name), files in sets.items()}
-    names = sorted({name for _, name in sets})
-    there = sorted({name for part, name in sets if part == "train"})
-    if there != names or not (names == [""] or (len(names) == 2 and "" not in names)):
-        what = ", ".join(map(shown, filter(None, names))) or "no images"
-        raise InputError(f"{' and '.join(files.where for files in containers)} should hold two domains of images to train on, and holds: "
-                         f"{what}. Give {LAYOUTS}.")
-    return sets
-
-
-def without_common(names: list[str]) -> list[list[str]]:
-    """The folders of each name, less those that all share unless they say which part it is."""
-    folders = [name.split("/")[:-1] for name in names]
-    while folders and all(folder and folder[0] == folders[0][0] for folder in folders) and folders[0][0].lower() not in PARTS:
-        folders = [folder[1:] for folder in folders]
-    return folders
-
-
-def placed(folders: list[str]) -> tuple[str, str]:
-    """The part and the domain that folders speak of: train/A, A/train, trainA, or B alone."""
-    part, domain = "train", ""
-    for folder in folders:
-        if match := JOINED.fullmatch(folder):
-            part, domain = PARTS[match[1].lower()], match[2].upper()
-        elif folder.lower() in PARTS:
-            part = PARTS[folder.lower()]
-        elif not domain:
-            domain = folder
-    return part, domain
-
-
-def part_of(files: Files, chosen: list[int]) -> Files:
-    return Files(files.where, [files.names[i] for i in chosen], lambda i, limit: files.read(chosen[i], limit), Counter(), files.identity)
 
 
 def target_size(sets: Sets, settings: DataSettings, whole: bool) -> tuple[int, int]:
@@ -166,18 +129,6 @@ def target_size(sets: Sets, settings: DataSettings, whole: bool) -> tuple[int, i
 def enlarged(size: tuple[int, int], jitter: int) -> tuple[int, int]:
     height, width = (round(one * (100 + jitter) / 100) for one in size)
     return height, width
-
-
-def refuse_mismatch(sets: dict[str, Files], part: str) -> None:
-    """InputError, with the first file that has no partner, unless two folders hold the same names."""
-    (first, a), (second, b) = sorted(sets.items()) if len(sets) == 2 else [(next(iter(sets)), next(iter(sets.values())))] * 2
-    keys = [{PurePosixPath(name).stem: name for name in files.names} for files in (a, b)]
-    if len(sets) != 2 or keys[0].keys() != keys[1].keys() or any(len(k) != len(f.names) for k, f in zip(keys, (a, b), strict=True)):
-        alone = sorted(keys[0].keys() ^ keys[1].keys())
-        lonely = alone[0] if alone else ""
-        example = keys[0].get(lonely) or keys[1].get(lonely) or "names that differ only in their endings or folders"
-        raise InputError(f"the aligned folders {shown(first)} and {shown(second)} ({part}) hold {len(a.names)} and {len(b.names)} images, "
-                         f"and the first without a partner of the same name is {shown(example)}. Give both folders the same names.")
 
 
 def key_of(how: str, files: Files, size: tuple[int, int], settings: DataSettings) -> str:
@@ -243,8 +194,8 @@ def halve(files: Files, i: int, size: tuple[int, int], settings: DataSettings, o
 
 
 def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, settings: TranslationSettings, aligned: bool) -> TwoSets:
-    """Both domains' training images, and the held-out ones where both have some."""
-    names = tuple(sorted({name for _, name in found}))
+    """Both domains' training images, in the order in which they were found, and the held-out ones where both have some."""
+    names = tuple(dict.fromkeys(name for _, name in found))
     a, b = (found["train", name] for name in names)
     if aligned and (len(a) != len(b) or side(a) != side(b)):
         raise InputError(f"aligned images must be as many and as large: there are {len(a)} of {side(a)} and {len(b)} of {side(b)}.")
@@ -254,8 +205,19 @@ def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, s
     for images, half in zip(rest, halves, strict=True):
         if images is not None and images.space.shape != half.shape:
             raise InputError(f"held-out images have {images.space.shape[0]} channels and training images {half.channels}. Give channels=3.")
-    return TwoSets(a, b, TwoDomains(halves[0], halves[1], class_names(names), aligned), flip=settings.flip,
-                   held_out=(rest[0], rest[1]) if rest[0] is not None and rest[1] is not None else None, notes=(*a.notes, *b.notes))
+    held_out = (rest[0], rest[1]) if rest[0] is not None and rest[1] is not None else None
+    return TwoSets(a, b, TwoDomains(halves[0], halves[1], class_names(names), aligned), flip=settings.flip, held_out=held_out,
+                   notes=(*a.notes, *b.notes, *about(names, side(a), size, held_out)))
+
+
+def about(names: tuple[str, ...], had: tuple[int, int], size: tuple[int, int], held_out: tuple[Finite, Finite] | None) -> list[str]:
+    """What else people should know of two domains: which is which, what is cut, and what is scored."""
+    called = f"A is {names[0]}, B is {names[1]}" if names != ("A", "B") else ""
+    cut = f"training images are cropped to {size[0]}x{size[1]} at random" if had != size else ""
+    scored = "no images are held out, so that pictures and scores are of training images; a folder `test` would be"
+    if held_out is not None:
+        scored = f"{len(held_out[0]):,} and {len(held_out[1]):,} test images are held out for pictures and scores"
+    return [note for note in (called, cut, scored) if note]
 
 
 def open_domains(data: Any, settings: DomainSettings) -> Domains:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from sparring.nets.resnet import Doubled
 from sparring.nets.skip import onto
 
 SMALLEST = 8            # pixels a side
@@ -27,10 +28,12 @@ class DomainGenerator(nn.Module):
     """G(x, c): float[B, C, H, W] and domains int64[B] to float[B, C, H, W] in [-1, 1] (Choi et al., 2018, table 4).
 
     The domain goes in as maps that are one where it is and zero elsewhere, beside the colours.  Any H and W of at least 8.  The image
-    is halved as often as `halvings` says, and reworked there.  `skip`: what is computed is the change, and at first there is none.
+    is halved as often as `halvings` says, and reworked there.  `doubled`: it is brought back by doubling and convolving, not by transposed
+    convolutions.  `skip`: what is computed is the change, and at first there is none.
     """
 
-    def __init__(self, channels: int, domains: int, width: int, blocks: int, halvings: int = 2, skip: bool = False) -> None:
+    def __init__(self, channels: int, domains: int, width: int, blocks: int, halvings: int = 2, doubled: bool = False,
+                 skip: bool = False) -> None:
         super().__init__()
         self.domains, self.skip = domains, skip
         halved = [width * 2**i for i in range(halvings)]
@@ -40,7 +43,8 @@ class DomainGenerator(nn.Module):
             nn.Sequential(nn.Conv2d(maps, 2 * maps, 4, 2, 1, bias=False), nn.InstanceNorm2d(2 * maps, affine=True), nn.ReLU())
             for maps in halved)
         self.blocks = nn.Sequential(*(Block(width * 2**halvings) for _ in range(blocks)))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * maps, maps, 4, 2, 1, bias=False) for maps in reversed(halved))
+        self.up = nn.ModuleList(Doubled(2 * maps, maps) if doubled else nn.ConvTranspose2d(2 * maps, maps, 4, 2, 1, bias=False)
+                                for maps in reversed(halved))
         self.norms = nn.ModuleList(nn.InstanceNorm2d(maps, affine=True) for maps in reversed(halved))
         self.last = nn.Conv2d(width, channels, 7, 1, 3, bias=False)
         if skip:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
     from PIL.Image import Image
+    from PIL.PngImagePlugin import PngInfo
 
 REAL, GENERATED, JUDGE, THEORY = "#000000", "#009E73", "#0072B2", "#E69F00"
 COLOURS = (JUDGE, "#D55E00", GENERATED, "#CC79A7", THEORY, "#56B4E9", "#8C8C8C")
@@ -79,11 +80,14 @@ def save_figure(figure: "Figure", path: Path) -> Path:
     return path
 
 
-def save_image(image: "Image", path: Path) -> Path:
-    """Write the PNG in one step, pixel for pixel."""
+def save_image(image: "Image", path: Path, about: "PngInfo | None" = None) -> Path:
+    """Write the PNG in one step, pixel for pixel, with what it says `about` itself; nothing is left of an interrupted one."""
     temporary = _temporary(path)
-    image.save(temporary, format="PNG")
-    os.replace(temporary, path)
+    try:
+        image.save(temporary, format="PNG", pnginfo=about)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 

@@ -31,7 +31,7 @@ def rows_of(translation: Translation, source: Arranged, n: int, seed: int) -> tu
         back = torch.cat([translation.run(one[None], int(home)).cpu() for one, home in zip(made[-1], examples.labels, strict=True)])
         return ["source", *translation.names, "and back"], [examples.x, *made, back]
     everyone = source.space.names
-    for to, name in enumerate(translation.names):
+    for to, name in sorted(enumerate(translation.names), key=lambda pair: -everyone.index(pair[1])):       # from the first domain first
         half = everyone.index(name)
         x, truth = examples[1 - half], examples[half]
         made_of = translation.run(x, to).cpu()

@@ -35,6 +35,8 @@ class StarganSettings(Settings):
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator; 6 in the paper")
     halvings: int = Field(2, ge=1, le=2, description="times that the generator halves an image before it is reworked; 2 in the paper, and "
                           "by default 1 for images below 48 pixels, which would lose too much")
+    doubled: bool = Field(False, description="enlarge by doubling and convolving, not by the paper's transposed convolutions, which leave "
+                          "a checkerboard in short runs")
     skip: bool = Field(False, description="let the generator compute the change to an image, not the whole of its translation, so that it "
                        "begins with what is there")
     penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty, lambda_gp")
@@ -63,7 +65,7 @@ def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[st
     if min(space.height, space.width) < SMALLEST:
         raise InputError(f"stargan needs images of at least {SMALLEST}x{SMALLEST}, and these are {space.height}x{space.width}, smaller "
                          f"than the receptive field. Give a larger size.")
-    G = DomainGenerator(space.channels, domains, c.width, c.blocks, c.halvings, c.skip).to(device)
+    G = DomainGenerator(space.channels, domains, c.width, c.blocks, c.halvings, c.doubled, c.skip).to(device)
     D = DomainDiscriminator(space.channels, domains, space.height, space.width, c.width).to(device)
 
     def player(net: nn.Module, ema: float = 0.0) -> Player:
