@@ -13,7 +13,7 @@ FLOORS = [
     {"game"},
     {"adversaries", "compiled", "accumulating"},
     {"recipes", "checkpoint", "run", "metrics", "pictures", "report", "choices", "planning"},
-    {"scores", "best", "translate", "steering", "checkup"},
+    {"scores", "best", "translate", "between", "steering", "checkup"},
     {"attending"},
     {"trainer", "sharing"},
     {"earlier", "wishing", "building"},

@@ -14,8 +14,10 @@ from torch import nn
 import sparring
 from conftest import small_pairs
 from made import folder, refused, saved
+from sparring.data.pairs import TwoSets
 from sparring.data.shapes import LIT, TINTS, read_flat, read_rendered
-from sparring.data.space import Images
+from sparring.data.source import Finite
+from sparring.data.space import Images, TwoDomains
 from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
@@ -226,6 +228,47 @@ def test_a_half_of_a_pair_is_translated_when_asked_for(run, tmp_path):
     refused("--half rigth: expected left or right. Did you mean 'right'", command, out, [data], tmp_path / "o", None, "resize", None,
             "rigth")
     refused("--fit stretch: expected resize or tile or whole", command, out, [data], tmp_path / "o", None, "stretch", None)
+
+
+def test_a_translator_is_evaluated_by_what_its_data_allow(run):
+    _, model = run
+    pairs = small_pairs()
+    found = sparring.evaluate(model, real=pairs)
+    examples = pairs.examples(1000, 0)
+    assert found["metrics"].keys() == {"l1", "psnr", "ssim"} and not found["left_out"]
+    l1_found = found["metrics"]["l1"]
+    assert l1_found["value"] == pytest.approx(l1(model.translate(examples.a), examples.b), rel=1e-4)
+    assert l1_found["low"] < l1_found["value"] < l1_found["high"] and l1_found["protocol"]["split"]
+    assert sparring.evaluate(model, real=pairs, metrics="l1")["metrics"].keys() == {"l1"}
+    refused("kid and content are for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content"])
+    refused("no metric 'snr'. Did you mean 'psnr'", sparring.evaluate, model, real=pairs, metrics="snr")
+    refused("two sets that do not belong together", sparring.evaluate, model, real=small_pairs(aligned=False))
+    refused("translates other images", sparring.evaluate, model, real="shapes")
+
+
+def test_doing_nothing_keeps_content_and_cycles_and_gains_no_distance():
+    """A cyclegan that begins with what is there: 0.95 of it, and 0.95 of that on the way back."""
+    space = Images(3, 16, 16)
+    values = torch.randint(0, 256, (2, 60, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    source = TwoSets(Finite(space, values[0]), Finite(space, values[1] // 2), TwoDomains(space, space, ("day", "night")))
+    model = sparring.fit("cyclegan", data=source, steps=1, lr=1e-9, width=4, blocks=1, skip=True, threads=1)
+    found = sparring.evaluate(model, real=source)["metrics"]
+    assert found.keys() == {f"{name} to {to}" for name in ("kid(pixels)", "content", "cycle_l1") for to in ("day", "night")}
+    assert found["content to night"]["value"] == 1
+    x = values[0].float() / 127.5 - 1
+    assert found["cycle_l1 to night"]["value"] == pytest.approx(float(x.abs().mean()) * (1 - 0.95**2), rel=0.01)
+    distance = found["kid(pixels) to night"]
+    assert distance["value"] == pytest.approx(distance["protocol"]["baseline"], rel=0.2) and distance["value"] > 0.01
+
+
+def test_domains_are_told_by_a_classifier_when_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr("sparring.between.ROUNDS", 60)
+    model = sparring.fit("stargan", data="tints", steps=1, lr=1e-9, size=16, width=4, blocks=1, skip=True, threads=1)
+    assert "ask for it with --metrics domain_error" in sparring.evaluate(model, n=30)["left_out"]["domain_error"]
+    found = sparring.evaluate(model, n=60, metrics="domain_error")["metrics"]
+    assert len(found) == 3
+    for figure in found.values():                               # nothing is translated: every one is still what it was
+        assert figure["value"] > 0.8 and figure["protocol"]["baseline"] < 0.2
 
 
 def test_what_is_no_image_in_range_is_refused(run):

@@ -102,7 +102,8 @@ def evaluate(
     generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples of anything, as `train --data` takes "
                                                   "data.")] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help="fid, fid_infinity, kid, precision, recall, density, coverage, swd, "
-                                                "memorization, cas, with commas; all but cas that apply when left out.")] = None,
+                                                "memorization, cas, with commas; all that apply but cas when left out. Of translators: l1, "
+                                                "psnr, ssim, kid, content, cycle_l1, domain_error.")] = None,
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
     size: Annotated[str, typer.Option("--size", help="Of the images in --real: auto, a side, or HEIGHTxWIDTH.")] = "auto",
     features: Annotated[str, typer.Option("--features", help="auto, pixels, grey28-v1, or a file: TorchScript (.pt) or "

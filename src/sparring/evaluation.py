@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from sparring import api
+from sparring import api, between
 from sparring.api import Model, Silent
 from sparring.asking import index_of, whole_seed
 from sparring.data import NAMED, open_source
 from sparring.data.settings import DataSettings
-from sparring.data.source import Finite, Source
+from sparring.data.source import Arranged, Finite, Source
 from sparring.data.space import Images, Space
 from sparring.errors import InputError
 from sparring.metrics import cas, frechet, memorization
@@ -22,6 +22,7 @@ from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.measures import METRICS, OF_FEATURES, known, lacking, measure, plain
 from sparring.metrics.outside import find
 from sparring.metrics.sets import chosen_rows, copies, in_both, in_units_of, judged_on, seen, some, stored
+from sparring.recipes import find as find_recipe
 from sparring.run import read_json
 from sparring.settings import make
 from sparring.trainer import Progress
@@ -82,12 +83,17 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     Returns {"metrics": {name: {"value", "low", "high", "protocol"}}, "left_out": {name: why}, "notes": [...]}.
     InputError for wrong input, and for a metric that was asked for and cannot be had.
     """
-    count, asked = index_of(n), None if metrics is None else known([metrics] if isinstance(metrics, str) else metrics)
+    count, names = index_of(n), [metrics] if isinstance(metrics, str) else metrics
     if count is None or not 2 <= count <= LARGEST:
         raise InputError(f"n={n}: the number of samples should be a whole number from 2 to {LARGEST:,}.")
     if (run is None) == (generated is None):
         raise InputError("give a run, or two sets: evaluate RUN, or evaluate --real SOURCE --generated SOURCE.")
-    model, source, train, notes = (None, *opened(real, size)) if run is None else of_run(run, real)
+    own = None if run is None else run if isinstance(run, Model) else api.load(run)
+    if own is not None and own.game.translation is not None:
+        asked = None if names is None else between.known(names)
+        return of_translator(own, run, real, asked, count, features, sha256, whole_seed(seed), watch)
+    asked = None if names is None else known(names)
+    model, source, train, notes = (None, *opened(real, size)) if run is None else of_run(run, real, own)
     if features == "auto" and sha256:
         raise InputError("--sha256 is that of a file of features. Give the file with --features, or leave the hash out.")
     extractor, why = choose(source.space) if features == "auto" else (find(features, sha256), "as asked for")
@@ -99,6 +105,33 @@ def of_opened(model: Model, source: Source, train: Finite | None, notes: list[st
     """The same of what `of_run` gives, for who has opened it for other things too: every metric that can be had and trains nothing."""
     extractor, why = choose(source.space)
     return told_of(compared(model, source, train, None, n, extractor, 0, watch, []), None, notes, why)
+
+
+def of_translator(model: Model, run: Any, real: Any, asked: list[str] | None, n: int, features: str, sha256: str, seed: int,
+                  watch: Watch) -> dict[str, Any]:
+    """Figures for a model that translates, on the data that it was trained on, or on others like it."""
+    assert model.game.translation is not None
+    config = {} if isinstance(run, Model) else config_of(run)
+    reads, directory = find_recipe(model.recipe).reads, str(config.get("directory", "."))
+    size = {"size": "x".join(map(str, model.space.shape[1:]))}
+    if real is None:
+        data = config.get("data") or model.trained.get("data")
+        real = [where(one, directory, run) for one in data] if isinstance(data, list) else where(data, directory, run, reads.example)
+    source = reads.open(real, make(reads.settings, {**(config.get("data_settings") or {}), **size}))
+    if source.space != model.space or not isinstance(source, Arranged):
+        raise InputError(f"this model translates other images than these. Give data like that which {run} was trained on.")
+    extractor, why = choose(model.game.translation.gives[0]) if features == "auto" else (find(features, sha256), "as asked for")
+    found, left_out = between.figures(model.game.translation, source, extractor, n, asked, seed, steps(watch("translations")))
+    split = "training images: none are held out" if getattr(source, "held_out", None) is None else "held out from training"
+    protocol: dict[str, object] = {"split": split, "seed": seed, "images": size["size"]}
+    return {"metrics": {name: plain(one, protocol) for name, one in found.items()}, "left_out": left_out,
+            "notes": [f"split: {split}; at most {min(n, between.MOST):,} images a domain",
+                      *([f"features of kid: {extractor.name}, {why}"] if any(name.startswith("kid") for name in found) else [])]}
+
+
+def config_of(run: Any) -> dict[str, Any]:
+    path = Path(run).expanduser() / "config.json"
+    return read_json(path) if path.exists() else {}
 
 
 def told_of(sets: Compared, asked: list[str] | None, notes: list[str], why: str) -> dict[str, Any]:
@@ -135,8 +168,7 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None) -> tu
     Images are read at the model's size.  `model` is that of the run, if it has been loaded already.
     """
     model = model or (run if isinstance(run, Model) else api.load(run))
-    folder = None if isinstance(run, Model) else Path(run).expanduser()
-    config = {} if folder is None or not (folder / "config.json").exists() else read_json(folder / "config.json")
+    config = {} if isinstance(run, Model) else config_of(run)
     looks = config.get("data_settings")
     alpha = {"alpha": looks["alpha"]} if isinstance(looks, dict) and "alpha" in looks else {}
 
@@ -165,10 +197,10 @@ def open_like(space: Space, data: Any, **more: Any) -> Source:
         return open_source(data)        # numbers, or a source in memory, which are told apart later; anything else complains again
 
 
-def where(data: Any, directory: str, run: Any) -> str:
-    """The name or place of a run's data; InputError when it is not there."""
+def where(data: Any, directory: str, run: Any, made: str = "") -> str:
+    """The name or place of a run's data, which may also be that of scenes that are `made`; InputError when it is not there."""
     for place in (data, os.path.join(directory, data)) if isinstance(data, str) else ():
-        if place in NAMED or os.path.exists(place):
+        if place in NAMED or place == made or os.path.exists(place):
             return place
     raise InputError(f"what {run if isinstance(run, str | Path) else 'the model'} was trained on is not here"
                      f"{f': {told(data, 200)}' if isinstance(data, str) else ''}. Put it back, or give the data "

@@ -1,5 +1,6 @@
 """The commands that look at samples and at data: what they print."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from sparring import evaluation
+from sparring.between import MEASURES
 from sparring.data import open_source
 from sparring.data.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.decode import decode, quiet, reformat
@@ -44,7 +46,7 @@ def table(found: dict[str, Any]) -> str:
     """The figures in columns, then what was left out, then how they were made."""
     rows = [("", "value", "95 % interval", "better", "what it is")]
     for name, figure in found["metrics"].items():
-        metric = METRICS[name.split("(")[0]]
+        metric = (MEASURES | METRICS)[re.split(r"[( ]", name)[0]]
         rows.append((name, told(figure["value"]), f"{told(figure['low'])} to {told(figure['high'])}", metric.better, metric.meaning))
         about = figure["protocol"]
         if "trained_on_real" in about:

@@ -22,8 +22,8 @@ SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the
 NUMBERS = 2**24                                 # in those at most
 FEW, LEAST = 1000, 200                          # samples that metrics are made of, fewer where each is large: a second or two
 WIDE = 2**22                                    # numbers in them at most
-TRANSLATOR = ("A translator draws nothing from its data, so there is nothing to hold against it here. Translate a folder, and compare that "
-              "with images of the other domain: sparring evaluate --real IMAGES --generated TRANSLATIONS.")
+TRANSLATOR = ("A translator draws nothing from its data, so there is nothing to hold against it here. How good its translations are says "
+              "sparring evaluate.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
 
 

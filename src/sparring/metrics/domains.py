@@ -9,6 +9,7 @@ from sparring.data.pairs import Domains
 from sparring.data.source import Batch, Finite, batches
 from sparring.data.space import Images
 from sparring.game import Game, Player, Report, Turn, play
+from sparring.metrics.features import Watch
 from sparring.metrics.translated import kid
 from sparring.rng import seed_round
 from sparring.schedules import linear_decay
@@ -30,7 +31,8 @@ class Classifier(nn.Module):
         return self.head(self.features(x))
 
 
-def train_classifier(source: Domains | Finite, rounds: int, seed: int, batch: int = 64, width: int = 32) -> Classifier:
+def train_classifier(source: Domains | Finite, rounds: int, seed: int, batch: int = 64, width: int = 32,
+                     watch: Watch = lambda done, total: None) -> Classifier:
     """A classifier of the source's labels, trained as one player that minimizes the cross-entropy."""
     space = source.space
     assert isinstance(space, Images)
@@ -48,6 +50,7 @@ def train_classifier(source: Domains | Finite, rounds: int, seed: int, batch: in
         for step in range(rounds):
             seed_round(seed, torch.device("cpu"), step)
             play(game, stream, step)
+            watch(step + 1, rounds)
     return net.eval()
 
 

@@ -1,0 +1,152 @@
+"""How good translations are: of pairs against the truth; of sets by what a domain looks like, and by what comes back; of many domains by
+a classifier that knows them."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sparring.data.pairs import Domains, TwoSets
+from sparring.data.source import Arranged
+from sparring.errors import InputError, did_you_mean
+from sparring.game import Translation
+from sparring.metrics.domains import error, train_classifier
+from sparring.metrics.features import Extractor, extract
+from sparring.metrics.intervals import MANY, Estimate, around, share
+from sparring.metrics.measures import lacking, measure
+from sparring.metrics.translated import FEW, l1, outline, psnr, ssim
+
+Watch = Callable[[int, int], None]
+ROUNDS = 1500           # of the classifier of domains
+MOST = 1000             # images a domain
+
+
+class Measure(NamedTuple):
+    """Which way is better, and what it is."""
+
+    better: str
+    meaning: str
+
+
+MEASURES: dict[str, Measure] = {
+    "l1": Measure("lower", "mean absolute difference from the truth, of images in [-1, 1]"),
+    "psnr": Measure("higher", "peak signal-to-noise ratio, dB, an image (at most 100)"),
+    "ssim": Measure("higher", "structural similarity, an image"),
+    "kid": Measure("lower", "kernel distance of translations to real images of that domain, unbiased: near 0 when equal"),
+    "content": Measure("higher", "share of translations whose outline is nearest to that of their own source"),
+    "cycle_l1": Measure("lower", "mean absolute difference of images and what comes back; doing nothing has 0"),
+    "domain_error": Measure("lower", "share of translations that a classifier of real images takes for another domain"),
+}
+COSTLY = ("domain_error",)
+INTERVAL = "95 %, of the mean over images"
+
+
+def known(names: Iterable[str]) -> list[str]:
+    """The names as they are, each once; InputError for one that is no measure of translations."""
+    found = list(dict.fromkeys(names))
+    for name in found:
+        if name not in MEASURES:
+            raise InputError(f"translations have no metric '{name}'.{did_you_mean(name, MEASURES)} Theirs: {', '.join(MEASURES)}.")
+    return found
+
+
+def figures(translation: Translation, source: Arranged, extractor: Extractor, n: int, asked: list[str] | None, seed: int,
+            watch: Watch) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """The measures that were asked for, or all that apply and train nothing, by name and domain; and why one of these is left out.
+
+    Of at most n images a domain, or MOST where that is fewer, held out where some are.  InputError for a measure that was asked for and
+    cannot be had.
+    """
+    n, wanted = min(n, MOST), asked or [name for name in MEASURES if name not in COSTLY]
+    if isinstance(source, TwoSets):
+        found, why = of_two(translation, source, extractor, n, wanted, seed, watch)
+    else:
+        assert isinstance(source, Domains)
+        found, why = of_many(translation, source, n, wanted, seed, watch)
+    if lacking_ones := dict.fromkeys(why[name] for name in asked or () if name in why):
+        raise InputError("; ".join(lacking_ones) + ". Leave it out.")
+    return found, {name: why[name] for name in COSTLY if isinstance(source, Domains) and name in why}
+
+
+def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: int, wanted: list[str], seed: int,
+           watch: Watch) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """Both ways, where the model goes both."""
+    examples, everyone, found = source.examples(n, seed), source.space.names, dict[str, Estimate]()
+    aligned, back = source.space.aligned, len(translation.names) > 1
+    why = {"domain_error": "domain_error is for labelled domains, as stargan has them"}
+    why |= {} if back else {"cycle_l1": "cycle_l1 needs a model that goes back"}
+    why |= {"kid": "kid and content are for sets without pairs", "content": "kid and content are for sets without pairs"} if aligned else \
+        {name: f"{name} needs pairs" for name in ("l1", "psnr", "ssim")}
+    if not aligned and (less := lacking("kid", min(map(len, examples)), 1)):
+        why["kid"] = less
+    for to, name in enumerate(translation.names):
+        half, ending = everyone.index(name), f" to {name}" if back else ""
+        x, truth = examples[1 - half], examples[half]
+        made = translated(translation, x, to, watch)
+        for measure_of, title in ((l1, "l1"), (psnr, "psnr"), (ssim, "ssim")):
+            if title in wanted and title not in why:
+                found[title + ending] = mean([measure_of(a[None], b[None]) for a, b in zip(made, truth, strict=True)])
+        if "kid" in wanted and "kid" not in why:
+            found[extractor.named("kid") + ending] = distance(made, truth, x, extractor, seed)
+        if "content" in wanted and "content" not in why:
+            same = (outline(made) @ outline(x).T).argmax(1) == torch.arange(len(x))
+            found["content" + ending] = share(float(same.double().mean()), 0.0, MANY, len(x), interval=INTERVAL)
+        if "cycle_l1" in wanted and back:
+            again = translated(translation, made, 1 - to, watch)
+            found["cycle_l1" + ending] = mean([l1(a[None], b[None]) for a, b in zip(again, x, strict=True)])
+    return found, why
+
+
+def of_many(translation: Translation, source: Domains, n: int, wanted: list[str], seed: int,
+            watch: Watch) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """Into every domain, images of the others."""
+    examples, found = source.examples(n, seed), dict[str, Estimate]()
+    assert examples.labels is not None
+    why = {name: f"{name} is not for labelled domains" for name in ("l1", "psnr", "ssim", "kid", "content")}
+    if "domain_error" not in wanted:
+        why["domain_error"] = "domain_error trains a classifier, for minutes; ask for it with --metrics domain_error"
+    net = train_classifier(source, ROUNDS, seed, watch=watch) if "domain_error" in wanted else None
+    for to, name in enumerate(translation.names):
+        others = examples.labels != to
+        x, homes = examples.x[others], examples.labels[others]
+        if not len(x):
+            continue
+        made = translated(translation, x, to, watch)
+        if net is not None:
+            wrong = error(net, made, torch.full((len(x),), to))
+            found[f"domain_error {name}"] = share(wrong, 0.0, MANY, len(x), baseline=error(net, examples.x, examples.labels),
+                                                  compared_with="real images of all domains", interval=INTERVAL)
+        if "cycle_l1" in wanted:
+            again = torch.cat([translation.run(one[None], int(home)).cpu() for one, home in zip(made, homes, strict=True)])
+            found[f"cycle_l1 {name}"] = mean([l1(a[None], b[None]) for a, b in zip(again, x, strict=True)])
+    return found, why
+
+
+@torch.no_grad()
+def translated(translation: Translation, x: Tensor, to: int, watch: Watch) -> Tensor:
+    parts = []
+    for part in x.split(FEW):
+        parts.append(translation.run(part, to).cpu())
+        watch(sum(map(len, parts)), len(x))
+    return torch.cat(parts)
+
+
+def distance(made: Tensor, real: Tensor, untouched: Tensor, extractor: Extractor, seed: int) -> Estimate:
+    """KID of translations to the domain, beside that of the images as they came, where they have as many channels."""
+    features = [extract(extractor, images) for images in (real, made)]
+    n = min(map(len, features))
+    estimate = measure(["kid"], features[0][:n], features[1][:n], seed)["kid"]
+    if untouched.shape[1] != real.shape[1]:
+        return estimate
+    before = measure(["kid"], features[0][:n], extract(extractor, untouched)[:n], seed)["kid"].value
+    return estimate._replace(about={**estimate.about, "baseline": before, "compared_with": "the images as they came"})
+
+
+def mean(values: list[float]) -> Estimate:
+    """Their mean, with Student's interval."""
+    middle, n = sum(values) / len(values), len(values)
+    spread = sum((value - middle) ** 2 for value in values) / max(1, n - 1)
+    return around(middle, math.sqrt(spread / n), max(2, n), interval=INTERVAL)
+
