@@ -122,6 +122,16 @@ def horses(which: str, seed: int) -> dict[str, Any]:
             "content kept: own horse nearest in outline": float((same.argmax(1) == torch.arange(len(same))).double().mean())}
 
 
+def surroundings() -> dict[str, Any]:
+    """How much of the distance from horses to zebras lies in the frame of 16 pixels, where mostly no animal is, and how much within."""
+    test = open_unpaired(translating.HORSES, settings(64)).examples(10_000, 0)
+    frame = torch.ones(64, 64)
+    frame[16:-16, 16:-16] = 0
+    net = eyes()
+    return {"kid": kid_of(net, test.a, test.b), "kid of the frame": kid_of(net, test.a * frame, test.b * frame),
+            "kid of the middle": kid_of(net, test.a * (1 - frame), test.b * (1 - frame))}
+
+
 # ----------------------------------------------------------------------------------------------------------- emoji
 def emoji(seed: int, size: int) -> dict[str, Any]:
     """Every held-out emoji into each of the other three styles."""
@@ -161,9 +171,11 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "tints stargan, seed 0": partial(tinted, "tints-stargan", 0),
     "tints stargan halved twice, seed 0": partial(tinted, "tints-stargan-halved-twice", 0),
     **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
+    **{f"facades at 64 px {name}, seed 1": partial(facades, name, 1) for name in ("pix2pix", "l1")},
     **{f"facades at 128 px {name}, seed 0": partial(facades, name, 0, 128) for name in ("pix2pix", "l1")},
     "horse2zebra at 64 px, seed 0": partial(horses, "horse2zebra", 0),
     "horse2zebra at 64 px with a skip, seed 0": partial(horses, "horse2zebra-skip", 0),
+    "horses and zebras as they are": surroundings,
     "emoji at 64 px, seed 0": partial(emoji, 0, 64),
 }
 

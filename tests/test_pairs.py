@@ -148,11 +148,13 @@ def test_the_first_of_two_folders_is_a(tmp_path):
     assert open_pairs(str(data), PLAIN).space.names == ("labels", "photos")
 
 
-def test_folders_of_one_name_are_called_by_where_they_differ(tmp_path):
+def test_folders_of_one_name_are_called_by_where_they_differ(tmp_path, monkeypatch):
     data = folder(tmp_path, {f"{d}/train/{i}.png": picture(s + i) for d, s in (("horse", 0), ("zebra", 100)) for i in range(3)})
     source = open_unpaired([str(data / "horse/train"), str(data / "zebra/train")], PLAIN)
     assert source.space.names == ("horse", "zebra")
     refused("is given twice", open_unpaired, [str(data / "horse")] * 2, PLAIN)
+    monkeypatch.chdir(data / "horse")
+    assert open_unpaired([".", str(data / "zebra")], PLAIN).space.names == ("A", "B")
     (data / "empty").mkdir()
     refused("empty holds no images", open_unpaired, [str(data / "horse"), str(data / "empty")], PLAIN)
 

@@ -1,7 +1,6 @@
 """Image files wherever they lie: a folder, a zip, or one file as a set of one."""
 
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,12 @@ from sparring.data.decode import SUFFIXES
 from sparring.data.files import Files, image_files
 from sparring.data.opening import existing
 from sparring.data.settings import open_file, shown
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError
 
 
 def files_of(path: Path) -> Any:
     """The images of a folder, a zip or a file of one image, as a context."""
-    if not path.exists():
-        near = [entry.name for entry in islice(path.parent.iterdir(), 10_000)] if path.parent.is_dir() else []
-        raise InputError(f"there is no file or folder {shown(path)}.{did_you_mean(path.name, map(shown, near))} Give an image, a folder or "
-                         f"a .zip.")
-    there = existing(path)
+    there = existing(path, "an image, a folder or a .zip")
     if there.is_dir() or there.suffix.lower() == ".zip":
         return image_files(there)
     if there.suffix.lower() not in SUFFIXES:

@@ -53,7 +53,7 @@ def domains_of(paths: Sequence[str]) -> list[str]:
     ways = [PurePosixPath(path.replace("\\", "/")) for path in paths]
     parts = [[way.stem if way.suffix.lower() == ".zip" else way.name, *reversed(way.parts[:-1])] for way in ways]
     for names in zip(*parts, strict=False):
-        if len(set(names)) == len(names):
+        if all(names) and len(set(names)) == len(names):
             return list(names)
     if ways[0] == ways[1]:
         raise InputError(f"{shown(paths[0])} is given twice. Give {LAYOUTS}.")

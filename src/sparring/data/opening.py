@@ -152,8 +152,9 @@ def image_files_at(data: Any) -> Path | None:
     return path if folder or (path.suffix.lower() == ".zip" and path.is_file()) else None
 
 
-def existing(data: str | Path) -> Path:
-    """The path, if there is anything there; InputError with the nearest name otherwise."""
+def existing(data: str | Path, kinds: str = "") -> Path:
+    """The path, if there is anything there; InputError with the nearest name otherwise, which may be that of built-in data unless
+    `kinds` of files are wanted."""
     text = str(data)
     if not text.strip() or "\0" in text:
         raise InputError(f"the data is {shown(repr(text))}; expected a name ({', '.join(NAMED)}) or a path. Give a name, or {READ}.")
@@ -168,6 +169,8 @@ def existing(data: str | Path) -> Path:
     except (OSError, RuntimeError) as error:          # a name too long, a folder we may not list, ~ without a home
         raise InputError(f"{shown(text)} cannot be opened ({reason(error)}). Check the path.") from None
     place = f"in {shown(parent.absolute())}" if parent.is_dir() else f"since there is no folder {shown(parent)}"
+    if kinds:
+        raise InputError(f"there is no file or folder {shown(text)!r} {place}.{did_you_mean(path.name, map(shown, near))} Give {kinds}.")
     hint = did_you_mean(text, NAMED) or did_you_mean(path.name, map(shown, near))
     raise InputError(f"{shown(text)!r} is not the name of a data set ({', '.join(NAMED)}), and there is no such file "
                      f"or folder {place}.{hint} Give a name, or {READ}.")
