@@ -2,7 +2,6 @@
 a classifier that knows them."""
 
 import math
-from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -10,15 +9,14 @@ from torch import Tensor
 
 from sparring.data.pairs import Domains, TwoSets
 from sparring.data.source import Arranged
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError
 from sparring.game import Translation
 from sparring.metrics.domains import error, train_classifier
-from sparring.metrics.features import Extractor, extract
+from sparring.metrics.features import Extractor, Watch, extract
 from sparring.metrics.intervals import MANY, Estimate, around, share
 from sparring.metrics.measures import lacking, measure
-from sparring.metrics.translated import FEW, l1, outline, psnr, ssim
+from sparring.metrics.translated import l1, outline, psnr, run, ssim
 
-Watch = Callable[[int, int], None]
 ROUNDS = 1500           # of the classifier of domains
 MOST = 1000             # images a domain
 
@@ -41,15 +39,6 @@ MEASURES: dict[str, Measure] = {
 }
 COSTLY = ("domain_error",)
 INTERVAL = "95 %, of the mean over images"
-
-
-def known(names: Iterable[str]) -> list[str]:
-    """The names as they are, each once; InputError for one that is no measure of translations."""
-    found = list(dict.fromkeys(names))
-    for name in found:
-        if name not in MEASURES:
-            raise InputError(f"translations have no metric '{name}'.{did_you_mean(name, MEASURES)} Theirs: {', '.join(MEASURES)}.")
-    return found
 
 
 def figures(translation: Translation, source: Arranged, extractor: Extractor, n: int, asked: list[str] | None, seed: int,
@@ -84,7 +73,7 @@ def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: i
     for to, name in enumerate(translation.names):
         half, ending = everyone.index(name), f" to {name}" if back else ""
         x, truth = examples[1 - half], examples[half]
-        made = translated(translation, x, to, watch)
+        made = run(translation, x, to, watch)
         for measure_of, title in ((l1, "l1"), (psnr, "psnr"), (ssim, "ssim")):
             if title in wanted and title not in why:
                 found[title + ending] = mean([measure_of(a[None], b[None]) for a, b in zip(made, truth, strict=True)])
@@ -94,7 +83,7 @@ def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: i
             same = (outline(made) @ outline(x).T).argmax(1) == torch.arange(len(x))
             found["content" + ending] = share(float(same.double().mean()), 0.0, MANY, len(x), interval=INTERVAL)
         if "cycle_l1" in wanted and back:
-            again = translated(translation, made, 1 - to, watch)
+            again = run(translation, made, 1 - to, watch)
             found["cycle_l1" + ending] = mean([l1(a[None], b[None]) for a, b in zip(again, x, strict=True)])
     return found, why
 
@@ -113,7 +102,7 @@ def of_many(translation: Translation, source: Domains, n: int, wanted: list[str]
         x, homes = examples.x[others], examples.labels[others]
         if not len(x):
             continue
-        made = translated(translation, x, to, watch)
+        made = run(translation, x, to, watch)
         if net is not None:
             wrong = error(net, made, torch.full((len(x),), to))
             found[f"domain_error {name}"] = share(wrong, 0.0, MANY, len(x), baseline=error(net, examples.x, examples.labels),
@@ -122,15 +111,6 @@ def of_many(translation: Translation, source: Domains, n: int, wanted: list[str]
             again = torch.cat([translation.run(one[None], int(home)).cpu() for one, home in zip(made, homes, strict=True)])
             found[f"cycle_l1 {name}"] = mean([l1(a[None], b[None]) for a, b in zip(again, x, strict=True)])
     return found, why
-
-
-@torch.no_grad()
-def translated(translation: Translation, x: Tensor, to: int, watch: Watch) -> Tensor:
-    parts = []
-    for part in x.split(FEW):
-        parts.append(translation.run(part, to).cpu())
-        watch(sum(map(len, parts)), len(x))
-    return torch.cat(parts)
 
 
 def distance(made: Tensor, real: Tensor, untouched: Tensor, extractor: Extractor, seed: int) -> Estimate:

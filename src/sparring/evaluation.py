@@ -90,7 +90,7 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
         raise InputError("give a run, or two sets: evaluate RUN, or evaluate --real SOURCE --generated SOURCE.")
     own = None if run is None else run if isinstance(run, Model) else api.load(run)
     if own is not None and own.game.translation is not None:
-        asked = None if names is None else between.known(names)
+        asked = None if names is None else known(names, between.MEASURES)
         return of_translator(own, run, real, asked, count, features, sha256, whole_seed(seed), watch)
     asked = None if names is None else known(names)
     model, source, train, notes = (None, *opened(real, size)) if run is None else of_run(run, real, own)

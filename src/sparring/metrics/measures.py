@@ -1,6 +1,6 @@
 """Every metric of two sets of features: what it is, which way is better, and the fewest samples that it needs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -41,12 +41,12 @@ METRICS = {
 OF_FEATURES = tuple(name for name, metric in METRICS.items() if metric.family is not None)
 
 
-def known(names: Iterable[str]) -> list[str]:
-    """The names as they are, each once; InputError for one that is no metric."""
+def known(names: Iterable[str], of: Collection[str] = METRICS.keys()) -> list[str]:
+    """The names as they are, each once; InputError for one that is none of these metrics."""
     found = list(dict.fromkeys(names))
     for name in found:
-        if name not in METRICS:
-            raise InputError(f"there is no metric '{name}'.{did_you_mean(name, METRICS)} Metrics: {', '.join(METRICS)}.")
+        if name not in of:
+            raise InputError(f"there is no metric '{name}'.{did_you_mean(name, of)} Metrics: {', '.join(of)}.")
     return found
 
 

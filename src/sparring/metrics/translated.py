@@ -7,6 +7,7 @@ from torch.nn.functional import avg_pool2d, conv2d
 from sparring.data.pairs import TwoSets
 from sparring.data.source import Arranged
 from sparring.game import Translation
+from sparring.metrics.features import Watch
 
 EXAMPLES, FEW = 256, 16      # images that are scored during training, and translated at once
 
@@ -37,9 +38,13 @@ def score(translation: Translation, source: Arranged, seed: int) -> dict[str, fl
 
 
 @torch.no_grad()
-def run(translation: Translation, x: Tensor, to: int) -> Tensor:
+def run(translation: Translation, x: Tensor, to: int, watch: Watch = lambda done, total: None) -> Tensor:
     """Translations of images float[N, C, H, W], a few at a time, on the CPU."""
-    return torch.cat([translation.run(part, to).cpu() for part in x.split(FEW)])
+    parts = list[Tensor]()
+    for part in x.split(FEW):
+        parts.append(translation.run(part, to).cpu())
+        watch(sum(map(len, parts)), len(x))
+    return torch.cat(parts)
 
 
 def l1(made: Tensor, truth: Tensor) -> float:
