@@ -14,7 +14,7 @@ from sparring.game import Translation
 from sparring.metrics.domains import error, train_classifier
 from sparring.metrics.features import Extractor, Watch, extract
 from sparring.metrics.intervals import MANY, Estimate, around, share
-from sparring.metrics.measures import lacking, measure
+from sparring.metrics.measures import METRICS, lacking, measure
 from sparring.metrics.translated import l1, outline, psnr, run, ssim
 
 ROUNDS = 1500           # of the classifier of domains
@@ -32,7 +32,7 @@ MEASURES: dict[str, Measure] = {
     "l1": Measure("lower", "mean absolute difference from the truth, of images in [-1, 1]"),
     "psnr": Measure("higher", "peak signal-to-noise ratio, dB, an image (at most 100)"),
     "ssim": Measure("higher", "structural similarity, an image"),
-    "kid": Measure("lower", "kernel distance of translations to real images of that domain, unbiased: near 0 when equal"),
+    "kid": Measure(METRICS["kid"].better, METRICS["kid"].meaning),
     "content": Measure("higher", "share of translations whose outline is nearest to that of their own source"),
     "cycle_l1": Measure("lower", "mean absolute difference of images and what comes back; doing nothing has 0"),
     "domain_error": Measure("lower", "share of translations that a classifier of real images takes for another domain"),
