@@ -25,7 +25,7 @@ RIDGE = 0.1             # of the mean variance within an emoji, added to each di
 # ------------------------------------------------------------------------------------------------------------ style
 def palette(x: Tensor, bins: int) -> Tensor:
     """How often each colour occurs, float[N, bins^3], of images float[N, 3, H, W] in [-1, 1]; the nearest bins share a pixel."""
-    at = ((x + 1) / 2 * (bins - 1)).flatten(2)
+    at = ((x.clamp(-1, 1) + 1) / 2 * (bins - 1)).flatten(2)
     low = at.floor().clamp(0, bins - 2)
     part, low, counts = at - low, low.long(), torch.zeros(len(x), bins**3)
     for corner in range(8):

@@ -139,6 +139,17 @@ def test_grids_are_pixel_exact() -> None:
     assert len(grids.by_class(tuple("abcdefghijklm"), 10)) == 100                    # ten classes at most
 
 
+def test_names_over_a_grid_move_its_images_down_and_no_name_is_wider_than_its_column() -> None:
+    images = torch.full((2, 1, 8, 8), -1.0)
+    named = ("short", "a name of forty letters that goes on and on")
+    plain, headed = (np.asarray(grids.image_grid(images, 2, heads=heads)) for heads in ((), named))
+    assert headed.shape[0] == plain.shape[0] + grids.HEAD
+    assert np.array_equal(headed[grids.HEAD + grids.GAP:], plain[grids.GAP:])
+    words = (headed[:grids.HEAD + grids.GAP - 1] < 128).any((0, 2))
+    wide = plain.shape[1] // 2
+    assert words[:wide].any() and words[wide:].any() and not words[wide:wide + 3].any() and not words[-3:].any()
+
+
 def test_filmstrip_takes_first_and_last_and_grows(tmp_path: Path) -> None:
     steps = list(range(0, 1010, 10))
     picked = chosen(steps, 6)

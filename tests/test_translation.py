@@ -21,6 +21,7 @@ from sparring.data.space import Images, TwoDomains
 from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
+from sparring.nets.colours import PACE, Colours
 from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
 from sparring.nets.resnet import Doubled, ResNetTranslator
 from sparring.nets.skip import onto
@@ -108,6 +109,46 @@ def test_with_a_skip_a_translator_begins_with_what_is_there(net):
     assert float(change.grad.min()) > 0.09 and float(change.grad.max()) <= 1
 
 
+def test_pixels_take_the_nearest_of_their_domains_learned_colours():
+    net = Colours(1, 2, 3)
+    with torch.no_grad():
+        net.colours.copy_(torch.tensor([[-1.0, 0.0, 1.0], [-0.5, 0.5, 3.0]])[:, :, None] / PACE)
+    q = torch.tensor([-0.9, -0.3, 0.2, 0.6]).repeat(2, 1).view(2, 1, 2, 2).requires_grad_()
+    y = net(q, torch.tensor([0, 1]))
+    assert torch.allclose(y.flatten(1), torch.tensor([[-1.0, 0.0, 0.0, 1.0], [-0.5, -0.5, 0.5, 0.5]]), atol=0.005)   # 3 is held at 1
+    slope = torch.randn_like(y)
+    y.backward(slope)
+    assert torch.equal(q.grad, slope)                           # as if nothing had been chosen
+    middle = net(torch.full((1, 1, 1, 1), 0.5), torch.tensor([0]))
+    assert middle.item() == pytest.approx(0.5, abs=1e-4)         # between two colours: both
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 90), st.floats(-40, 40))
+def test_learned_colours_stay_within_the_range_of_pixels(channels, domains, count, far):
+    net = Colours(channels, domains, count)
+    with torch.no_grad():
+        net.colours.mul_(far)
+    y = net(torch.rand(2, channels, 3, 5) * 2 - 1, torch.randint(domains, (2,)))
+    assert y.shape == (2, channels, 3, 5) and y.abs().max() <= 1
+
+
+def test_learned_colours_come_to_lie_on_those_of_a_flat_drawing():
+    """L1 pulls them to medians, whatever they begin with, and little noise does not move those."""
+    torch.manual_seed(0)
+    truth = torch.tensor([[0.31, -0.77, 0.5], [-0.9, -0.9, 0.93]])
+    net = Colours(3, 1, 16)
+    adam = torch.optim.Adam(net.parameters(), 2e-3)
+    for _ in range(200):
+        x = truth[torch.randint(2, (2, 8, 8))].permute(0, 3, 1, 2)
+        x = torch.where(torch.rand(2, 1, 8, 8) < 0.1, x + 0.1 * torch.randn_like(x), x)
+        adam.zero_grad()
+        (net(x, torch.zeros(2, dtype=torch.int64)) - x).abs().mean().backward()
+        adam.step()
+    drawn = net(truth.T[None, :, :, None], torch.tensor([0]))
+    assert (drawn - truth.T[None, :, :, None]).abs().max() < 0.03
+
+
 def test_noise_is_drawn_only_when_asked_for():
     torch.manual_seed(0)
     net, x = UNet(1, 1, 16, 16, 4).eval(), torch.randn(2, 1, 16, 16)
@@ -191,6 +232,7 @@ def test_nothing_but_translations_is_written_over(run, tmp_path):
     other = folder(tmp_path / "other", {"1.png": saved(np.ones((9, 9), np.uint8))})
     refused("is there and no translation", command, out, [originals], other, None, "resize", None)
     assert (other / "1.png").read_bytes() == saved(np.ones((9, 9), np.uint8))
+    refused("is a run or a model; translations would lie among its files", command, out, [originals], out, None, "resize", None)
     for _ in range(2):                                          # its own, it may
         assert command(out, [originals], tmp_path / "made", None, "resize", None)["n"] == 1
 
@@ -230,7 +272,7 @@ def test_a_half_of_a_pair_is_translated_when_asked_for(run, tmp_path):
     refused("--fit stretch: expected resize or tile or whole", command, out, [data], tmp_path / "o", None, "stretch", None)
 
 
-def test_a_translator_is_evaluated_by_what_its_data_allow(run):
+def test_a_translator_is_evaluated_by_what_its_data_allow(run, monkeypatch):
     _, model = run
     pairs = small_pairs()
     found = sparring.evaluate(model, real=pairs)
@@ -240,7 +282,8 @@ def test_a_translator_is_evaluated_by_what_its_data_allow(run):
     assert l1_found["value"] == pytest.approx(l1(model.translate(examples.a), examples.b), rel=1e-4)
     assert l1_found["low"] < l1_found["value"] < l1_found["high"] and l1_found["protocol"]["split"]
     assert sparring.evaluate(model, real=pairs, metrics="l1")["metrics"].keys() == {"l1"}
-    refused("kid and content are for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content"])
+    monkeypatch.setattr("sparring.between.run", None)           # what cannot be measured is refused before anything is translated
+    refused("kid and content are for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content", "l1"])
     refused("no metric 'snr'. Did you mean 'psnr'", sparring.evaluate, model, real=pairs, metrics="snr")
     refused("two sets that do not belong together", sparring.evaluate, model, real=small_pairs(aligned=False))
     refused("translates other images", sparring.evaluate, model, real="shapes")

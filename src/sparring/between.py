@@ -49,53 +49,63 @@ def figures(translation: Translation, source: Arranged, extractor: Extractor, n:
     cannot be had.
     """
     n, wanted = min(n, MOST), asked or [name for name in MEASURES if name not in COSTLY]
-    if isinstance(source, TwoSets):
-        found, why = of_two(translation, source, extractor, n, wanted, seed, watch)
-    else:
-        assert isinstance(source, Domains)
-        found, why = of_many(translation, source, n, wanted, seed, watch)
-    if lacking_ones := dict.fromkeys(why[name] for name in asked or () if name in why):
+    assert isinstance(source, TwoSets | Domains)
+    why = not_of_two(translation, source, n, seed) if isinstance(source, TwoSets) else not_of_many(wanted)
+    if lacking_ones := dict.fromkeys(why[name] for name in asked or () if name in why):     # before anything is translated
         raise InputError("; ".join(lacking_ones) + ". Leave it out.")
-    return found, {name: why[name] for name in COSTLY if isinstance(source, Domains) and name in why}
+    wanted = [name for name in wanted if name not in why]
+    if isinstance(source, TwoSets):
+        return of_two(translation, source, extractor, n, wanted, seed, watch), {}
+    return of_many(translation, source, n, wanted, seed, watch), {name: why[name] for name in COSTLY if name in why}
 
 
-def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: int, wanted: list[str], seed: int,
-           watch: Watch) -> tuple[dict[str, Estimate], dict[str, str]]:
-    """Both ways, where the model goes both."""
-    examples, everyone, found = source.examples(n, seed), source.space.names, dict[str, Estimate]()
-    aligned, back = source.space.aligned, len(translation.names) > 1
+def not_of_two(translation: Translation, source: TwoSets, n: int, seed: int) -> dict[str, str]:
+    """The measures that these two sets do not allow, each with its reason."""
     why = {"domain_error": "domain_error is for labelled domains, as stargan has them"}
+    aligned, back = source.space.aligned, len(translation.names) > 1
     why |= {} if back else {"cycle_l1": "cycle_l1 needs a model that goes back"}
     why |= {"kid": "kid and content are for sets without pairs", "content": "kid and content are for sets without pairs"} if aligned else \
         {name: f"{name} needs pairs" for name in ("l1", "psnr", "ssim")}
-    if not aligned and (less := lacking("kid", min(map(len, examples)), 1)):
+    if not aligned and (less := lacking("kid", min(map(len, source.examples(n, seed))), 1)):
         why["kid"] = less
+    return why
+
+
+def not_of_many(wanted: list[str]) -> dict[str, str]:
+    """The measures that labelled domains do not allow, or that train something and were not asked for, each with its reason."""
+    why = {name: f"{name} is not for labelled domains" for name in ("l1", "psnr", "ssim", "kid", "content")}
+    if "domain_error" not in wanted:
+        why["domain_error"] = "domain_error trains a classifier, for minutes; ask for it with --metrics domain_error"
+    return why
+
+
+def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: int, wanted: list[str], seed: int,
+           watch: Watch) -> dict[str, Estimate]:
+    """Both ways, where the model goes both."""
+    examples, everyone, found = source.examples(n, seed), source.space.names, dict[str, Estimate]()
+    back = len(translation.names) > 1
     for to, name in enumerate(translation.names):
         half, ending = everyone.index(name), f" to {name}" if back else ""
         x, truth = examples[1 - half], examples[half]
         made = run(translation, x, to, watch)
         for measure_of, title in ((l1, "l1"), (psnr, "psnr"), (ssim, "ssim")):
-            if title in wanted and title not in why:
+            if title in wanted:
                 found[title + ending] = mean([measure_of(a[None], b[None]) for a, b in zip(made, truth, strict=True)])
-        if "kid" in wanted and "kid" not in why:
+        if "kid" in wanted:
             found[extractor.named("kid") + ending] = distance(made, truth, x, extractor, seed)
-        if "content" in wanted and "content" not in why:
+        if "content" in wanted:
             same = (outline(made) @ outline(x).T).argmax(1) == torch.arange(len(x))
             found["content" + ending] = share(float(same.double().mean()), 0.0, MANY, len(x), interval=INTERVAL)
-        if "cycle_l1" in wanted and back:
+        if "cycle_l1" in wanted:
             again = run(translation, made, 1 - to, watch)
             found["cycle_l1" + ending] = mean([l1(a[None], b[None]) for a, b in zip(again, x, strict=True)])
-    return found, why
+    return found
 
 
-def of_many(translation: Translation, source: Domains, n: int, wanted: list[str], seed: int,
-            watch: Watch) -> tuple[dict[str, Estimate], dict[str, str]]:
+def of_many(translation: Translation, source: Domains, n: int, wanted: list[str], seed: int, watch: Watch) -> dict[str, Estimate]:
     """Into every domain, images of the others."""
     examples, found = source.examples(n, seed), dict[str, Estimate]()
     assert examples.labels is not None
-    why = {name: f"{name} is not for labelled domains" for name in ("l1", "psnr", "ssim", "kid", "content")}
-    if "domain_error" not in wanted:
-        why["domain_error"] = "domain_error trains a classifier, for minutes; ask for it with --metrics domain_error"
     net = train_classifier(source, ROUNDS, seed, watch=watch) if "domain_error" in wanted else None
     for to, name in enumerate(translation.names):
         others = examples.labels != to
@@ -110,7 +120,7 @@ def of_many(translation: Translation, source: Domains, n: int, wanted: list[str]
         if "cycle_l1" in wanted:
             again = torch.cat([translation.run(one[None], int(home)).cpu() for one, home in zip(made, homes, strict=True)])
             found[f"cycle_l1 {name}"] = mean([l1(a[None], b[None]) for a, b in zip(again, x, strict=True)])
-    return found, why
+    return found
 
 
 def distance(made: Tensor, real: Tensor, untouched: Tensor, extractor: Extractor, seed: int) -> Estimate:

@@ -27,8 +27,8 @@ def train(
     data: Annotated[list[str] | None, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a "
                                                    "folder or .zip of images (a folder a class, or a labels.csv beside them), .tar "
                                                    "shards, .parquet, IDX files, .npy, .npz; quadratic when left out, which is not for "
-                                                   "`images`. Translators: pairs, two sets (give --data twice), a folder a domain, shapes "
-                                                   "or tints.")] = None,
+                                                   "`images`. Translators: pairs, two sets (give --data twice), a folder a domain; shapes "
+                                                   "or tints when left out.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = None,

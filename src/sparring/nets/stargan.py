@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from sparring.nets.colours import Colours
 from sparring.nets.resnet import Doubled
 from sparring.nets.skip import onto
 
@@ -29,11 +30,12 @@ class DomainGenerator(nn.Module):
 
     The domain goes in as maps that are one where it is and zero elsewhere, beside the colours.  Any H and W of at least 8.  The image
     is halved as often as `halvings` says, and reworked there.  `doubled`: it is brought back by doubling and convolving, not by transposed
-    convolutions.  `skip`: what is computed is the change, and at first there is none.
+    convolutions.  `skip`: what is computed is the change, and at first there is none.  `colours`: each pixel takes the nearest of so many
+    learned ones of its domain; 0: any.
     """
 
     def __init__(self, channels: int, domains: int, width: int, blocks: int, halvings: int = 2, doubled: bool = False,
-                 skip: bool = False) -> None:
+                 skip: bool = False, colours: int = 0) -> None:
         super().__init__()
         self.domains, self.skip = domains, skip
         halved = [width * 2**i for i in range(halvings)]
@@ -47,6 +49,7 @@ class DomainGenerator(nn.Module):
                                 for maps in reversed(halved))
         self.norms = nn.ModuleList(nn.InstanceNorm2d(maps, affine=True) for maps in reversed(halved))
         self.last = nn.Conv2d(width, channels, 7, 1, 3, bias=False)
+        self.colours = Colours(channels, domains, colours) if colours else None
         if skip:
             nn.init.zeros_(self.last.weight)
 
@@ -59,7 +62,8 @@ class DomainGenerator(nn.Module):
         y = self.blocks(y)
         for layer, norm in zip(self.up, self.norms, strict=True):
             y = torch.relu(norm(layer(y, output_size=sizes.pop())))
-        return onto(x, self.last(y)) if self.skip else torch.tanh(self.last(y))
+        y = onto(x, self.last(y)) if self.skip else torch.tanh(self.last(y))
+        return y if self.colours is None else self.colours(y, domain)
 
 
 class DomainDiscriminator(nn.Module):

@@ -9,6 +9,8 @@ from torch import Tensor
 from sparring.data.space import to_uint8
 
 Pixels = NDArray[np.uint8]                       # uint8[H, W, 3]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+HEAD = 14                                        # pixels above a grid with names over its columns
 WIDTH, GAP, LARGEST = 720, 4, 8                  # a grid's width aimed at, between images, and the largest upscaling
 CHECK, PALE, PALER = 8, 224, 248                 # the checkerboard under transparency: squares and their two greys
 
@@ -38,21 +40,32 @@ def opaque(image: Tensor, factor: int) -> Pixels:
     return mixed
 
 
-def image_grid(images: Tensor, columns: int, names: tuple[str, ...] = ()) -> Image.Image:
-    """float[B, C, H, W] in [-1, 1], row by row; `names` are written before the rows."""
+def fitting(name: str, font: Font, width: int) -> str:
+    """As much of a name as is no wider."""
+    most = next((n for n in range(len(name), 0, -1) if font.getlength(name[:n] + "." * (n < len(name))) <= width), 0)
+    return name if most == len(name) else name[:most] + "." * (most > 0)
+
+
+def image_grid(images: Tensor, columns: int, names: tuple[str, ...] = (), heads: tuple[str, ...] = ()) -> Image.Image:
+    """float[B, C, H, W] in [-1, 1], row by row; `names` are written before the rows, and `heads` above the columns."""
     _, _, height, width = images.shape
     factor, rows = enlargement(width, columns), -(-len(images) // columns)
     tall, wide = height * factor + GAP, width * factor + GAP
     font = ImageFont.load_default(16)
     shown = [name if len(name) <= 14 else name[:13] + "." for name in names[:rows]]
     margin = max((int(font.getlength(name)) + 16 for name in shown), default=0)
-    sheet = Image.new("RGB", (margin + columns * wide + GAP, rows * tall + GAP), "white")
+    top = GAP + HEAD * bool(heads)
+    sheet = Image.new("RGB", (margin + columns * wide + GAP, top + rows * tall), "white")
     for i, image in enumerate(images):
         row, column = divmod(i, columns)
-        sheet.paste(Image.fromarray(opaque(image, factor)), (margin + GAP + column * wide, GAP + row * tall))
+        sheet.paste(Image.fromarray(opaque(image, factor)), (margin + GAP + column * wide, top + row * tall))
     for row, name in enumerate(shown):
-        place = (margin - 8, GAP + row * tall + height * factor // 2)
+        place = (margin - 8, top + row * tall + height * factor // 2)
         ImageDraw.Draw(sheet).text(place, name, fill="black", font=font, anchor="rm")
+    small = ImageFont.load_default(11)
+    for column, name in enumerate(heads[:columns]):
+        place = (margin + GAP + column * wide + width * factor // 2, top - 4)
+        ImageDraw.Draw(sheet).text(place, fitting(name, small, width * factor), fill="black", font=small, anchor="mb")
     return sheet
 
 

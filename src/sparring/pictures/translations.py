@@ -16,12 +16,14 @@ def translations(translation: Translation, source: Arranged, seed: int) -> Image
     """A column for each of the same few images, held out where that can be, and a row for each thing that is made of it.
 
     Into every domain: source, translation, reconstruction when the model goes back too, and the truth for pairs.  Of several domains:
-    source, every domain in turn, and the way back from the last.
+    source, with the name of its domain above, every domain in turn, and the way back from the last.
     """
-    names, rows = rows_of(translation, source, columns_for(source.space.shape[2], SHOWN), seed)
+    n = columns_for(source.space.shape[2], SHOWN)
+    names, rows = rows_of(translation, source, n, seed)
+    heads = () if isinstance(source, TwoSets) else tuple(translation.names[home] for home in source.examples(n, seed).labels.tolist())
     channels = max(row.shape[1] for row in rows)
     return image_grid(torch.cat([row if row.shape[1] == channels else row.expand(-1, channels, -1, -1) for row in rows]).cpu(),
-                      len(rows[0]), tuple(names))
+                      len(rows[0]), tuple(names), heads)
 
 
 def rows_of(translation: Translation, source: Arranged, n: int, seed: int) -> tuple[list[str], list[Tensor]]:

@@ -39,6 +39,8 @@ class StarganSettings(Settings):
                           "a checkerboard in short runs")
     skip: bool = Field(False, description="let the generator compute the change to an image, not the whole of its translation, so that it "
                        "begins with what is there")
+    colours: int = Field(0, ge=0, le=4096, description="learned colours of each domain, of which every pixel takes the nearest, for "
+                         "drawings in few colours; 0, as in the paper: any colour")
     penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty, lambda_gp")
     classification: float = Field(1.0, ge=0, le=1e6, description="weight of the domain classification, lambda_cls")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the reconstruction, lambda_rec")
@@ -65,7 +67,7 @@ def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[st
     if min(space.height, space.width) < SMALLEST:
         raise InputError(f"stargan needs images of at least {SMALLEST}x{SMALLEST}, and these are {space.height}x{space.width}, smaller "
                          f"than the receptive field. Give a larger size.")
-    G = DomainGenerator(space.channels, domains, c.width, c.blocks, c.halvings, c.doubled, c.skip).to(device)
+    G = DomainGenerator(space.channels, domains, c.width, c.blocks, c.halvings, c.doubled, c.skip, c.colours).to(device)
     D = DomainDiscriminator(space.channels, domains, space.height, space.width, c.width).to(device)
 
     def player(net: nn.Module, ema: float = 0.0) -> Player:
