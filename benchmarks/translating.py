@@ -36,6 +36,9 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "horse2zebra": ("cyclegan", HORSES, {"steps": 3000, "size": 64, "width": 24}),
     "horse2zebra-skip": ("cyclegan", HORSES, {"steps": 3000, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
                                               "cycle": 3, "lr": 3e-4, "field": 34, "discriminator_steps": 10, "precision": "fp32"}),
+    "horse2zebra-long": ("cyclegan", HORSES, {"steps": 12_000, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
+                                              "cycle": 2, "lr": 3e-4, "field": 34, "discriminator_steps": 10, "ema": 0.998,
+                                              "precision": "fp32"}),
     "emoji64": ("stargan", "emoji", {"steps": 3600, "size": 64, "width": 16, "blocks": 3, "batch": 8, "lr": 5e-4, "doubled": True,
                                      "skip": True, "colours": 64, "discriminator_steps": 2, "precision": "fp32"}),
 }

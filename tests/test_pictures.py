@@ -18,7 +18,7 @@ from sparring.data.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.errors import InputError
 from sparring.game import Game, Player, Turn
 from sparring.pictures import grids, losses
-from sparring.pictures.losses import loss_curves, score_curves
+from sparring.pictures.losses import loss_curves, score_curves, towers
 from sparring.pictures.samples import draw_samples
 from sparring.pictures.snapshot import snapshot
 from sparring.pictures.strips import chosen, filmstrip, interpolation
@@ -148,6 +148,13 @@ def test_names_over_a_grid_move_its_images_down_and_no_name_is_wider_than_its_co
     words = (headed[:grids.HEAD + grids.GAP - 1] < 128).any((0, 2))
     wide = plain.shape[1] // 2
     assert words[:wide].any() and words[wide:].any() and not words[wide:wide + 3].any() and not words[-3:].any()
+
+
+@pytest.mark.parametrize(("lines", "expected"), [
+    (([30.0, 35.0], [1.7, 1.9], [0.3, 0.4]), True), (([30.0, 35.0], [3.5, 3.9]), False), (([30.0, 35.0], [1.0, -1.0]), False),
+    (([30.0, 35.0], [0.0, 0.0]), False), (([5.0],), False)])
+def test_a_loss_far_above_the_others_asks_for_a_logarithmic_axis(lines: tuple[list[float], ...], expected: bool) -> None:
+    assert towers([np.array(line) for line in lines]) is expected
 
 
 def test_filmstrip_takes_first_and_last_and_grows(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Series = tuple[Floats, Floats]                   # steps and values, of equal length
 Rows = Sequence[Mapping[str, Any]]               # the objects of log.jsonl or scores.jsonl
 REFERENCES = ("_theory", "_floor", "_real")      # endings of names of what another score is held against
+TOWERS = 10.0                                    # times, from which on a line above the others asks for a logarithmic axis
 MOST = 2000                                      # points a line: more cannot be told apart, and take long
 
 
@@ -46,7 +47,11 @@ def loss_curves(rows: Rows, path: Path, blind: float | None = LOG4) -> Path:
             if blind is not None and believes:                  # of a critic, or without a D, log 4 says nothing
                 _reference(axes, blind, "log 4: D cannot tell" if blind == LOG4 else f"{blind:.3g}: D cannot tell")
                 shown = [*shown, np.array([blind])]
-            axes.set_ylim(*robust_limits(shown))
+            low, high = robust_limits(shown)
+            if towers(shown):                                   # an L1 term times 100 would flatten the game beside it
+                axes.set_yscale("log")
+                low = min(float(np.quantile(values, 0.005)) for values in shown) / 1.5
+            axes.set_ylim(low, high)
         else:
             if believes:
                 _reference(axes, 0.5, "1/2: D cannot tell")
@@ -136,6 +141,14 @@ def robust_limits(lines: list[Floats]) -> tuple[float, float]:
     high = max(float(np.quantile(values, 0.995)) for values in lines)
     room = 0.08 * (high - low) or 0.5
     return low - room, high + room
+
+
+def towers(lines: list[Floats]) -> bool:
+    """Whether one of several positive lines lies more than TOWERS times above the next."""
+    if len(lines) < 2 or min(float(np.quantile(values, 0.005)) for values in lines) <= 0:
+        return False
+    *_, next_one, largest = sorted(float(np.median(values)) for values in lines)
+    return largest > TOWERS * next_one
 
 
 # ------------------------------------------------------------------------------------------------------- drawing
