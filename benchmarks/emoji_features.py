@@ -1,7 +1,7 @@
 """Which emoji is it, whatever its style: features that learn from real ones alone, whose nearest neighbours are compared.
 
-Two halves: edges and colours, of which the directions are made small that differ between styles; and a network that has learned to find
-an emoji's drawings in other styles among those of others (as SimCLR does with views of a picture; Chen et al., 2020, eq. 1).
+Two halves: edges and colours, of which the directions are made small that differ between styles; and two networks that have learned to
+find an emoji's drawings in other styles among those of others (as SimCLR does with views of a picture; Chen et al., 2020, eq. 1).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from sparring.data.pairs import Domains
 
 ORIENTATIONS, CELL = 9, 8
 RIDGE = 0.1             # of the mean variance within an emoji, added to each direction's
-ROUNDS, BATCH, TEMPERATURE = 1500, 96, 0.1
+ROUNDS = {32: 1500, 64: 900}                            # of the networks, by the pixels a side that they see
+BATCH, TEMPERATURE = 96, 0.1
 
 
 # ------------------------------------------------------------------------------------------------- edges and colours
@@ -60,13 +61,17 @@ def looks_of(source: Domains) -> Looks:
     return Looks(centres, vectors * values.rsqrt())
 
 
-# ------------------------------------------------------------------------------------------------------ the network
-def encoder() -> nn.Module:
-    """float[N, 3, 32, 32] to float[N, 128]."""
+# ------------------------------------------------------------------------------------------------------ the networks
+def encoder(side: int) -> nn.Module:
+    """float[N, 3, side, side] to float[N, 128]."""
     layers: list[nn.Module] = []
-    for maps, out, stride in ((3, 32, 2), (32, 64, 1), (64, 128, 2), (128, 256, 2)):
+    for maps, out, stride in ((3, 32, 2), (32, 64, side // 32), (64, 128, 2), (128, 256, 2)):
         layers += [nn.Conv2d(maps, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(256 * 16, 128))
+
+
+def at_side(x: Tensor, side: int) -> Tensor:
+    return avg_pool2d(x, x.shape[3] // side)
 
 
 def varied(x: Tensor) -> Tensor:
@@ -80,15 +85,15 @@ def varied(x: Tensor) -> Tensor:
     return (1 - torch.einsum("nij,njhw->nihw", colours, grid_sample(1 - x, grid, align_corners=False))).clamp(-1, 1)
 
 
-def train_encoder(source: Domains, seed: int) -> nn.Module:
+def train_encoder(source: Domains, side: int, seed: int) -> nn.Module:
     """Learned from the training images, which lie in order of style and then of emoji."""
     torch.manual_seed(seed)
     styles = len(source.space.labels)
-    x = avg_pool2d(source.images.at(torch.arange(len(source.images))).x, 2).unflatten(0, (styles, -1))
-    net, right = encoder(), torch.arange(BATCH)
+    x = at_side(source.images.at(torch.arange(len(source.images))).x, side).unflatten(0, (styles, -1))
+    net, right = encoder(side), torch.arange(BATCH)
     adam = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
-    rate = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, ROUNDS)
-    for _ in range(ROUNDS):
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, 3e-3, ROUNDS[side])
+    for _ in range(ROUNDS[side]):
         chosen, drawn = torch.randperm(x.shape[1])[:BATCH], torch.rand(BATCH, styles).argsort(1)
         a, b = normalize(net(varied(torch.cat([x[drawn[:, 0], chosen], x[drawn[:, 1], chosen]])))).chunk(2)
         near = a @ b.T / TEMPERATURE
@@ -105,20 +110,22 @@ class Features:
     """What is compared, of images that claim a style."""
 
     looks: Looks
-    net: nn.Module
+    nets: dict[int, nn.Module]          # by the side that they see
 
     @torch.no_grad()
     def __call__(self, x: Tensor, style: int) -> Tensor:
-        """float[N, 3, 64, 64] to float[N, D], whose products are the sum of two cosines."""
-        learned = torch.cat([normalize(self.net(avg_pool2d(part, 2))) for part in x.split(200)])
-        return torch.cat([self.looks(x, style), learned], 1)
+        """float[N, 3, 64, 64] to float[N, D], whose products are the cosine of the looks plus the mean of the networks' cosines."""
+        learned = [torch.cat([normalize(net(at_side(part, side))) for part in x.split(200)]) for side, net in self.nets.items()]
+        return torch.cat([self.looks(x, style), *(one / len(learned)**0.5 for one in learned)], 1)
 
 
 def features_of(source: Domains, kept: Path) -> Features:
-    """Trained once, and kept in this file."""
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(train_encoder(source, 0).state_dict(), kept)
-    net = encoder().eval()
-    net.load_state_dict(torch.load(kept, weights_only=True))
-    return Features(looks_of(source), net)
+    """Trained once, and kept in this folder."""
+    nets = {side: encoder(side).eval() for side in ROUNDS}
+    for side, net in nets.items():
+        path = kept / f"which emoji at {side}.pt"
+        if not path.exists():
+            kept.mkdir(parents=True, exist_ok=True)
+            torch.save(train_encoder(source, side, 0).state_dict(), path)
+        net.load_state_dict(torch.load(path, weights_only=True))
+    return Features(looks_of(source), nets)

@@ -22,6 +22,9 @@ RUNS = Path(os.environ.get("SPARRING_RUNS", "runs/translation"))
 FACADES, HORSES = str(DATA / "facades/facades_256_ab_jpg.zip"), str(DATA / "horse2zebra/horse2zebra_jpg.zip")
 HELD_OUT = 93           # emoji of each style that no network is trained on
 
+EMOJI = {"size": 64, "width": 16, "blocks": 3, "batch": 8, "lr": 5e-4, "doubled": True, "skip": True, "colours": 64,
+         "discriminator_steps": 2, "precision": "fp32"}
+
 RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "shapes-pix2pix": ("pix2pix", "shapes", {"steps": 2500, "width": 16}),
     "shapes-cyclegan": ("cyclegan", "shapes", {"steps": 3000, "width": 16, "blocks": 3}),
@@ -39,9 +42,10 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "horse2zebra-long": ("cyclegan", HORSES, {"steps": 12_000, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
                                               "cycle": 2, "lr": 3e-4, "field": 34, "discriminator_steps": 10, "ema": 0.998,
                                               "precision": "fp32"}),
-    "emoji64": ("stargan", "emoji", {"steps": 3600, "size": 64, "width": 16, "blocks": 3, "batch": 8, "lr": 5e-4, "doubled": True,
-                                     "skip": True, "colours": 64, "discriminator_steps": 2, "precision": "fp32"}),
+    "emoji64": ("stargan", "emoji", EMOJI | {"steps": 3600}),
+    "emoji64-on": ("stargan", "emoji", EMOJI | {"steps": 4200, "cycle": 30}),
 }
+GOES_ON = {"emoji64-on": "emoji64"}     # forks of runs that came to their end
 
 
 def emoji(size: int = 64) -> Domains:
@@ -68,7 +72,12 @@ def trained(name: str, seed: int) -> Model:
         own = {key: value for key, value in given.items() if key != "size" or data != "emoji"}
         own |= {"threads": 1, "show_every": every, "score_every": every}
         wish = Wish(recipe, emoji(given["size"]) if data == "emoji" else data, own, seed)
-        run(prepare(wish, folder), Line(f"{name} {seed}"))
+        if name in GOES_ON and not (folder / "config.json").exists():
+            trained(GOES_ON[name], seed)
+            made = prepare(wish, RUNS / f"{GOES_ON[name]}-{seed}", fork=folder)
+        else:
+            made = prepare(wish, folder)
+        run(made, Line(f"{name} {seed}"))
     return load(folder)
 
 

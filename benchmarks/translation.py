@@ -3,6 +3,7 @@
 What is trained, and how, stands in benchmarks/translating.py.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from functools import cache, partial
@@ -109,13 +110,24 @@ def stripes() -> Classifier:
     return learned("horses and zebras", Domains(both, both.space, flip=True), 400)
 
 
+def played(which: str, seed: int) -> float:
+    """The discriminators' mean loss in the log of this run, of which 0.25 is that of guessing."""
+    rows = [json.loads(line) for line in (translating.RUNS / f"{which}-{seed}" / "log.jsonl").read_text().splitlines()]
+    late = [row[f"discriminators/adversarial_{half}"] for row in rows if row["step"] > 0.9 * rows[-1]["step"] for half in "ab"]
+    return sum(late) / len(late)
+
+
 def horses(which: str, seed: int) -> dict[str, Any]:
     """The 120 test horses as zebras, against the 140 test zebras."""
     source = open_unpaired(translating.HORSES, settings(64))
     test, model = source.examples(10_000, 0), translating.trained(which, seed)
     zebras = made(model, test.a, "B")
     same = outline(zebras) @ outline(test.a).T
-    return {"kid": kid_of(eyes(), zebras, test.b), "kid of untouched horses": kid_of(eyes(), test.a, test.b),
+    assert model.game.translation is not None
+    as_it_stands = torch.cat([model.game.translation.run(part, 1, live=True) for part in test.a.split(20)])
+    return {"kid": kid_of(eyes(), zebras, test.b), "kid of the generator as it stands": kid_of(eyes(), as_it_stands, test.b),
+            "discriminators' loss, last tenth of the rounds": played(which, seed),
+            "kid of untouched horses": kid_of(eyes(), test.a, test.b),
             "cycle_l1": l1(made(model, zebras, "A"), test.a), "cycle_l1 of zebras": l1(made(model, made(model, test.b, "A"), "B"), test.b),
             "taken for zebras": 1 - error(stripes(), zebras, torch.ones(len(zebras), dtype=torch.int64)),
             "untouched horses taken for zebras": 1 - error(stripes(), test.a, torch.ones(len(test.a), dtype=torch.int64)),
@@ -138,13 +150,12 @@ def surroundings() -> dict[str, Any]:
 def judges(size: int) -> tuple[Domains, Callable[[Tensor], Tensor], Features]:
     """The emoji, who says in which style one is drawn, and what says which emoji it is."""
     source = translating.emoji(size)
-    kept = translating.RUNS / "classifiers" / f"which emoji{size}.pt"
-    return source, judge_of_style(source, learned(f"emoji{size}", source)), features_of(source, kept)
+    return source, judge_of_style(source, learned(f"emoji{size}", source)), features_of(source, translating.RUNS / "classifiers")
 
 
-def emoji(seed: int, size: int) -> dict[str, Any]:
-    model = translating.trained(f"emoji{size}", seed)
-    return translated_emoji(size, lambda x, name: made(model, x, name))
+def emoji(name: str, seed: int, size: int) -> dict[str, Any]:
+    model = translating.trained(name, seed)
+    return translated_emoji(size, lambda x, to: made(model, x, to))
 
 
 def repainted(size: int, count: int = 64) -> dict[str, Any]:
@@ -203,7 +214,8 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "horse2zebra at 64 px with a skip, seed 0": partial(horses, "horse2zebra-skip", 0),
     "horse2zebra at 64 px with a skip, an average and 12,000 rounds, seed 0": partial(horses, "horse2zebra-long", 0),
     "horses and zebras as they are": surroundings,
-    "emoji at 64 px with learned colours, seed 0": partial(emoji, 0, 64),
+    "emoji at 64 px with learned colours, seed 0": partial(emoji, "emoji64", 0, 64),
+    "emoji at 64 px with learned colours, 600 rounds on with cycle=30, seed 0": partial(emoji, "emoji64-on", 0, 64),
     "emoji at 64 px in the nearest of 64 frequent colours, no network": partial(repainted, 64),
 }
 

@@ -124,6 +124,8 @@ def test_what_is_no_set_of_domains_is_refused(tmp_path):
     data = folder(tmp_path, {"one/1.png": picture(1), "two/1.png": picture(2)})
     (data / "empty").mkdir()
     refused("the domain empty .* holds no images", open_domains, str(data), DomainSettings())
+    (data / "empty/notes.txt").write_text("nothing to see")
+    refused("the domain empty .* holds no images", open_domains, str(data), DomainSettings())
     refused("no labels", open_domains, str(data / "one"), DomainSettings())
     refused("no labels", open_domains, small_images(labelled=False), DomainSettings())
     for opener in (open_pairs, open_unpaired):

@@ -124,7 +124,7 @@ def test_pixels_take_the_nearest_of_their_domains_learned_colours():
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 90), st.floats(-40, 40))
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(2, 90), st.floats(-40, 40))
 def test_learned_colours_stay_within_the_range_of_pixels(channels, domains, count, far):
     net = Colours(channels, domains, count)
     with torch.no_grad():
@@ -232,7 +232,8 @@ def test_nothing_but_translations_is_written_over(run, tmp_path):
     other = folder(tmp_path / "other", {"1.png": saved(np.ones((9, 9), np.uint8))})
     refused("is there and no translation", command, out, [originals], other, None, "resize", None)
     assert (other / "1.png").read_bytes() == saved(np.ones((9, 9), np.uint8))
-    refused("is a run or a model; translations would lie among its files", command, out, [originals], out, None, "resize", None)
+    for inside in (out, out / "samples", out / "model"):
+        refused("belongs to a run or a model; translations would lie", command, out, [originals], inside, None, "resize", None)
     for _ in range(2):                                          # its own, it may
         assert command(out, [originals], tmp_path / "made", None, "resize", None)["n"] == 1
 
@@ -302,6 +303,19 @@ def test_doing_nothing_keeps_content_and_cycles_and_gains_no_distance():
     assert found["cycle_l1 to night"]["value"] == pytest.approx(float(x.abs().mean()) * (1 - 0.95**2), rel=0.01)
     distance = found["kid(pixels) to night"]
     assert distance["value"] == pytest.approx(distance["protocol"]["baseline"], rel=0.2) and distance["value"] > 0.01
+
+
+def test_grey_and_coloured_sets_are_compared_by_what_sees_colours():
+    space = Images(1, 16, 16), Images(3, 16, 16)
+    values = [torch.randint(0, 256, (30, *one.shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)) for one in space]
+    source = TwoSets(Finite(space[0], values[0]), Finite(space[1], values[1]), TwoDomains(*space, ("grey", "colour")))
+    found = sparring.evaluate(sparring.fit("cyclegan", data=source, steps=1, width=4, blocks=1, threads=1), real=source)
+    assert {"kid(pixels) to grey", "kid(pixels) to colour"} <= found["metrics"].keys()
+    assert any("without that of the images as they came, which have other channels" in note for note in found["notes"])
+
+
+def test_one_colour_is_refused():
+    refused("colours=1 would paint every image in one colour", sparring.fit, "stargan", data="tints", steps=1, size=16, colours=1)
 
 
 def test_domains_are_told_by_a_classifier_when_that_is_asked_for(monkeypatch):

@@ -19,6 +19,7 @@ from sparring.data.space import Images, Space
 from sparring.errors import InputError
 from sparring.metrics import cas, frechet, memorization
 from sparring.metrics.features import Extractor, choose, extract
+from sparring.metrics.intervals import Estimate
 from sparring.metrics.measures import METRICS, OF_FEATURES, known, lacking, measure, plain
 from sparring.metrics.outside import find
 from sparring.metrics.sets import chosen_rows, copies, in_both, in_units_of, judged_on, seen, some, stored
@@ -120,13 +121,24 @@ def of_translator(model: Model, run: Any, real: Any, asked: list[str] | None, n:
     source = reads.open(real, make(reads.settings, {**(config.get("data_settings") or {}), **size}))
     if source.space != model.space or not isinstance(source, Arranged):
         raise InputError(f"this model translates other images than these. Give data like that which {run} was trained on.")
-    extractor, why = choose(model.game.translation.gives[0]) if features == "auto" else (find(features, sha256), "as asked for")
+    widest = max(model.game.translation.gives, key=channels)        # what suits grey images would not see the colours of the others
+    extractor, why = choose(widest) if features == "auto" else (find(features, sha256), "as asked for")
     found, left_out = between.figures(model.game.translation, source, extractor, n, asked, seed, steps(watch("translations")))
     split = "training images: none are held out" if getattr(source, "held_out", None) is None else "held out from training"
     protocol: dict[str, object] = {"split": split, "seed": seed, "images": size["size"]}
     return {"metrics": {name: plain(one, protocol) for name, one in found.items()}, "left_out": left_out,
-            "notes": [f"split: {split}; at most {min(n, between.MOST):,} images a domain",
+            "notes": [*without_untouched(found), f"split: {split}; at most {min(n, between.MOST):,} images a domain",
                       *([f"features of kid: {extractor.name}, {why}"] if any(name.startswith("kid") for name in found) else [])]}
+
+
+def channels(space: Space) -> int:
+    return space.channels if isinstance(space, Images) else 0
+
+
+def without_untouched(found: dict[str, Estimate]) -> list[str]:
+    """Of KID without the figure that it is read beside, why it has none."""
+    alone = [name for name, one in found.items() if name.startswith("kid") and "baseline" not in one.about]
+    return [f"{' and '.join(alone)}: without that of the images as they came, which have other channels"] if alone else []
 
 
 def config_of(run: Any) -> dict[str, Any]:

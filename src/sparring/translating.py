@@ -103,8 +103,9 @@ def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
     items = [Item(files, i, out / PurePosixPath(name).with_suffix(".png")) for _, files in sets for i, name in enumerate(files.names)]
     if out.exists() and not out.is_dir():
         raise InputError(f"{shown(out)} is a file; --out is a folder, into which one PNG an image is written.")
-    if (out / "config.json").exists():
-        raise InputError(f"{shown(out)} is a run or a model; translations would lie among its files. Give another --out.")
+    if any((folder / "config.json").exists() and (folder / name).exists() for folder in (out, *out.resolve().parents[:2])
+           for name in ("log.jsonl", "model.safetensors")):
+        raise InputError(f"{shown(out)} belongs to a run or a model; translations would lie among its files. Give another --out.")
     if not items:
         raise InputError(f"there is no image in {' and '.join(shown(path) for path, _ in sets)}. Give images, folders or .zips.")
     originals = {((path if path.is_dir() else path.parent) / name).resolve() for path, files in sets if path.suffix.lower() != ".zip"

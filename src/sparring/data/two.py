@@ -14,7 +14,7 @@ import PIL
 import torch
 from numpy.typing import NDArray
 
-from sparring.data.decode import DECODING, decode, header, quiet, reformat
+from sparring.data.decode import DECODING, SUFFIXES, decode, header, quiet, reformat
 from sparring.data.files import Files, image_files
 from sparring.data.images import each, header_of, read_listed
 from sparring.data.layout import (
@@ -264,9 +264,9 @@ def source_of(data: Any, settings: DataSettings) -> Finite:
 
 
 def refuse_empty(path: Path) -> None:
-    """InputError for a subfolder without anything in it, which would be a domain without images."""
+    """InputError for a subfolder without an image in it, which would be a domain without images."""
     empty = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")
-             and not any(file.is_file() for file in folder.rglob("*"))] if path.is_dir() else []
+             and not any(file.suffix.lower() in SUFFIXES and file.is_file() for file in folder.rglob("*"))] if path.is_dir() else []
     if empty:
         raise InputError(f"the domain {shown(empty[0].name)} in {shown(path)} holds no images. Remove its folder, or put images into it.")
 

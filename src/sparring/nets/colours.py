@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from sparring.errors import InputError
+
 SHARPNESS = 60.0        # of the choice, per squared distance; colours side by side on a grid of four a channel differ by 0.67
 ENDS = 1 - 1e-6         # of a colour's range, so that a blend that is rounded is still a pixel
 PACE = 10.0             # at which colours learn, against weights: they move as far as the range of pixels
@@ -13,11 +15,13 @@ class Colours(nn.Module):
 
     A pixel q becomes p softmax(-SHARPNESS |q - p|^2), between two colours their blend.  Backwards q gets the gradient of its colour, as
     in vector quantization (van den Oord et al., 2017, section 3.2), and the colours that of the pixels that took them: under an L1
-    error they come to lie at the medians of what they stand for, which in a flat drawing is exactly its colour.
+    error they come to lie at the medians of what they stand for, which in a flat drawing is exactly its colour.  InputError for one.
     """
 
     def __init__(self, channels: int, domains: int, count: int) -> None:
         super().__init__()
+        if count < 2:
+            raise InputError("colours=1 would paint every image in one colour. Give more, such as colours=64, or 0 for any colour.")
         even = 2 * torch.quasirandom.SobolEngine(channels).draw(count) - 1
         self.colours = nn.Parameter(even.repeat(domains, 1, 1) / PACE)
 

@@ -39,8 +39,8 @@ class StarganSettings(Settings):
                           "a checkerboard in short runs")
     skip: bool = Field(False, description="let the generator compute the change to an image, not the whole of its translation, so that it "
                        "begins with what is there")
-    colours: int = Field(0, ge=0, le=4096, description="learned colours of each domain, of which every pixel takes the nearest, for "
-                         "drawings in few colours; 0, as in the paper: any colour")
+    colours: int = Field(0, ge=0, le=4096, description="learned colours of each domain, 2 or more, of which every pixel takes the nearest "
+                         "or blends two, for drawings in few colours; 0, as in the paper: any colour")
     penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty, lambda_gp")
     classification: float = Field(1.0, ge=0, le=1e6, description="weight of the domain classification, lambda_cls")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the reconstruction, lambda_rec")
