@@ -44,8 +44,9 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
                                               "precision": "fp32"}),
     "emoji64": ("stargan", "emoji", EMOJI | {"steps": 3600}),
     "emoji64-on": ("stargan", "emoji", EMOJI | {"steps": 4200, "cycle": 30}),
+    "emoji64-further": ("stargan", "emoji", EMOJI | {"steps": 4800, "cycle": 30}),
 }
-GOES_ON = {"emoji64-on": "emoji64"}     # forks of runs that came to their end
+GOES_ON = {"emoji64-on": "emoji64", "emoji64-further": "emoji64-on"}    # forks of runs that came to their end
 
 
 def emoji(size: int = 64) -> Domains:

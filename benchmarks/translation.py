@@ -216,6 +216,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "horses and zebras as they are": surroundings,
     "emoji at 64 px with learned colours, seed 0": partial(emoji, "emoji64", 0, 64),
     "emoji at 64 px with learned colours, 600 rounds on with cycle=30, seed 0": partial(emoji, "emoji64-on", 0, 64),
+    "emoji at 64 px with learned colours, 1,200 rounds on with cycle=30, seed 0": partial(emoji, "emoji64-further", 0, 64),
     "emoji at 64 px in the nearest of 64 frequent colours, no network": partial(repainted, 64),
 }
 
