@@ -208,7 +208,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "tints stargan, seed 0": partial(tinted, "tints-stargan", 0),
     "tints stargan halved twice, seed 0": partial(tinted, "tints-stargan-halved-twice", 0),
     **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
-    **{f"facades at 64 px {name}, seed 1": partial(facades, name, 1) for name in ("pix2pix", "l1")},
+    **{f"facades at 64 px {name}, seed 1": partial(facades, name, 1) for name in ("pix2pix", "l1", "cyclegan")},
     **{f"facades at 128 px {name}, seed 0": partial(facades, name, 0, 128) for name in ("pix2pix", "l1")},
     "horse2zebra at 64 px, seed 0": partial(horses, "horse2zebra", 0),
     "horse2zebra at 64 px with a skip, seed 0": partial(horses, "horse2zebra-skip", 0),

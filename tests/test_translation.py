@@ -234,6 +234,7 @@ def test_nothing_but_translations_is_written_over(run, tmp_path):
     assert (other / "1.png").read_bytes() == saved(np.ones((9, 9), np.uint8))
     for inside in (out, out / "samples", out / "model"):
         refused("belongs to a run or a model; translations would lie", command, out, [originals], inside, None, "resize", None)
+    assert command(out, [originals], out / "translated", None, "resize", None)["n"] == 1       # a folder of its own, it may be
     for _ in range(2):                                          # its own, it may
         assert command(out, [originals], tmp_path / "made", None, "resize", None)["n"] == 1
 

@@ -21,6 +21,7 @@ from sparring.translate import Fit, target
 
 Half = Literal["left", "right"]
 SOFTWARE = "sparring translate"         # written into each PNG, so that only they are written over
+OF_A_RUN = ("samples", "checkpoint")    # folders in a run, beside a model's own
 
 
 class Item(NamedTuple):
@@ -103,8 +104,8 @@ def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
     items = [Item(files, i, out / PurePosixPath(name).with_suffix(".png")) for _, files in sets for i, name in enumerate(files.names)]
     if out.exists() and not out.is_dir():
         raise InputError(f"{shown(out)} is a file; --out is a folder, into which one PNG an image is written.")
-    if any((folder / "config.json").exists() and (folder / name).exists() for folder in (out, *out.resolve().parents[:2])
-           for name in ("log.jsonl", "model.safetensors")):
+    place = out.resolve()
+    if (place / "config.json").exists() or (place.name in OF_A_RUN and (place.parent / "config.json").exists()):
         raise InputError(f"{shown(out)} belongs to a run or a model; translations would lie among its files. Give another --out.")
     if not items:
         raise InputError(f"there is no image in {' and '.join(shown(path) for path, _ in sets)}. Give images, folders or .zips.")
