@@ -13,7 +13,7 @@ from torch import Tensor
 from sparring.data.pairs import Domains
 from sparring.metrics.domains import Classifier
 
-BINS = (24, 33)         # colours a channel; two, so that an edge of one is in the middle of the other
+BINS = (24, 33)         # colours a channel; two, so that most edges of one are no edges of the other
 STRENGTH = 0.01         # inverse of the penalty on the weights; both by the error on 200 training emoji that were left out
 SHARE = 0.2             # of the convolutional classifier's log-probabilities
 

@@ -29,6 +29,6 @@ class Colours(nn.Module):
         with torch.autocast(q.device.type, enabled=False):              # differences of squares, which bfloat16 would lose
             wanted = q.detach().flatten(2).mT.to(self.colours.dtype)
             p = PACE * self.colours[domain]
-            p = p + (p.clamp(-ENDS, ENDS) - p).detach()                       # its gradient also reaches it from beyond the ends
+            p = p + (p.clamp(-ENDS, ENDS) - p).detach()                 # its gradient also reaches it from beyond the ends
             near = (SHARPNESS * (2 * wanted @ p.mT - p.square().sum(2)[:, None])).softmax(2)
             return (near @ p).mT.unflatten(2, q.shape[2:]) + (q - q.detach())

@@ -1,5 +1,7 @@
 """What a translator makes of a few images: source, translation, and the way back or the truth, where there is one."""
 
+from typing import Any
+
 import torch
 from PIL.Image import Image
 from torch import Tensor
@@ -18,16 +20,16 @@ def translations(translation: Translation, source: Arranged, seed: int) -> Image
     Into every domain: source, translation, reconstruction when the model goes back too, and the truth for pairs.  Of several domains:
     source, with the name of its domain above, every domain in turn, and the way back from the last.
     """
-    n = columns_for(source.space.shape[2], SHOWN)
-    names, rows = rows_of(translation, source, n, seed)
-    heads = () if isinstance(source, TwoSets) else tuple(translation.names[home] for home in source.examples(n, seed).labels.tolist())
+    examples = source.examples(columns_for(source.space.shape[2], SHOWN), seed)
+    names, rows = rows_of(translation, source, examples)
+    heads = () if isinstance(source, TwoSets) else tuple(translation.names[home] for home in examples.labels.tolist())
     channels = max(row.shape[1] for row in rows)
     return image_grid(torch.cat([row if row.shape[1] == channels else row.expand(-1, channels, -1, -1) for row in rows]).cpu(),
                       len(rows[0]), tuple(names), heads)
 
 
-def rows_of(translation: Translation, source: Arranged, n: int, seed: int) -> tuple[list[str], list[Tensor]]:
-    examples, names, rows = source.examples(n, seed), list[str](), list[Tensor]()
+def rows_of(translation: Translation, source: Arranged, examples: Any) -> tuple[list[str], list[Tensor]]:
+    names, rows = list[str](), list[Tensor]()
     if not isinstance(source, TwoSets):
         made = [translation.run(examples.x, to).cpu() for to in range(len(translation.names))]
         back = torch.cat([translation.run(one[None], int(home)).cpu() for one, home in zip(made[-1], examples.labels, strict=True)])
