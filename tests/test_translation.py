@@ -321,9 +321,10 @@ def test_settings_that_do_not_fit_are_refused():
     small = small_pairs()
     refused("smaller than the receptive field. Give field=16", sparring.fit, "pix2pix", data=small, field=34, steps=1)
     refused("theirs have 1 and 3 channels. Give identity=0", sparring.fit, "cyclegan", data=small, identity=0.5, steps=1)
-    refused("have 1 and 3 channels. Give skip=false", sparring.fit, "cyclegan", data=small, skip=True, identity=0, steps=1)
-    refused("needs earlier translations, and pool=0 keeps none. Give pool=50", sparring.fit, "cyclegan", data=small, pool=0,
-            discriminator_steps=2, steps=1)
+    refused("theirs have 1 and 3 channels. Give skip=false", sparring.fit, "cyclegan", data=small, skip=True, identity=0, steps=1)
+    for setting in ({"discriminator_steps": 2}, {"gamma": 1}):
+        refused("need earlier translations, and pool=0 keeps none. Give pool=50", sparring.fit, "cyclegan", data=small, pool=0, steps=1,
+                **setting)
     refused("does not learn from data of this kind", sparring.fit, "gan", data=small, steps=1)
 
 

@@ -68,7 +68,7 @@ def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit
         raise InputError(f"none of the {len(items)} images could be translated. {skipped[0]}")
     how = {"resize": f"at {given.height}x{given.width}, the size of training, and scaled back", "whole": "at their own size",
            "tile": f"in overlapping tiles of {given.height}x{given.width}"}[fit]
-    text = f"{written} images translated to {name}, {how}: {out}"
+    text = f"{written} image{'' if written == 1 else 's'} translated to {name}, {how}: {out}"
     return {"out": str(out), "to": name, "fit": fit, "n": written, "skipped": skipped,
             "text": "\n".join([text, *([hint(wide, written)] if wide else []), *(f"skipped {one}" for one in skipped)])}
 

@@ -75,7 +75,7 @@ def generator_won(case: Case) -> Evidence:
 
 def penalized(case: Case) -> bool:
     penalty = case.chart.settings.get("penalty", "none")
-    return "gamma" in case.chart.settings or (penalty != "none" and bool(case.chart.settings.get("penalty_weight")))
+    return bool(case.chart.settings.get("gamma")) or (penalty != "none" and bool(case.chart.settings.get("penalty_weight")))
 
 
 def mode_collapse(case: Case) -> Evidence:

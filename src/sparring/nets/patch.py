@@ -50,6 +50,10 @@ class PatchDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
+    def mean(self, x: Tensor) -> Tensor:
+        """One logit an image, float[B], the mean of its patches': what a penalty on slopes is about."""
+        return self(x).mean((1, 2, 3))
+
 
 @torch.no_grad()
 def start_small(net: nn.Module) -> None:

@@ -15,8 +15,10 @@ from sparring.data.space import Space, TwoDomains
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Translation, Turn
 from sparring.losses import least_squares
+from sparring.nets.both import Both, refuse_unlike
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.resnet import SMALLEST, ResNetTranslator
+from sparring.penalties import r1_and_r2
 from sparring.pool import Pool
 from sparring.precision import full
 from sparring.schedules import linear_decay
@@ -31,16 +33,16 @@ class CycleganSettings(Settings):
     batch: int = Field(1, ge=1, le=4096, description="images of each domain in a batch; 1 in the paper")
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of a generator; in the paper 6 for 128 pixels, 9 for 256")
-    doubled: bool = Field(False, description="enlarge by doubling and convolving, not by the paper's transposed convolutions, which leave "
-                          "a checkerboard in short runs")
-    skip: bool = Field(False, description="let the generators compute the change to an image, not the whole of its translation, so that "
-                       "they begin with what is there; the domains need the same channels")
+    doubled: bool = Field(False, description="enlarge by doubling: transposed convolutions leave a checkerboard in short runs")
+    skip: bool = Field(False, description="generators compute the change to an image, beginning with what is there; needs equal channels")
     field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = Field(
         70, description="pixels a side of the patches that are judged; by default about a quarter of an image's side")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the cycle consistency loss")
-    identity: float = Field(0.5, ge=0, le=1e6, description="weight of the identity loss, as a share of `cycle`; 0 for other colours")
+    identity: float = Field(0.5, ge=0, le=1e6, description="weight of the identity loss over that of `cycle`; 0 for other colours")
     discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round; 1 in the paper. Those after the first see "
                                      "new images, and translations from the pool")
+    gamma: float = Field(0.0, ge=0, le=1e6, description="weight of R1 and R2, which keep the discriminators from growing steep in long "
+                           "runs of many of their steps; 0, as in the paper: none")
     pool: int = Field(50, ge=0, le=10_000, description="earlier translations that the discriminators are shown too; 0: none")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
@@ -55,14 +57,6 @@ def defaults(space: Space) -> dict[str, Any]:
     return {"field": fitting_field(space.a.height, space.a.width)} | ({} if same else {"identity": 0.0})
 
 
-class Both(nn.Module):
-    """A network for each domain, which learn together: of the generators, `b` makes images of B; of the discriminators, it judges B."""
-
-    def __init__(self, a: nn.Module, b: nn.Module) -> None:
-        super().__init__()
-        self.a, self.b = a, b
-
-
 def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """G: A -> B, F: B -> A; arg min_{G, F} max_{D_A, D_B} of eq. 3 (Zhu et al., 2017), with least squares for its logarithms.
 
@@ -70,24 +64,21 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
     """
     assert isinstance(space, TwoDomains)
     refuse_small(space.a.height, space.a.width, max(c.field, SMALLEST))
-    if c.identity and space.a.channels != space.b.channels:
-        raise InputError(f"identity={c.identity} asks that an image of one domain stays what it is in the other, and theirs have "
-                         f"{space.a.channels} and {space.b.channels} channels. Give identity=0.")
-    if c.discriminator_steps > 1 and not c.pool:
-        raise InputError(f"discriminator_steps={c.discriminator_steps} needs earlier translations, and pool=0 keeps none. Give pool=50.")
+    if (c.discriminator_steps > 1 or c.gamma) and not c.pool:
+        raise InputError("More discriminator steps than one, and gamma, need earlier translations, and pool=0 keeps none. Give pool=50.")
     a, b = space.a.channels, space.b.channels
-    if c.skip and a != b:
-        raise InputError(f"skip=true adds a change to the image itself, and the domains have {a} and {b} channels. Give skip=false.")
+    refuse_unlike(a, b, identity=c.identity, skip=c.skip)
     both = Both(*(ResNetTranslator(*ways, c.width, c.blocks, c.doubled, c.skip) for ways in ((b, a), (a, b)))).to(device)
-    judges = Both(PatchDiscriminator(a, c.width, c.field), PatchDiscriminator(b, c.width, c.field)).to(device)
-    F, G, D_A, D_B = both.a, both.b, judges.a, judges.b
+    D_A, D_B = (PatchDiscriminator(channels, c.width, c.field) for channels in (a, b))
+    judges = Both(D_A, D_B).to(device)
+    F, G = both.a, both.b
 
     def player(net: nn.Module, ema: float = 0.0) -> Player:
         adam = Adam(net.parameters(), c.lr, (float(c.beta1), 0.999), fused=can_fuse(net))
         return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
 
     generators, discriminators = player(both, c.ema), player(judges)
-    pools = {"a": Pool(c.pool, space.a.shape, device), "b": Pool(c.pool, space.b.shape, device)}
+    pools = {name: Pool(c.pool, side.shape, device) for name, side in (("a", space.a), ("b", space.b))}
     made: dict[str, Tensor] = {}                # the round's translations, which the discriminators see after the generators moved
 
     def generate(batch: Pair, step: int) -> Report:
@@ -107,6 +98,12 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
         return Report({"adversarial_a": least_squares.discriminator(full(D_A(batch.a)), full(D_A(fake_a))),
                        "adversarial_b": least_squares.discriminator(full(D_B(batch.b)), full(D_B(fake_b)))})
 
+    def smooth(batch: Pair, step: int) -> Report:
+        """gamma E[|grad D|^2] / 2 at real images and at translations from the pool (Mescheder et al., 2018), for all the round's steps."""
+        weight = c.gamma * c.discriminator_steps
+        return Report({"a": weight * r1_and_r2(D_A.mean, batch.a, pools["a"].drawn(c.batch)),
+                       "b": weight * r1_and_r2(D_B.mean, batch.b, pools["b"].drawn(c.batch))})
+
     def run(x: Tensor, to: int, live: bool = False, noisy: bool = False) -> Tensor:
         nets = both if live else generators.average
         assert isinstance(nets, Both)
@@ -114,6 +111,7 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
 
     return Game({"generators": generators, "discriminators": discriminators},
                 {"generators": Turn(generators, generate),
-                 "discriminators": Turn(discriminators, discriminate, times=c.discriminator_steps)},
+                 "discriminators": Turn(discriminators, discriminate, times=c.discriminator_steps)}
+                | ({"penalty": Turn(discriminators, smooth)} if c.gamma else {}),
                 model=generators.average, memory={f"pool_{name}": pool for name, pool in pools.items()} if c.pool else {},
                 translation=Translation(space.names, (space.b, space.a), (space.a, space.b), run, least=SMALLEST))
