@@ -27,7 +27,8 @@ EMOJI = {"size": 64, "width": 16, "blocks": 3, "batch": 8, "lr": 5e-4, "doubled"
 
 RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "shapes-pix2pix": ("pix2pix", "shapes", {"steps": 2500, "width": 16}),
-    "shapes-cyclegan": ("cyclegan", "shapes", {"steps": 3000, "width": 16, "blocks": 3}),
+    "shapes-cyclegan": ("cyclegan", "shapes", {"steps": 3000, "width": 16, "blocks": 1, "identity": 0}),
+    "shapes-cyclegan-identity": ("cyclegan", "shapes", {"steps": 3000, "width": 16, "blocks": 3}),
     "tints-stargan": ("stargan", "tints", {"steps": 2000, "size": 16, "width": 16, "blocks": 2, "batch": 8, "lr": 5e-4}),
     "tints-stargan-halved-twice": ("stargan", "tints", {"steps": 2000, "size": 16, "width": 16, "blocks": 2, "batch": 8, "lr": 5e-4,
                                                         "halvings": 2}),
@@ -42,7 +43,11 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "horse2zebra-long": ("cyclegan", HORSES, {"steps": 12_000, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
                                               "cycle": 2, "lr": 3e-4, "field": 34, "discriminator_steps": 10, "ema": 0.998,
                                               "precision": "fp32"}),
+    "horse2zebra-smooth": ("cyclegan", HORSES, {"steps": 10_500, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
+                                                "cycle": 1, "lr": 3e-4, "field": 34, "discriminator_steps": 8, "gamma": 0.3,
+                                                "ema": 0.998, "precision": "fp32"}),
     "emoji64": ("stargan", "emoji", EMOJI | {"steps": 3600}),
+    "emoji64-average": ("stargan", "emoji", EMOJI | {"steps": 3600, "cycle": 30, "ema": 0.995}),
     "emoji64-on": ("stargan", "emoji", EMOJI | {"steps": 4200, "cycle": 30}),
     "emoji64-further": ("stargan", "emoji", EMOJI | {"steps": 4800, "cycle": 30}),
 }

@@ -66,7 +66,7 @@ def shapes(recipe: str, seed: int) -> dict[str, Any]:
     truth, model = read_flat(pairs.a), translating.trained(f"shapes-{recipe}", seed)
     result: dict[str, Any] = {"accuracy labels to rendered": label_accuracy(read_rendered(made(model, pairs.a, "rendered")), truth),
                               "l1": l1(made(model, pairs.a, "rendered"), pairs.b)}
-    if recipe == "cyclegan":
+    if recipe != "pix2pix":
         result["accuracy rendered to labels"] = label_accuracy(read_flat(made(model, pairs.b, "labels")), truth)
         result["cycle_l1"] = l1(made(model, made(model, pairs.a, "rendered"), "labels"), pairs.a)
     return result | {"accuracy of truth": label_accuracy(read_rendered(pairs.b), truth)}
@@ -205,6 +205,8 @@ def translated_emoji(size: int, translate: Callable[[Tensor, str], Tensor]) -> d
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"shapes {recipe}, seed {seed}": partial(shapes, recipe, seed) for recipe in ("pix2pix", "cyclegan") for seed in (0, 1, 2)},
+    **{f"shapes cyclegan with the identity loss and three blocks, seed {seed}": partial(shapes, "cyclegan-identity", seed)
+       for seed in (0, 1, 2)},
     "tints stargan, seed 0": partial(tinted, "tints-stargan", 0),
     "tints stargan halved twice, seed 0": partial(tinted, "tints-stargan-halved-twice", 0),
     **{f"facades at 64 px {name}, seed 0": partial(facades, name, 0) for name in ("pix2pix", "l1", "cyclegan")},
@@ -217,6 +219,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "emoji at 64 px with learned colours, seed 0": partial(emoji, "emoji64", 0, 64),
     "emoji at 64 px with learned colours, 600 rounds on with cycle=30, seed 0": partial(emoji, "emoji64-on", 0, 64),
     "emoji at 64 px with learned colours, 1,200 rounds on with cycle=30, seed 0": partial(emoji, "emoji64-further", 0, 64),
+    "emoji at 64 px with learned colours, cycle=30 and an average, seed 0": partial(emoji, "emoji64-average", 0, 64),
     "emoji at 64 px in the nearest of 64 frequent colours, no network": partial(repainted, 64),
 }
 
