@@ -175,7 +175,8 @@ def test_wrong_translations_are_refused(run, tmp_path):
     refused("would overwrite the input", command, out, [data], data, None, "resize", None)
     assert (data / "1.png").read_bytes() == saved(np.zeros((16, 16), np.uint8))
     refused("This model translates into: colour", command, out, [data], tmp_path / "out", "gray", "resize", None)
-    refused("two translations would be written", command, out, [data, data], tmp_path / "out", None, "resize", None)
+    refused("1.png and another 1.png would both become", command, out, [data, data], tmp_path / "out", None, "resize", None)
+    refused("belongs to a run", command, out, [data], out / "model" / "mine", None, "resize", None)
     refused("there is no file or folder", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
     refused("it translates images", model.sample, 3)
     refused("draws samples", sparring.fit("gan", steps=1, width=4).translate, torch.zeros(1, 3, 8, 8))
@@ -289,6 +290,7 @@ def test_what_is_no_image_in_range_is_refused(run):
     x = torch.zeros(1, 1, 16, 16)
     refused("these reach from 0 to 255", model.translate, torch.cat([x, x + 255], 2))
     refused("these reach from nan to nan", model.translate, x / 0)
+    refused("cannot be translated into", model.translate, x[:, :, :0])
     for wrong in ("photo.png", Image.new("L", (16, 16)), [x, x]):
         refused("makes no tensor", model.translate, wrong)
 
@@ -320,6 +322,8 @@ def test_settings_are_the_same_as_text(recipe):
 def test_settings_that_do_not_fit_are_refused():
     small = small_pairs()
     refused("smaller than the receptive field. Give field=16", sparring.fit, "pix2pix", data=small, field=34, steps=1)
+    refused("smaller than the receptive field. Give a larger size", sparring.fit, "cyclegan", data="shapes", size=4, steps=1)
+    refused("are made scenes for stargan. Train that", sparring.fit, "cyclegan", data="tints", steps=1)
     refused("theirs have 1 and 3 channels. Give identity=0", sparring.fit, "cyclegan", data=small, identity=0.5, steps=1)
     refused("theirs have 1 and 3 channels. Give skip=false", sparring.fit, "cyclegan", data=small, skip=True, identity=0, steps=1)
     for setting in ({"discriminator_steps": 2}, {"gamma": 1}):

@@ -14,5 +14,6 @@ class RunFailed(RuntimeError):
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` when something known is close to what was given, else nothing."""
-    close = difflib.get_close_matches(str(given), list(known), n=1, cutoff=0.6)
-    return f" Did you mean '{close[0]}'?" if close else ""
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(given).lower(), list(names), n=1, cutoff=0.6)
+    return f" Did you mean '{names[close[0]]}'?" if close else ""

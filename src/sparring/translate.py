@@ -38,7 +38,7 @@ def translate(translation: Translation, images: Tensor, to: int, fit: Fit = "res
     training is drawn from it.  InputError for images that the networks, or tiles, do not fit into.
     """
     given = translation.takes[to]
-    if images.ndim != 4 or images.shape[1] != given.channels or not images.is_floating_point() or not len(images):
+    if images.ndim != 4 or images.shape[1] != given.channels or not images.is_floating_point() or not images.numel():
         raise InputError(f"images of shape {tuple(images.shape)} and type {images.dtype} cannot be translated into "
                          f"{translation.names[to]}: expected float[B, {given.channels}, H, W] in [-1, 1].")
     if not (low := float(images.min())) >= -RANGE or not float(images.max()) <= RANGE:      # also when they are NaN

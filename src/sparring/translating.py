@@ -21,7 +21,7 @@ from sparring.translate import Fit, target
 
 Half = Literal["left", "right"]
 SOFTWARE = "sparring translate"         # written into each PNG, so that only they are written over
-OF_A_RUN = ("samples", "checkpoint")    # folders in a run, beside a model's own
+OF_A_RUN = ("samples", "checkpoint", "model", "best")   # its folders, into which nothing else is written
 
 
 class Item(NamedTuple):
@@ -65,7 +65,7 @@ def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit
             raise RunFailed(f"stopped; {written} of {len(items)} translations are in {out}. The same command writes all of them.") from None
     line.leave()
     if len(skipped) == len(items):
-        raise InputError(f"none of the {len(items)} images could be translated. {skipped[0]}")
+        raise InputError(f"no image of {len(items)} could be translated. {skipped[0]}")
     how = {"resize": f"at {given.height}x{given.width}, the size of training, and scaled back", "whole": "at their own size",
            "tile": f"in overlapping tiles of {given.height}x{given.width}"}[fit]
     text = f"{written} image{'' if written == 1 else 's'} translated to {name}, {how}: {out}"
@@ -105,23 +105,25 @@ def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
     if out.exists() and not out.is_dir():
         raise InputError(f"{shown(out)} is a file; --out is a folder, into which one PNG an image is written.")
     place = out.resolve()
-    if (place / "config.json").exists() or (place.name in OF_A_RUN and (place.parent / "config.json").exists()):
+    if (place / "config.json").exists() or any(place.relative_to(above).parts[0] in OF_A_RUN and (above / "config.json").exists()
+                                               for above in place.parents):
         raise InputError(f"{shown(out)} belongs to a run or a model; translations would lie among its files. Give another --out.")
     if not items:
         raise InputError(f"there is no image in {' and '.join(shown(path) for path, _ in sets)}. Give images, folders or .zips.")
     originals = {((path if path.is_dir() else path.parent) / name).resolve() for path, files in sets if path.suffix.lower() != ".zip"
                  for name in files.names}
-    taken: set[Path] = set()
+    taken: dict[Path, str] = {}
     for item in items:
         place = item.out.resolve()
         if place in originals:
             raise InputError(f"the translation of {shown(item.files.names[item.at])} would overwrite the input {shown(place)}. Give "
                              f"another --out.")
         if place in taken:
-            raise InputError(f"two translations would be written to {shown(item.out)}. Translate them one by one, with another --out.")
+            raise InputError(f"{taken[place]} and another {shown(item.files.names[item.at])} would both become {shown(item.out)}. "
+                             "Rename one of them, or translate them with an --out each.")
         if item.out.exists() and not ours(item.out):
             raise InputError(f"{shown(item.out)} is there and no translation; it would be overwritten. Give another --out.")
-        taken.add(place)
+        taken[place] = shown(item.files.names[item.at])
     return items
 
 

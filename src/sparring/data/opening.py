@@ -14,6 +14,7 @@ from sparring.data.source import Arranged, Endless, Finite, Source
 from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.errors import InputError, did_you_mean
 
+SCENES = {"shapes": "pix2pix or cyclegan", "tints": "stargan"}         # built in too, for those who translate
 NAMED: dict[str, Callable[[], Source]] = {
     "quadratic": Quadratic,
     "gaussian": gaussian,
@@ -168,6 +169,8 @@ def existing(data: str | Path, kinds: str = "") -> Path:
         near = [entry.name for entry in islice(parent.iterdir(), 10_000)] if parent.is_dir() else []
     except (OSError, RuntimeError) as error:          # a name too long, a folder we may not list, ~ without a home
         raise InputError(f"{shown(text)} cannot be opened ({reason(error)}). Check the path.") from None
+    if text in SCENES:
+        raise InputError(f"{text} are made scenes for {SCENES[text]}. Train that, or give {READ}.")
     place = f"in {shown(parent.absolute())}" if parent.is_dir() else f"since there is no folder {shown(parent)}"
     if kinds:
         raise InputError(f"there is no file or folder {shown(text)!r} {place}.{did_you_mean(path.name, map(shown, near))} Give {kinds}.")

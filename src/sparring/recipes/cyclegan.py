@@ -63,7 +63,7 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
     The translators' test-time mode is that of training: instance norms, and no dropout.  InputError for images that are too small.
     """
     assert isinstance(space, TwoDomains)
-    refuse_small(space.a.height, space.a.width, max(c.field, SMALLEST))
+    refuse_small(space.a.height, space.a.width, c.field, SMALLEST)
     if (c.discriminator_steps > 1 or c.gamma) and not c.pool:
         raise InputError("More discriminator steps than one, and gamma, need earlier translations, and pool=0 keeps none. Give pool=50.")
     a, b = space.a.channels, space.b.channels
