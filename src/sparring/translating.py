@@ -120,7 +120,7 @@ def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
                              f"another --out.")
         if place in taken:
             raise InputError(f"{taken[place]} and another {shown(item.files.names[item.at])} would both become {shown(item.out)}. "
-                             "Rename one of them, or translate them with an --out each.")
+                             "Give one of them another name, or each an --out of its own.")
         if item.out.exists() and not ours(item.out):
             raise InputError(f"{shown(item.out)} is there and no translation; it would be overwritten. Give another --out.")
         taken[place] = shown(item.files.names[item.at])
