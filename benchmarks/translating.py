@@ -46,12 +46,16 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "horse2zebra-smooth": ("cyclegan", HORSES, {"steps": 10_500, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
                                                 "cycle": 1, "lr": 3e-4, "field": 34, "discriminator_steps": 8, "gamma": 0.3,
                                                 "ema": 0.998, "precision": "fp32"}),
+    "horse2zebra-further": ("cyclegan", HORSES, {"steps": 11_200, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
+                                                 "cycle": 1, "lr": 3e-4, "field": 34, "discriminator_steps": 8, "gamma": 0.3,
+                                                 "ema": 0.998, "precision": "fp32"}),
     "emoji64": ("stargan", "emoji", EMOJI | {"steps": 3600}),
     "emoji64-average": ("stargan", "emoji", EMOJI | {"steps": 3600, "cycle": 30, "ema": 0.995}),
     "emoji64-on": ("stargan", "emoji", EMOJI | {"steps": 4200, "cycle": 30}),
     "emoji64-further": ("stargan", "emoji", EMOJI | {"steps": 4800, "cycle": 30}),
 }
-GOES_ON = {"emoji64-on": "emoji64", "emoji64-further": "emoji64-on"}    # forks of runs that came to their end
+GOES_ON = {"emoji64-on": "emoji64", "emoji64-further": "emoji64-on",         # forks of runs that came to their end
+           "horse2zebra-further": "horse2zebra-smooth"}
 
 
 def emoji(size: int = 64) -> Domains:
