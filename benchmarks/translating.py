@@ -24,6 +24,8 @@ HELD_OUT = 93           # emoji of each style that no network is trained on
 
 EMOJI = {"size": 64, "width": 16, "blocks": 3, "batch": 8, "lr": 5e-4, "doubled": True, "skip": True, "colours": 64,
          "discriminator_steps": 2, "precision": "fp32"}
+SKIP = {"size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0, "lr": 3e-4, "field": 34, "precision": "fp32"}
+SMOOTH = SKIP | {"cycle": 1, "discriminator_steps": 8, "gamma": 0.3, "ema": 0.998}
 
 RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "shapes-pix2pix": ("pix2pix", "shapes", {"steps": 2500, "width": 16}),
@@ -38,17 +40,10 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "facades128-pix2pix": ("pix2pix", FACADES, {"steps": 1200, "size": 128, "direction": "BtoA", "width": 32}),
     "facades128-l1": ("pix2pix", FACADES, {"steps": 1200, "size": 128, "direction": "BtoA", "width": 32, "adversarial": 0}),
     "horse2zebra": ("cyclegan", HORSES, {"steps": 3000, "size": 64, "width": 24}),
-    "horse2zebra-skip": ("cyclegan", HORSES, {"steps": 3000, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
-                                              "cycle": 3, "lr": 3e-4, "field": 34, "discriminator_steps": 10, "precision": "fp32"}),
-    "horse2zebra-long": ("cyclegan", HORSES, {"steps": 12_000, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
-                                              "cycle": 2, "lr": 3e-4, "field": 34, "discriminator_steps": 10, "ema": 0.998,
-                                              "precision": "fp32"}),
-    "horse2zebra-smooth": ("cyclegan", HORSES, {"steps": 10_500, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
-                                                "cycle": 1, "lr": 3e-4, "field": 34, "discriminator_steps": 8, "gamma": 0.3,
-                                                "ema": 0.998, "precision": "fp32"}),
-    "horse2zebra-further": ("cyclegan", HORSES, {"steps": 11_200, "size": "64", "width": 24, "doubled": True, "skip": True, "identity": 0,
-                                                 "cycle": 1, "lr": 3e-4, "field": 34, "discriminator_steps": 8, "gamma": 0.3,
-                                                 "ema": 0.998, "precision": "fp32"}),
+    "horse2zebra-skip": ("cyclegan", HORSES, SKIP | {"steps": 3000, "cycle": 3, "discriminator_steps": 10}),
+    "horse2zebra-long": ("cyclegan", HORSES, SKIP | {"steps": 12_000, "cycle": 2, "discriminator_steps": 10, "ema": 0.998}),
+    "horse2zebra-smooth": ("cyclegan", HORSES, SMOOTH | {"steps": 10_500}),
+    "horse2zebra-further": ("cyclegan", HORSES, SMOOTH | {"steps": 11_200}),
     "emoji64": ("stargan", "emoji", EMOJI | {"steps": 3600}),
     "emoji64-average": ("stargan", "emoji", EMOJI | {"steps": 3600, "cycle": 30, "ema": 0.995}),
     "emoji64-on": ("stargan", "emoji", EMOJI | {"steps": 4200, "cycle": 30}),

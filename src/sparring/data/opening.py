@@ -169,11 +169,11 @@ def existing(data: str | Path, kinds: str = "") -> Path:
         near = [entry.name for entry in islice(parent.iterdir(), 10_000)] if parent.is_dir() else []
     except (OSError, RuntimeError) as error:          # a name too long, a folder we may not list, ~ without a home
         raise InputError(f"{shown(text)} cannot be opened ({reason(error)}). Check the path.") from None
-    if text in SCENES:
-        raise InputError(f"{text} are made scenes for {SCENES[text]}. Train that, or give {READ}.")
     place = f"in {shown(parent.absolute())}" if parent.is_dir() else f"since there is no folder {shown(parent)}"
     if kinds:
         raise InputError(f"there is no file or folder {shown(text)!r} {place}.{did_you_mean(path.name, map(shown, near))} Give {kinds}.")
+    if text in SCENES:
+        raise InputError(f"{text} are made scenes for {SCENES[text]}. Train that, or give {READ}.")
     hint = did_you_mean(text, NAMED) or did_you_mean(path.name, map(shown, near))
     raise InputError(f"{shown(text)!r} is not the name of a data set ({', '.join(NAMED)}), and there is no such file "
                      f"or folder {place}.{hint} Give a name, or {READ}.")

@@ -65,7 +65,8 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
     assert isinstance(space, TwoDomains)
     refuse_small(space.a.height, space.a.width, c.field, SMALLEST)
     if (c.discriminator_steps > 1 or c.gamma) and not c.pool:
-        raise InputError("More discriminator steps than one, and gamma, need earlier translations, and pool=0 keeps none. Give pool=50.")
+        raise InputError(f"discriminator_steps={c.discriminator_steps}, gamma={c.gamma} need earlier translations, and pool=0 keeps none. "
+                         "Give pool=50, or discriminator_steps=1 gamma=0.")
     a, b = space.a.channels, space.b.channels
     refuse_unlike(a, b, identity=c.identity, skip=c.skip)
     both = Both(*(ResNetTranslator(*ways, c.width, c.blocks, c.doubled, c.skip) for ways in ((b, a), (a, b)))).to(device)
