@@ -225,11 +225,13 @@ MISTAKES = [
 def test_a_mistake_is_told_with_its_cause_and_fix_and_loses_nothing(shell, mistake):
     if mistake.first:
         mistake.first()
-    before = contents()
+    before, there = contents(), os.listdir()
     said = shell(*mistake.words.split())
     assert (said.code, said.out) == (mistake.code, ""), said
     assert [part for part in mistake.says if part not in said.err] == [], said.err
     assert contents() == before
+    if mistake.code == 2:
+        assert set(os.listdir()) <= {*there, "runs"}, "a folder was left where no run began"
     assert not Path("new/config.json").exists()
 
 

@@ -295,6 +295,18 @@ def test_what_is_no_image_in_range_is_refused(run):
         refused("makes no tensor", model.translate, wrong)
 
 
+def test_a_loaded_model_does_not_pass_fresh_networks_off_as_those_that_played(run):
+    out, model = run
+    opened, x = sparring.load(out), torch.zeros(1, 1, 16, 16)
+    assert torch.equal(opened.game.translation.run(x, 0), model.game.translation.run(x, 0))
+    refused("only the averaged networks", opened.game.translation.run, x, 0, live=True)
+    curves = sparring.fit("gan", data="quadratic", steps=1, save_every=0)
+    assert curves.game.judge is not None and curves.game.sample(torch.zeros(2, 8), live=True).shape == (2, 15)
+    opened = sparring.load(curves.save(out.parent / "curves"))
+    assert opened.game.judge is None
+    refused("only the averaged networks", opened.game.sample, torch.zeros(2, 8), live=True)
+
+
 def test_settings_that_rest_on_drawn_samples_are_refused_for_translators():
     for wrong, why in (({"keep_best": "kid"}, "a translator draws none"), ({"doctor": "act"}, "translators have none"),
                        ({"stop_when": "failed"}, "translators have none")):

@@ -7,7 +7,7 @@ and the losses, which are ordinary functions.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -132,6 +132,16 @@ def nothing_to_draw(*args: Any, **more: Any) -> Tensor:
                      "model.translate(images).")
 
 
+def averaged(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """What is drawn by the averaged networks; InputError for the others."""
+    def drawn(*args: Any, live: bool = False, **more: Any) -> Tensor:
+        if live:
+            raise InputError("a finished model holds only the averaged networks, not those that played. Use it without live=True; the "
+                             "others are in the run's checkpoint.")
+        return draw(*args, **more)
+    return drawn
+
+
 @dataclass(frozen=True)
 class Game:
     """Who plays, in what order, and how to show what has been learned: by samples drawn from latents, or by a `translation`.
@@ -151,6 +161,12 @@ class Game:
     memory: dict[str, Any] = field(default_factory=dict)    # other state a checkpoint must hold
     translation: Translation | None = None
     generator: nn.Module | None = None          # what `sample` draws with, G(z) or G(z, labels), for whoever needs its layers or slopes
+
+    def shipped(self) -> "Game":
+        """This game with only `model` known, as it lies in a model folder: what others would draw or judge is refused."""
+        given = self.translation
+        return replace(self, judge=None, sample=averaged(self.sample),
+                       translation=None if given is None else replace(given, run=averaged(given.run)))
 
     def drawn(self, step: int) -> int:
         """How many batches the rounds before `step` drew: the position in the data, from the step alone."""

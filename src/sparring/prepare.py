@@ -78,7 +78,7 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
     asked = asked_for(wish, wanted, looks)
     refuse_uneven(settings, looks, lambda: choose_device(wish.device), crew)
-    before = folder.config.exists()
+    before, new = folder.config.exists(), not folder.path.exists()
     if not crew.first:
         refuse_strangers(asked | now, crew)
         refuse_own_folder(folder, crew)
@@ -117,6 +117,8 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
         if crew.size > 1 and crew.first and not before:         # others were started differently: nothing began here
             folder.config.unlink(missing_ok=True)
         folder.unlock()
+        if crew.first and new:
+            folder.unmake()
         raise
     plan = plan_of(settings, run_settings, wish.seed, device, source, config, crew)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())

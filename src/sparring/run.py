@@ -69,6 +69,13 @@ class RunFolder:
     def unlock(self) -> None:
         self._lock.release()
 
+    def unmake(self) -> None:
+        """Remove the folder of a run that never began, where nothing but the lock is in it."""
+        with suppress(OSError):
+            if all(entry.name == ".lock" for entry in self.path.iterdir()):
+                (self.path / ".lock").unlink(missing_ok=True)
+                self.path.rmdir()
+
     def busy(self) -> bool:
         """Whether a process is training here."""
         try:
