@@ -44,13 +44,15 @@ RUN: dict[str, tuple[str, str, dict[str, Any]]] = {     # recipe, data, settings
     "horse2zebra-long": ("cyclegan", HORSES, SKIP | {"steps": 12_000, "cycle": 2, "discriminator_steps": 10, "ema": 0.998}),
     "horse2zebra-smooth": ("cyclegan", HORSES, SMOOTH | {"steps": 10_500}),
     "horse2zebra-further": ("cyclegan", HORSES, SMOOTH | {"steps": 11_200}),
+    "horse2zebra-furthest": ("cyclegan", HORSES, SMOOTH | {"steps": 16_000}),
+    "horse2zebra-averaged": ("cyclegan", HORSES, SMOOTH | {"steps": 12_500, "ema": 0.9995}),
     "emoji64": ("stargan", "emoji", EMOJI | {"steps": 3600}),
     "emoji64-average": ("stargan", "emoji", EMOJI | {"steps": 3600, "cycle": 30, "ema": 0.995}),
     "emoji64-on": ("stargan", "emoji", EMOJI | {"steps": 4200, "cycle": 30}),
     "emoji64-further": ("stargan", "emoji", EMOJI | {"steps": 4800, "cycle": 30}),
 }
 GOES_ON = {"emoji64-on": "emoji64", "emoji64-further": "emoji64-on",         # forks of runs that came to their end
-           "horse2zebra-further": "horse2zebra-smooth"}
+           "horse2zebra-further": "horse2zebra-smooth", "horse2zebra-furthest": "horse2zebra-further"}
 
 
 def emoji(size: int = 64) -> Domains:
