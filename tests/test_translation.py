@@ -239,13 +239,14 @@ def test_a_translator_is_evaluated_by_what_its_data_allow(run, monkeypatch):
     pairs = small_pairs()
     found = sparring.evaluate(model, real=pairs)
     examples = pairs.examples(1000, 0)
-    assert found["metrics"].keys() == {"l1", "psnr", "ssim"} and not found["left_out"]
+    assert found["metrics"].keys() == {"l1", "psnr", "ssim"} and "ask for it" in found["left_out"]["kid"]
+    assert sparring.evaluate(model, real=pairs, metrics="kid")["metrics"].keys() == {"kid(pixels)"}
     l1_found = found["metrics"]["l1"]
     assert l1_found["value"] == pytest.approx(l1(model.translate(examples.a), examples.b), rel=1e-4)
     assert l1_found["low"] < l1_found["value"] < l1_found["high"] and l1_found["protocol"]["split"]
     assert sparring.evaluate(model, real=pairs, metrics="l1")["metrics"].keys() == {"l1"}
     monkeypatch.setattr("sparring.between.run", None)           # what cannot be measured is refused before anything is translated
-    refused("kid and content are for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content", "l1"])
+    refused("content is for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content", "l1"])
     refused("no metric 'snr'. Did you mean 'psnr'", sparring.evaluate, model, real=pairs, metrics="snr")
     refused("two sets that do not belong together", sparring.evaluate, model, real=small_pairs(aligned=False))
     refused("translates other images", sparring.evaluate, model, real="shapes")

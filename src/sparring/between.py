@@ -50,24 +50,25 @@ def figures(translation: Translation, source: Arranged, extractor: Extractor, n:
     """
     n, wanted = min(n, MOST), asked or [name for name in MEASURES if name not in COSTLY]
     assert isinstance(source, TwoSets | Domains)
-    why = not_of_two(translation, source, n, seed) if isinstance(source, TwoSets) else not_of_many(wanted)
+    why = not_of_two(translation, source, n, asked, seed) if isinstance(source, TwoSets) else not_of_many(wanted)
     if lacking_ones := dict.fromkeys(why[name] for name in asked or () if name in why):     # before anything is translated
         raise InputError("; ".join(lacking_ones) + ". Leave it out.")
     wanted = [name for name in wanted if name not in why]
     if isinstance(source, TwoSets):
-        return of_two(translation, source, extractor, n, wanted, seed, watch), {}
+        return of_two(translation, source, extractor, n, wanted, seed, watch), {} if asked or "kid" not in why else {"kid": why["kid"]}
     return of_many(translation, source, n, wanted, seed, watch), {name: why[name] for name in COSTLY if name in why}
 
 
-def not_of_two(translation: Translation, source: TwoSets, n: int, seed: int) -> dict[str, str]:
-    """The measures that these two sets do not allow, each with its reason."""
+def not_of_two(translation: Translation, source: TwoSets, n: int, asked: list[str] | None, seed: int) -> dict[str, str]:
+    """The measures that these two sets do not allow, or that would mislead unless they were asked for, each with its reason."""
     why = {"domain_error": "domain_error is for labelled domains, as stargan has them"}
     aligned, back = source.space.aligned, len(translation.names) > 1
     why |= {} if back else {"cycle_l1": "cycle_l1 needs a model that goes back"}
-    why |= {"kid": "kid and content are for sets without pairs", "content": "kid and content are for sets without pairs"} if aligned else \
-        {name: f"{name} needs pairs" for name in ("l1", "psnr", "ssim")}
-    if not aligned and (less := lacking("kid", min(map(len, source.examples(n, seed))), 1)):
+    why |= {"content": "content is for sets without pairs"} if aligned else {name: f"{name} needs pairs" for name in ("l1", "psnr", "ssim")}
+    if less := lacking("kid", min(map(len, source.examples(n, seed))), 1):
         why["kid"] = less
+    elif aligned and not asked:
+        why["kid"] = "kid of pixels favours what is blurred, as l1 does; for pairs ask for it with --metrics kid and --features FILE"
     return why
 
 
