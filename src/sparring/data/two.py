@@ -72,7 +72,8 @@ def open_two(data: Any, settings: TranslationSettings, aligned: bool) -> TwoSets
         both = {("train", name): read_arrays(one, settings) for name, one in zip("AB", arrays, strict=True)}
         return joined(both, None, settings, aligned)
     if len(paths) not in (1, 2) or not all(isinstance(path, str | Path) for path in paths):
-        raise InputError(f"two domains of images are needed: {LAYOUTS}; or the name `shapes`.")
+        many = f"{len(paths)} sets of images are given, and " if len(paths) > 2 else ""
+        raise InputError(f"{many}two domains of images are needed. Give {LAYOUTS}; or the name `shapes`.")
     with ExitStack() as stack, quiet():
         sets = sorted_out([stack.enter_context(stamped(path)) for path in paths])
         whole = ("train", "") in sets
@@ -232,8 +233,8 @@ def open_domains(data: Any, settings: DomainSettings) -> Domains:
     else:
         images, rest = source_of(data, settings), None
     if images.labels is None or not isinstance(images.space, Images) or len(images.space.labels) < 2:
-        raise InputError("at least two domains of images are needed, and this data has no labels. Give a folder or .zip with one "
-                         "subfolder a domain, or (images, labels).")
+        raise InputError("at least two domains of images are needed, and these images are all in one, or have no labels. Give a folder or "
+                         ".zip with one subfolder a domain, or (images, labels).")
     empty = set(range(len(images.space.labels))) - set(images.labels.tolist())
     if empty:
         raise InputError(f"the domain {images.space.labels[min(empty)]} holds no images. Remove it, or put images into it.")
