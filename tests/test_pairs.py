@@ -112,9 +112,15 @@ def test_domains_come_with_their_labels():
     ({"a/1.png": picture(1), "a/2.png": picture(1), "b/1.png": picture(1)},
      r"hold 2 and 1 images, and the first without a partner of the same name is a/2\.png"),
     ({"a/1.png": picture(1), "b/1.png": picture(1), "c/1.png": picture(1)}, "holds: a, b, c"),
-    ({"1.png": saved(np.zeros((16, 31, 3), np.uint8))}, "1.png .* 16x31 pixels, so its halves differ in size"),
+    ({"1.png": saved(np.zeros((16, 31, 3), np.uint8))}, "1.png .* 31 wide and 16 high, so that its halves differ in size"),
     ({"a/1.png": picture(1), "b/1.png": b"no image"}, "1.png"),
     ({"notes.txt": b"nothing"}, "holds no images"),
+    ({"1.png": picture(1, 8, 16), "2.png": picture(1, 8, 16), "3.png": picture(1)}, "3.png .* and a pair is twice as wide"),
+    ({"1.png": picture(1, 8, 16), "2.png": picture(1), "3.png": picture(1)}, "one set of pictures, such as 2.png, 16 wide and 16 high"),
+    ({"train/1.png": picture(1, 8, 16), "test/1.png": picture(1)}, "test/1.png .* 16 wide and 16 high, and a pair is twice as wide"),
+    ({"A/1.png": picture(1), "A/1.jpg": picture(1), "B/1.png": picture(1), "B/1.jpg": picture(1)}, "have the same name"),
+    ({"A/1.png": picture(1), "B/1.png": picture(1), "test/A/1.png": picture(1)}, "images to test, only the domain A has some"),
+    ({"A/1.png": picture(1), "B/1.png": picture(1), "stray.png": picture(1)}, "A, B, and beside them stray.png"),
 ])
 def test_what_is_no_set_of_pairs_is_refused(tmp_path, files, message):
     refused(message, open_pairs, str(folder(tmp_path, files)), PLAIN)
@@ -127,10 +133,25 @@ def test_what_is_no_set_of_domains_is_refused(tmp_path):
     (data / "empty/notes.txt").write_text("nothing to see")
     refused("the domain empty .* holds no images", open_domains, str(data), DomainSettings())
     refused("no labels", open_domains, str(data / "one"), DomainSettings())
+    stray = folder(tmp_path / "x", {"one/1.png": picture(1), "two/1.png": picture(2), "stray.png": picture(1)})
+    refused("stray.png in .* lies beside the folders of the domains", open_domains, str(stray), DomainSettings())
+    refused("is no set of images .* one subfolder a domain", open_domains, "digits", DomainSettings())
     refused("no labels", open_domains, small_images(labelled=False), DomainSettings())
     for opener in (open_pairs, open_unpaired):
         with pytest.raises(InputError, match="two domains"):
             opener(3, PLAIN)
+
+
+def test_what_is_held_out_is_told(tmp_path):
+    """Also that nothing is, where a domain has no test images."""
+    whole = {"train/one/1.png": picture(1), "train/two/1.png": picture(2), "test/one/1.png": picture(3), "test/two/2.png": picture(4)}
+    lacking = {name: data for name, data in whole.items() if name != "test/two/2.png"}
+    both = (open_domains, DomainSettings(), "2 test images are held out"), (open_unpaired, PLAIN, "1 and 1 test images")
+    for opener, settings, wanted in both:
+        name = opener.__name__
+        assert any(note.startswith(wanted) for note in opener(str(folder(tmp_path / name, whole)), settings).notes)
+        source = opener(str(folder(tmp_path / f"{name}-lacking", lacking)), settings)
+        assert source.held_out is None and any("one" in note and "of training images; a folder `test`" in note for note in source.notes)
 
 
 def test_a_space_of_two_domains_survives_json():

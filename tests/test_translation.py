@@ -243,10 +243,11 @@ def test_a_translator_is_evaluated_by_what_its_data_allow(run, monkeypatch):
     assert sparring.evaluate(model, real=pairs, metrics="kid")["metrics"].keys() == {"kid(pixels)"}
     l1_found = found["metrics"]["l1"]
     assert l1_found["value"] == pytest.approx(l1(model.translate(examples.a), examples.b), rel=1e-4)
-    assert l1_found["low"] < l1_found["value"] < l1_found["high"] and l1_found["protocol"]["split"]
+    assert l1_found["low"] < l1_found["value"] < l1_found["high"] and l1_found["protocol"]["split"] == "the data that were given"
     assert sparring.evaluate(model, real=pairs, metrics="l1")["metrics"].keys() == {"l1"}
     monkeypatch.setattr("sparring.between.run", None)           # what cannot be measured is refused before anything is translated
     refused("content is for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content", "l1"])
+    refused("measured at the size of training", sparring.evaluate, model, real=pairs, size="16")
     refused("no metric 'snr'. Did you mean 'psnr'", sparring.evaluate, model, real=pairs, metrics="snr")
     refused("two sets that do not belong together", sparring.evaluate, model, real=small_pairs(aligned=False))
     refused("translates other images", sparring.evaluate, model, real="shapes")
@@ -300,12 +301,12 @@ def test_a_loaded_model_does_not_pass_fresh_networks_off_as_those_that_played(ru
     out, model = run
     opened, x = sparring.load(out), torch.zeros(1, 1, 16, 16)
     assert torch.equal(opened.game.translation.run(x, 0), model.game.translation.run(x, 0))
-    refused("only the averaged networks", opened.game.translation.run, x, 0, live=True)
+    refused("only the networks that are shipped", opened.game.translation.run, x, 0, live=True)
     curves = sparring.fit("gan", data="quadratic", steps=1, save_every=0)
     assert curves.game.judge is not None and curves.game.sample(torch.zeros(2, 8), live=True).shape == (2, 15)
     opened = sparring.load(curves.save(out.parent / "curves"))
     assert opened.game.judge is None
-    refused("only the averaged networks", opened.game.sample, torch.zeros(2, 8), live=True)
+    refused("only the networks that are shipped", opened.game.sample, torch.zeros(2, 8), live=True)
 
 
 def test_settings_that_rest_on_drawn_samples_are_refused_for_translators():

@@ -97,8 +97,8 @@ def sample(
 @commands.command()
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="A run folder, or a model folder; or leave it out, and give two sets.")] = None,
-    real: Annotated[str | None, typer.Option("--real", metavar="SOURCE", help="The data to hold samples against; a run's own when left "
-                                             "out.")] = None,
+    real: Annotated[list[str] | None, typer.Option("--real", metavar="SOURCE", help="The data to hold samples against; a run's own when "
+                                                   "left out. Twice for two folders of images.")] = None,
     generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples of anything, as `train --data` takes "
                                                   "data.")] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help="fid, fid_infinity, kid, precision, recall, density, coverage, swd, "

@@ -50,7 +50,7 @@ def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any
         step, facts = checkpoint.restore(files, game, advice="")
         config["inherited_rollbacks"] = len(facts.get("rollbacks", ()))
         config["inherited_actions"] = len(facts.get("actions", ()))     # a fork's settings are those it was given
-    except checkpoint.Damaged as error:
+    except RunFailed as error:                  # also of what else it remembers, such as a pool of images of another size
         changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
         raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +
                          "\nRepeat the settings of that run that shape its networks, or start afresh without --fork.") from None

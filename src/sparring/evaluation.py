@@ -92,6 +92,8 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     own = None if run is None else run if isinstance(run, Model) else api.load(run)
     if own is not None and own.game.translation is not None:
         asked = None if names is None else known(names, between.MEASURES)
+        if size != "auto":
+            raise InputError(f"size={size}: translations are measured at the size of training. Leave the size out.")
         return of_translator(own, run, real, asked, count, features, sha256, whole_seed(seed), watch)
     asked = None if names is None else known(names)
     model, source, train, notes = (None, *opened(real, size)) if run is None else of_run(run, real, own)
@@ -115,6 +117,7 @@ def of_translator(model: Model, run: Any, real: Any, asked: list[str] | None, n:
     config = {} if isinstance(run, Model) else config_of(run)
     reads, directory = find_recipe(model.recipe).reads, str(config.get("directory", "."))
     size = {"size": "x".join(map(str, model.space.shape[1:]))}
+    given = real is not None
     if real is None:
         data = config.get("data") or model.trained.get("data")
         real = [where(one, directory, run) for one in data] if isinstance(data, list) else where(data, directory, run, reads.example)
@@ -124,10 +127,15 @@ def of_translator(model: Model, run: Any, real: Any, asked: list[str] | None, n:
     widest = max(model.game.translation.gives, key=channels)        # what suits grey images would not see the colours of the others
     extractor, why = choose(widest) if features == "auto" else (find(features, sha256), "as asked for")
     found, left_out = between.figures(model.game.translation, source, extractor, n, asked, seed, steps(watch("translations")))
-    split = "training images: none are held out" if getattr(source, "held_out", None) is None else "held out from training"
+    held_out = getattr(source, "held_out", None) is not None
+    split = ("training images: none are held out", "held out from training")[held_out] if not given else \
+        ("the data that were given", "test images of the data that were given")[held_out]
+    began_with = config.get("fingerprint") or model.trained.get("fingerprint")
+    changed = not given and began_with not in (None, source.fingerprint)
     protocol: dict[str, object] = {"split": split, "seed": seed, "images": size["size"]}
     return {"metrics": {name: plain(one, protocol) for name, one in found.items()}, "left_out": left_out,
-            "notes": [*without_untouched(found), f"split: {split}; at most {min(n, between.MOST):,} images a domain",
+            "notes": [*(["the data changed since the run began, so that the split may be another"] if changed else []),
+                      *without_untouched(found), f"split: {split}; at most {min(n, between.MOST):,} images a domain",
                       *([f"features of kid: {extractor.name}, {why}"] if any(name.startswith("kid") for name in found) else [])]}
 
 

@@ -136,8 +136,8 @@ def averaged(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """What is drawn by the averaged networks; InputError for the others."""
     def drawn(*args: Any, live: bool = False, **more: Any) -> Tensor:
         if live:
-            raise InputError("a finished model holds only the averaged networks, not those that played. Use it without live=True; the "
-                             "others are in the run's checkpoint.")
+            raise InputError("a finished model holds only the networks that are shipped, not others as they played. Use it without "
+                             "live=True; those are in the run's checkpoint.")
         return draw(*args, **more)
     return drawn
 

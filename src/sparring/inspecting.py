@@ -34,9 +34,10 @@ LISTED = 10                     # of a kind in the table
 SHOWN = 1000                    # samples of numbers that are drawn
 
 
-def evaluate(run: str | None, real: str | None, generated: str | None, metrics: list[str] | None, n: int, size: str, features: str,
+def evaluate(run: str | None, given: list[str] | None, generated: str | None, metrics: list[str] | None, n: int, size: str, features: str,
              sha256: str, seed: int) -> dict[str, Any]:
     """Figures for a run, or for two sets, as a table."""
+    real = given[0] if given and len(given) == 1 else given or None
     found = evaluation.evaluate(run, real=real, generated=generated, metrics=metrics, n=n, size=size, features=features, sha256=sha256,
                                 seed=seed, watch=Line)
     return {"run": run, "real": real, "generated": generated, **found, "text": table(found)}

@@ -46,7 +46,8 @@ class Pool:
         """Take the images of `state_dict`; of a larger pool, the first that fit.  RunFailed for images of another shape."""
         held = state.get("images")
         if not isinstance(held, Tensor) or held.shape[1:] != self.images.shape[1:] or not held.is_floating_point():
-            raise RunFailed("the checkpoint's pool holds no images of the size that this run makes. Train into a new folder.")
+            raise RunFailed("the checkpoint's pool holds no images of the size that this run makes. Give the size that it was trained "
+                            "with, or train into a new folder.")
         kept = held[:len(self.images)].to(self.images)
         self.images[:len(kept)] = kept
         self.held = len(kept)

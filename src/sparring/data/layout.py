@@ -43,6 +43,8 @@ def sorted_out(containers: Sequence[Files]) -> Sets:
         what = ", ".join(map(shown, filter(None, found))) or "no images"
         without = next((name for name in found if name not in there), None) if len(found) == 2 else None
         told = f"{what}" if without is None else f"{what}, with no images to train on in {shown(without)}"
+        stray = [name for (_, domain), files in sets.items() if domain == "" and len(found) > 1 for name in files.names]
+        told += f", and beside them {shown(stray[0])}" if stray else ""
         raise InputError(f"{' and '.join(files.where for files in containers)} should hold two domains of images to train on, and holds: "
                          f"{told}. Give {LAYOUTS}.")
     return {(part, name): sets[part, name] for name in found for part in ("train", "test") if (part, name) in sets}
@@ -92,14 +94,22 @@ def part_of(files: Files, chosen: list[int]) -> Files:
 
 def refuse_mismatch(sets: dict[str, Files], part: str) -> None:
     """InputError, with the first file that has no partner, unless two folders hold the same names."""
-    (first, a), (second, b) = sets.items() if len(sets) == 2 else [(next(iter(sets)), next(iter(sets.values())))] * 2
+    if len(sets) != 2:
+        raise InputError(f"of the images to {part}, only the domain {shown(next(iter(sets)))} has some, so they have no partners. Put "
+                         f"those of the other domain beside them, or remove them.")
+    (first, a), (second, b) = sets.items()
     keys = [{PurePosixPath(name).stem: name for name in files.names} for files in (a, b)]
-    if len(sets) != 2 or keys[0].keys() != keys[1].keys() or any(len(k) != len(f.names) for k, f in zip(keys, (a, b), strict=True)):
-        alone = sorted(keys[0].keys() ^ keys[1].keys())
-        lonely = alone[0] if alone else ""
-        example = keys[0].get(lonely) or keys[1].get(lonely) or "names that differ only in their endings or folders"
+    for stems, files, domain in zip(keys, (a, b), sets, strict=True):
+        if twice := next((name for name in files.names if stems[PurePosixPath(name).stem] != name), None):
+            other = stems[PurePosixPath(twice).stem]
+            raise InputError(f"{shown(twice)} and {shown(other)} in the aligned folder {shown(domain)} have the same name, so that it is "
+                             f"not clear whose partner is which. Give one of them another name, or remove it.")
+    if keys[0].keys() != keys[1].keys():
+        lonely = min(keys[0].keys() ^ keys[1].keys())
+        example = keys[0].get(lonely) or keys[1][lonely]
         raise InputError(f"the aligned folders {shown(first)} and {shown(second)} ({part}) hold {len(a.names)} and {len(b.names)} images, "
-                         f"and the first without a partner of the same name is {shown(example)}. Give both folders the same names.")
+                         f"and the first without a partner of the same name is {shown(example)}. Give both folders the same names; or "
+                         f"cyclegan reads sets without pairs.")
 
 
 def refuse_other_shapes(sets: dict[str, Files]) -> None:
@@ -119,10 +129,16 @@ def alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return abs(one[0] * other[1] - one[1] * other[0]) <= max(*one, *other)
 
 
+def is_pair(size: tuple[int, int]) -> bool:
+    """Whether a picture of this height and width is twice as wide as high, but for a pixel."""
+    return abs(size[1] - 2 * size[0]) <= 1
+
+
 def refuse_single_set(files: Files) -> None:
     """InputError for pictures that are hardly two halves side by side: few of the first are twice as wide as high."""
-    sizes = [found.size for i in range(min(200, len(files.names))) if not isinstance(found := header_of(files, i), str)]
-    if sum(abs(width - 2 * height) <= 1 for height, width in sizes) < len(sizes) / 2:
-        height, width = sizes[0]
-        raise InputError(f"{files.where} holds one set of pictures, such as {shown(files.names[0])}, {width} wide and {height} high, and "
+    sizes = {name: found.size for i, name in enumerate(files.names[:200]) if not isinstance(found := header_of(files, i), str)}
+    others = [name for name, size in sizes.items() if not is_pair(size)]
+    if len(others) > len(sizes) / 2:
+        height, width = sizes[others[0]]
+        raise InputError(f"{files.where} holds one set of pictures, such as {shown(others[0])}, {width} wide and {height} high, and "
                          f"two are needed. Give {LAYOUTS}; if each is a pair all the same, give halves=true.")

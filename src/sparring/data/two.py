@@ -20,6 +20,7 @@ from sparring.data.images import each, header_of, read_listed
 from sparring.data.layout import (
     LAYOUTS,
     Sets,
+    is_pair,
     part_of,
     placed,
     refuse_mismatch,
@@ -44,6 +45,8 @@ from sparring.data.shapes import shapes, tints
 from sparring.data.source import Arranged, Finite
 from sparring.data.space import Images, TwoDomains
 from sparring.errors import InputError
+
+DOMAINS = "a folder or .zip with one subfolder a domain"
 
 
 def open_pairs(data: Any, settings: TranslationSettings) -> TwoSets:
@@ -106,13 +109,13 @@ def stamped(path: str | Path) -> Iterator[Files]:
         yield files._replace(identity=lambda: about)
 
 
-def container(path: str | Path) -> Path:
-    """A folder or a .zip; InputError for another thing."""
+def container(path: str | Path, layouts: str = LAYOUTS) -> Path:
+    """A folder or a .zip; InputError for another thing, with the layouts that are read."""
     if str(path) in NAMED and not Path(path).exists():
-        raise InputError(f"{path} is no set of images in two domains or more. Give {LAYOUTS}; `shapes` and `tints` are made scenes.")
+        raise InputError(f"{path} is no set of images in two domains or more. Give {layouts}; `shapes` and `tints` are made scenes.")
     there = existing(path)
     if not there.is_dir() and there.suffix.lower() != ".zip":
-        raise InputError(f"{shown(there)} is neither a folder nor a .zip of images. Give {LAYOUTS}.")
+        raise InputError(f"{shown(there)} is neither a folder nor a .zip of images. Give {layouts}.")
     return there
 
 
@@ -163,7 +166,7 @@ def read_set(files: Files, size: tuple[int, int], settings: DataSettings, strict
     return Finite(space, values, None if labels is None else torch.tensor(labels), notes=tuple(facts["notes"]))
 
 
-def read_halves(files: Files, size: tuple[int, int], settings: DataSettings) -> tuple[Finite, Finite]:
+def read_halves(files: Files, size: tuple[int, int], settings: TranslationSettings) -> tuple[Finite, Finite]:
     """The left and the right halves of pictures that hold a pair, each at this size; InputError for a picture of an odd width."""
     channels = int(settings.channels) if settings.channels != "auto" else 3
 
@@ -173,20 +176,22 @@ def read_halves(files: Files, size: tuple[int, int], settings: DataSettings) -> 
             pass
         return len(out), {}
 
-    values, _ = remembered(key_of("halves", files, size, settings), 2 * numbers(files, size), make)
+    values, _ = remembered(key_of("halves" if settings.halves else "pairs", files, size, settings), 2 * numbers(files, size), make)
     space, n = Images(channels, *size), len(files.names)
     note = f"{n:,} pairs side by side, each half at {size[0]}x{size[1]}"
     left, right = (values.part(rows) if isinstance(values, Mapped) else values[rows] for rows in (slice(n), slice(n, None)))
     return Finite(space, left, notes=(note,)), Finite(space, right)
 
 
-def halve(files: Files, i: int, size: tuple[int, int], settings: DataSettings, out: NDArray[np.uint8]) -> None:
+def halve(files: Files, i: int, size: tuple[int, int], settings: TranslationSettings, out: NDArray[np.uint8]) -> None:
     """Write the left half of picture i into place i, and the right half as far behind it as there are pictures."""
     try:
         data = files.read(i, None)
         height, width = header(data).size
+        if not settings.halves and not is_pair((height, width)):
+            raise InputError(f"it is {width} wide and {height} high, and a pair is twice as wide as high unless halves=true is given")
         if width % 2:
-            raise InputError(f"it is {height}x{width} pixels, so its halves differ in size")
+            raise InputError(f"it is {width} wide and {height} high, so that its halves differ in size")
         pixels = decode(data, None, out.shape[1], settings.alpha).values
     except InputError as error:
         raise InputError(f"{shown(files.names[i])} in {files.where} is not a pair side by side: {error}. Repair or remove it.") from None
@@ -208,14 +213,21 @@ def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, s
             raise InputError(f"held-out images have {images.space.shape[0]} channels and training images {half.channels}. Give channels=3.")
     held_out = (rest[0], rest[1]) if rest[0] is not None and rest[1] is not None else None
     return TwoSets(a, b, TwoDomains(halves[0], halves[1], class_names(names), aligned), flip=settings.flip, held_out=held_out,
-                   notes=(*a.notes, *b.notes, *about(names, side(a), size, held_out)))
+                   notes=(*a.notes, *b.notes, *about(names, side(a), size, held_out, [n for n in names if ("test", n) in found])))
 
 
-def about(names: tuple[str, ...], had: tuple[int, int], size: tuple[int, int], held_out: tuple[Finite, Finite] | None) -> list[str]:
-    """What else people should know of two domains: which is which, what is cut, and what is scored."""
+def unscored(why: str) -> str:
+    return f"{why}, and pictures and scores are of training images; a folder `test` with images of every domain would be"
+
+
+def about(names: tuple[str, ...], had: tuple[int, int], size: tuple[int, int], held_out: tuple[Finite, Finite] | None,
+          rest: list[str]) -> list[str]:
+    """What else people should know of two domains: which is which, what is cut, and what is scored, where `rest` have test images."""
     called = f"A is {names[0]}, B is {names[1]}" if names != ("A", "B") else ""
     cut = f"training images are cropped to {size[0]}x{size[1]} at random" if had != size else ""
-    scored = "no images are held out, so that pictures and scores are of training images; a folder `test` would be"
+    scored = unscored("no images are held out")
+    if len(rest) == 1:
+        scored = unscored(f"there are images to test of {rest[0]} alone, so that no images are held out")
     if held_out is not None:
         scored = f"{len(held_out[0]):,} and {len(held_out[1]):,} test images are held out for pictures and scores"
     return [note for note in (called, cut, scored) if note]
@@ -228,27 +240,42 @@ def open_domains(data: Any, settings: DomainSettings) -> Domains:
     if data == "tints" and isinstance(data, str):
         return tints(settings)
     if isinstance(data, str | Path):
-        refuse_empty(container(data))
+        refuse_empty(container(data, DOMAINS))
         images, rest = read_domains(data, settings)
     else:
         images, rest = source_of(data, settings), None
     if images.labels is None or not isinstance(images.space, Images) or len(images.space.labels) < 2:
-        raise InputError("at least two domains of images are needed, and these images are all in one, or have no labels. Give a folder or "
-                         ".zip with one subfolder a domain, or (images, labels).")
+        raise InputError(f"at least two domains of images are needed, and these images are all in one, or have no labels. Give "
+                         f"{DOMAINS}, or (images, labels).")
     empty = set(range(len(images.space.labels))) - set(images.labels.tolist())
     if empty:
         raise InputError(f"the domain {images.space.labels[min(empty)]} holds no images. Remove it, or put images into it.")
-    return Domains(images, images.space, flip=settings.flip, notes=images.notes,
+    scored = (about_rest(rest, images.space),) if isinstance(data, str | Path) else ()
+    return Domains(images, images.space, flip=settings.flip, notes=(*images.notes, *scored),
                    held_out=rest if rest is not None and rest.space == images.space else None)
+
+
+def about_rest(rest: Finite | None, space: Images) -> str:
+    """What people should know of the images of many domains that are scored."""
+    if rest is None:
+        return unscored("no images are held out")
+    if rest.space == space:
+        return f"{len(rest):,} test images are held out for pictures and scores"
+    there = ", ".join(map(shown, rest.space.labels if isinstance(rest.space, Images) else ())) or "none by name"
+    return unscored(f"the test images are of other domains ({there}) than the training images, so that none are held out")
 
 
 def read_domains(path: str | Path, settings: DataSettings) -> tuple[Finite, Finite | None]:
     """Labelled training images, and those of a part called test, or else val, if there is one."""
     with stamped(path) as files, quiet():
         parts = [placed(folders)[0] for folders in without_common(files.names)]
+        domains = [placed(folders)[1] for folders in without_common(files.names)]
+        if "" in domains and len(set(domains)) > 1:
+            raise InputError(f"{shown(files.names[domains.index('')])} in {files.where} lies beside the folders of the domains. Put it "
+                             f"into one of them, or remove it.")
         chosen = {part: part_of(files, [i for i, one in enumerate(parts) if one == part]) for part in ("train", "test", "val")}
         if not chosen["train"].names:
-            raise InputError(f"there is no image to train on in {files.where}. Give a folder or .zip with one subfolder a domain.")
+            raise InputError(f"there is no image to train on in {files.where}. Give {DOMAINS}.")
         size = target_size({("train", ""): chosen["train"]}, settings, whole=False)
         rest = next((chosen[part] for part in ("test", "val") if chosen[part].names), None)
         return read_set(chosen["train"], size, settings), None if rest is None else read_set(rest, size, settings)
