@@ -260,6 +260,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "emoji at 64 px with learned colours, 600 rounds on with cycle=30, seed 0": partial(emoji, "emoji64-on", 0, 64),
     "emoji at 64 px with learned colours, 1,200 rounds on with cycle=30, seed 0": partial(emoji, "emoji64-further", 0, 64),
     "emoji at 64 px with learned colours, cycle=30 and an average, seed 0": partial(emoji, "emoji64-average", 0, 64),
+    "emoji at 64 px with learned colours, cycle=30 and an average, seed 1": partial(emoji, "emoji64-average", 1, 64),
     "emoji at 64 px in the nearest of 64 frequent colours, no network": partial(repainted, 64),
 }
 
