@@ -136,14 +136,14 @@ def test_what_is_no_set_of_domains_is_refused(tmp_path):
     stray = folder(tmp_path / "x", {"one/1.png": picture(1), "two/1.png": picture(2), "stray.png": picture(1)})
     refused("stray.png in .* lies beside the folders of the domains", open_domains, str(stray), DomainSettings())
     refused("is no set of images .* one subfolder a domain", open_domains, "digits", DomainSettings())
+    refused("no image to train on", open_domains, str(folder(tmp_path / "nothing", {"notes.txt": b"nothing"})), DomainSettings())
     refused("no labels", open_domains, small_images(labelled=False), DomainSettings())
     for opener in (open_pairs, open_unpaired):
         with pytest.raises(InputError, match="two domains"):
             opener(3, PLAIN)
 
 
-def test_what_is_held_out_is_told(tmp_path):
-    """Also that nothing is, where a domain has no test images."""
+def test_where_a_domain_lacks_test_images_none_are_held_out_and_that_is_said(tmp_path):
     whole = {"train/one/1.png": picture(1), "train/two/1.png": picture(2), "test/one/1.png": picture(3), "test/two/2.png": picture(4)}
     lacking = {name: data for name, data in whole.items() if name != "test/two/2.png"}
     both = (open_domains, DomainSettings(), "2 test images are held out"), (open_unpaired, PLAIN, "1 and 1 test images")

@@ -217,6 +217,7 @@ def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, s
 
 
 def unscored(why: str) -> str:
+    """What follows where nothing is held out, for this reason."""
     return f"{why}, and pictures and scores are of training images; a folder `test` with images of every domain would be"
 
 
@@ -268,8 +269,8 @@ def about_rest(rest: Finite | None, space: Images) -> str:
 def read_domains(path: str | Path, settings: DataSettings) -> tuple[Finite, Finite | None]:
     """Labelled training images, and those of a part called test, or else val, if there is one."""
     with stamped(path) as files, quiet():
-        parts = [placed(folders)[0] for folders in without_common(files.names)]
-        domains = [placed(folders)[1] for folders in without_common(files.names)]
+        places = [placed(folders) for folders in without_common(files.names)]
+        parts, domains = [part for part, _ in places], [domain for _, domain in places]
         if "" in domains and len(set(domains)) > 1:
             raise InputError(f"{shown(files.names[domains.index('')])} in {files.where} lies beside the folders of the domains. Put it "
                              f"into one of them, or remove it.")
