@@ -7,17 +7,17 @@ import json
 import sys
 from collections.abc import Callable
 from functools import cache, partial
+from statistics import stdev
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 import translating
 from emoji_features import Features, features_of
 from emoji_judges import judge_of_style
 from record import record
-from sparring.api import Model
+from sparring.api import Model, from_checkpoint
 from sparring.data.files import image_files
 from sparring.data.images import read_listed
 from sparring.data.pairs import Domains
@@ -31,6 +31,7 @@ from sparring.metrics.translated import kid, l1, label_accuracy, outline, psnr, 
 from sparring.nets.patch import PatchDiscriminator
 from sparring.penalties import r1
 from sparring.rng import generator
+from sparring.run import RunFolder
 
 CIFAR = translating.DATA / "cifar10/cifar10_test_10k_png.zip"
 ROUNDS = 1500           # of the classifiers
@@ -56,6 +57,7 @@ def learned(name: str, source: Domains, rounds: int = ROUNDS) -> Classifier:
     return net.eval()
 
 
+@cache
 def eyes() -> Classifier:
     """What KID is measured by: a classifier of 10,000 small photographs in ten classes, which has seen none of these data."""
     with image_files(CIFAR) as files:
@@ -104,6 +106,7 @@ def facades(name: str, seed: int, size: int = 64) -> dict[str, Any]:
 
 
 # ----------------------------------------------------------------------------------------------- horses and zebras
+@cache
 def stripes() -> Classifier:
     """A classifier of the real training horses and zebras."""
     source = open_unpaired(translating.HORSES, settings(64))
@@ -122,15 +125,16 @@ def played(which: str, seed: int) -> float:
 
 
 def left_of_kid(net: Classifier, made: Tensor, untouched: Tensor, real: Tensor) -> dict[str, float]:
-    """The share of the untouched images' KID that is left, and how much it varies: its standard deviation over 200 random halves of the
-    images, which for a mean is the standard error of the whole."""
-    made, untouched, real = (features(net, x) for x in (made, untouched, real))
-    scale, rng, shares = real.square().mean().sqrt(), generator(0, "halves"), list[Tensor]()
+    """KID as in `kid_of`, that of the untouched images, the share of it that is left, and how much that varies: its standard deviation
+    over 200 random halves of the images, which for a mean is the standard error of the whole."""
+    seen = [features(net, x) for x in (made, untouched, real)]
+    made, untouched, real = (x / seen[2].square().mean().sqrt() for x in seen)
+    rng, shares = generator(0, "halves"), list[float]()
     for _ in range(200):
         i, j = (torch.randperm(len(x), generator=rng)[:len(x) // 2] for x in (untouched, real))
-        shares.append(torch.tensor(kid(made[i] / scale, real[j] / scale) / kid(untouched[i] / scale, real[j] / scale)))
-    return {"kid left": kid(made / scale, real / scale) / kid(untouched / scale, real / scale),
-            "standard error of kid left": float(torch.stack(shares).std())}
+        shares.append(kid(made[i], real[j]) / kid(untouched[i], real[j]))
+    after, before = kid(made, real), kid(untouched, real)
+    return {"kid": after, "kid of untouched horses": before, "kid left": after / before, "standard error of kid left": stdev(shares)}
 
 
 def horses(which: str, seed: int) -> dict[str, Any]:
@@ -139,9 +143,8 @@ def horses(which: str, seed: int) -> dict[str, Any]:
     test, model = source.examples(10_000, 0), translating.trained(which, seed)
     zebras = made(model, test.a, "B")
     same = outline(zebras) @ outline(test.a).T
-    return {"kid": kid_of(eyes(), zebras, test.b), **left_of_kid(eyes(), zebras, test.a, test.b),
+    return {**left_of_kid(eyes(), zebras, test.a, test.b),
             "discriminators' loss, last tenth of the rounds": played(which, seed),
-            "kid of untouched horses": kid_of(eyes(), test.a, test.b),
             "cycle_l1": l1(made(model, zebras, "A"), test.a), "cycle_l1 of zebras": l1(made(model, made(model, test.b, "A"), "B"), test.b),
             "taken for zebras": 1 - error(stripes(), zebras, torch.ones(len(zebras), dtype=torch.int64)),
             "untouched horses taken for zebras": 1 - error(stripes(), test.a, torch.ones(len(test.a), dtype=torch.int64)),
@@ -152,15 +155,13 @@ def horses(which: str, seed: int) -> dict[str, Any]:
 def steepness(which: str, seed: int) -> dict[str, Any]:
     """What the discriminator of zebras says, |grad D|^2 / 2 of the mean of its patches, and the KID of the generator itself, not its
     average, in the last checkpoint of this run.  A model holds neither."""
-    source, model = open_unpaired(translating.HORSES, settings(64)), translating.trained(which, seed)
-    nets = {name: model.game.players[name].net for name in ("generators", "discriminators")}
-    weights = load_file(max((translating.RUNS / f"{which}-{seed}" / "checkpoint").iterdir()) / "model.safetensors")
-    for name, net in nets.items():
-        net.load_state_dict({key.removeprefix(f"{name}/net/"): value for key, value in weights.items() if key.startswith(f"{name}/net/")})
-    D, test = nets["discriminators"].b, source.examples(10_000, 0)
-    assert isinstance(D, PatchDiscriminator)
+    source = open_unpaired(translating.HORSES, settings(64))
+    translating.trained(which, seed)
+    game = from_checkpoint(RunFolder(translating.RUNS / f"{which}-{seed}"), "cpu", {}).game
+    D, test = game.players["discriminators"].net.b, source.examples(10_000, 0)
+    assert isinstance(D, PatchDiscriminator) and game.translation is not None
     with torch.no_grad():
-        fake = torch.cat([nets["generators"].b(part) for part in test.a.split(20)])
+        fake = torch.cat([game.translation.run(part, 1, live=True) for part in test.a.split(20)])
         known = source.b.at(torch.arange(len(source.b))).x
         said = {"training zebras": known, "held-out zebras": test.b, "translated held-out horses": fake}
         logits = {f"D of {name}": float(torch.cat([D.mean(part) for part in x.split(100)]).mean()) for name, x in said.items()}

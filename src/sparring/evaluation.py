@@ -128,8 +128,10 @@ def of_translator(model: Model, run: Any, real: Any, asked: list[str] | None, n:
     extractor, why = choose(widest) if features == "auto" else (find(features, sha256), "as asked for")
     found, left_out = between.figures(model.game.translation, source, extractor, n, asked, seed, steps(watch("translations")))
     held_out = getattr(source, "held_out", None) is not None
-    split = ("training images: none are held out", "held out from training")[held_out] if not given else \
-        ("the data that were given", "test images of the data that were given")[held_out]
+    if given:
+        split = "test images of the data that were given" if held_out else "the data that were given"
+    else:
+        split = "held out from training" if held_out else "training images: none are held out"
     began_with = config.get("fingerprint") or model.trained.get("fingerprint")
     changed = not given and began_with not in (None, source.fingerprint)
     protocol: dict[str, object] = {"split": split, "seed": seed, "images": size["size"]}

@@ -116,9 +116,9 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
     except BaseException:
         if crew.size > 1 and crew.first and not before:         # others were started differently: nothing began here
             folder.config.unlink(missing_ok=True)
-        folder.unlock()
         if crew.first and new:
-            folder.unmake()
+            folder.unmake()                                     # before others may lock it
+        folder.unlock()
         raise
     plan = plan_of(settings, run_settings, wish.seed, device, source, config, crew)
     crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())

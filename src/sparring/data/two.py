@@ -167,7 +167,7 @@ def read_set(files: Files, size: tuple[int, int], settings: DataSettings, strict
 
 
 def read_halves(files: Files, size: tuple[int, int], settings: TranslationSettings) -> tuple[Finite, Finite]:
-    """The left and the right halves of pictures that hold a pair, each at this size; InputError for a picture of an odd width."""
+    """The left and the right halves of pictures that hold a pair, each at this size; InputError for one that is no pair."""
     channels = int(settings.channels) if settings.channels != "auto" else 3
 
     def make(room: Room) -> tuple[int, dict[str, Any]]:
