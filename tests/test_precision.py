@@ -1,5 +1,6 @@
 """bf16, workers and deterministic algorithms: what they change, and what they leave as it is."""
 
+import itertools
 import threading
 from contextlib import closing
 from itertools import islice
@@ -62,8 +63,20 @@ def test_workers_give_the_same_batches_in_the_same_order(source, start):
 
 
 def test_workers_leave_with_their_stream():
+    meeting, drawn = threading.Barrier(3), itertools.count()
+
+    class Meeting:
+        """Whose first three draws wait for each other: an executor starts no thread while another is idle."""
+
+        space, fingerprint = SOURCES["density"].space, ""
+
+        def draw(self, n, rng):
+            if next(drawn) < 3:
+                meeting.wait(60)
+            return SOURCES["density"].draw(n, rng)
+
     others = set(threading.enumerate())         # some of which may leave meanwhile
-    with closing(batches(SOURCES["images"], 8, 0, 0, 3)) as stream:
+    with closing(batches(Meeting(), 8, 0, 0, 3)) as stream:
         next(stream)
         assert len(set(threading.enumerate()) - others) == 3
     assert not set(threading.enumerate()) - others
