@@ -10,10 +10,10 @@ import torch
 from doctor_cases import FOLDER, SHARED, Case, cases, where
 from sparring.api import Model, Silent, run
 from sparring.data.source import Finite, Source
-from sparring.data.space import Images
 from sparring.data.synthetic import Mixture
 from sparring.errors import InputError, RunFailed
 from sparring.prepare import prepare
+from sparring.spaces import Images
 from sparring.wishing import Wish
 
 

@@ -15,10 +15,10 @@ from safetensors.torch import save
 from record import record
 from sparring.data import open_source
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.metrics.grey28 import FILE, Grey28, read_weights
 from sparring.metrics.reader import accuracy, train_classifier
 from sparring.progress import Line
+from sparring.spaces import Images
 
 DATA = Path(os.environ.get("SPARRING_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SETS = ("mnist", "fashion-mnist")

@@ -24,12 +24,12 @@ from sparring import checkpoint, losses
 from sparring.api import Silent, run
 from sparring.data import open_source
 from sparring.data.source import Batch, Finite, batches
-from sparring.data.space import Images, Vectors
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play_at_once
 from sparring.metrics import parzen
 from sparring.prepare import prepare
 from sparring.rng import generator, seed_round
+from sparring.spaces import Images, Vectors
 from sparring.wishing import Wish
 
 CPU, SEED = torch.device("cpu"), 0

@@ -11,10 +11,10 @@ from sparring.api import Model, load, run
 from sparring.data.pairs import Domains
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.prepare import prepare
 from sparring.progress import Line
 from sparring.rng import generator
+from sparring.spaces import Images
 from sparring.wishing import Wish
 
 DATA = Path(os.environ.get("SPARRING_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

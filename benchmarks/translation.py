@@ -24,7 +24,6 @@ from sparring.data.pairs import Domains
 from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
 from sparring.data.shapes import TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
-from sparring.data.space import Images, to_uint8
 from sparring.data.two import open_domains, open_pairs, open_unpaired
 from sparring.metrics.domains import Classifier, error, features, kid_of, train_classifier
 from sparring.metrics.translated import kid, l1, label_accuracy, outline, psnr, run, ssim
@@ -32,6 +31,7 @@ from sparring.nets.patch import PatchDiscriminator
 from sparring.penalties import r1
 from sparring.rng import generator
 from sparring.run import RunFolder
+from sparring.spaces import Images, to_uint8
 
 CIFAR = translating.DATA / "cifar10/cifar10_test_10k_png.zip"
 ROUNDS = 1500           # of the classifiers

@@ -19,12 +19,12 @@ from record import record, spread
 from sparring.api import Silent, run
 from sparring.data.pairs import Domains, TwoSets
 from sparring.data.source import Finite
-from sparring.data.space import Images, TwoDomains
 from sparring.nets.patch import PatchDiscriminator
 from sparring.nets.resnet import ResNetTranslator
 from sparring.nets.stargan import DomainDiscriminator, DomainGenerator
 from sparring.nets.unet import UNet
 from sparring.prepare import prepare
+from sparring.spaces import Images, TwoDomains
 from sparring.wishing import Wish
 
 PAIRS, SIZE = 3 if "--quick" in sys.argv else 7, 64

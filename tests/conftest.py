@@ -9,9 +9,9 @@ import torch
 
 from sparring.data.pairs import TwoSets
 from sparring.data.source import Finite
-from sparring.data.space import Images, TwoDomains, Vectors
 from sparring.data.synthetic import Quadratic, mixture
 from sparring.recipes import RECIPES
+from sparring.spaces import Images, TwoDomains, Vectors
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -20,8 +20,8 @@ from made import GOOD, SHARED, changes, folder, idx, mutated, refused, shared
 from sparring.data import DataSettings, open_source
 from sparring.data.settings import choose_size, parse_size
 from sparring.data.source import Finite
-from sparring.data.space import Images, Vectors
 from sparring.errors import InputError
+from sparring.spaces import Images, Vectors
 
 # -- IDX
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from conftest import SOURCES, alike, small_images, small_table
 from sparring.data.digits import digits
 from sparring.data.source import batches
-from sparring.data.space import Curves, Images, Vectors, from_json, to_json, to_uint8
 from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.errors import InputError
 from sparring.rng import key
+from sparring.spaces import Curves, Images, Vectors, from_json, to_json, to_uint8
 
 
 @settings(deadline=None, max_examples=25)

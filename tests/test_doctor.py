@@ -14,7 +14,6 @@ from sparring import api, consulting
 from sparring.attending import attend, due
 from sparring.checkup import checkup, likeness, standard
 from sparring.data.source import Finite
-from sparring.data.space import Vectors
 from sparring.data.synthetic import Quadratic, gaussian, grid, ring
 from sparring.doctor import chart, diagnose, judge, timeline
 from sparring.doctor.advice import EXPLANATIONS, advice
@@ -23,6 +22,7 @@ from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator
 from sparring.run import read_lines
+from sparring.spaces import Vectors
 from sparring.wishing import Wish
 
 LOG4 = 2 * math.log(2)

@@ -14,10 +14,10 @@ import sparring
 from shell import RARELY, TINY, Shell
 from sparring.data import open_source
 from sparring.data.source import Finite
-from sparring.data.space import Images, to_uint8
 from sparring.errors import InputError
 from sparring.metrics.measures import METRICS, OF_FEATURES
 from sparring.run import read_lines
+from sparring.spaces import Images, to_uint8
 
 PICTURES = {"steps": 5, "batch": 16, "width": 4, "threads": 1, "precision": "fp32"} | RARELY
 

@@ -12,9 +12,9 @@ from PIL import Image
 import sparring
 from conftest import SOURCES
 from shell import Shell
-from sparring.data.space import Images, Vectors, to_uint8
 from sparring.exploring import room
 from sparring.pictures.traversals import frames, small
+from sparring.spaces import Images, Vectors, to_uint8
 from untrained import untrained
 
 FEW = ("--steps", 3, "--directions", 2)

@@ -10,13 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sparring.data import open_source
-from sparring.data.space import Images, Vectors
 from sparring.errors import InputError
 from sparring.metrics import grey28, outside
 from sparring.metrics.features import INCEPTION, Extractor, choose, extract, own, pixels
 from sparring.metrics.outside import find
 from sparring.metrics.sets import seen
 from sparring.rng import generator
+from sparring.spaces import Images, Vectors
 
 
 class Twice(nn.Module):

@@ -22,8 +22,8 @@ from made import COLOURS, GOOD, NOISE, RAMP, changes, folder, mutated, pixels, p
 from sparring.data import DataSettings, open_source
 from sparring.data.decode import decode, fit, header, quiet, reformat
 from sparring.data.images import folder_labels, read_images
-from sparring.data.space import Images
 from sparring.errors import InputError
+from sparring.spaces import Images
 
 # -- one image
 

@@ -12,13 +12,13 @@ import sparring
 from sparring import planning
 from sparring.api import Silent, run
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
 from sparring.prepare import prepare
 from sparring.recipes import RECIPES, images
 from sparring.recipes.gan import GanSettings
+from sparring.spaces import Images
 from sparring.telling import facts
 from sparring.wishing import Wish
 

@@ -12,13 +12,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 import sparring
 from conftest import CELLS, SOURCES
 from shell import TINY
-from sparring.data.space import Images, Traits
 from sparring.errors import InputError
 from sparring.latent.directions import along, closed_form, components, principal
 from sparring.latent.inversion import invert, radius
 from sparring.latent.layers import activations, first, trace
 from sparring.latent.slerp import path, slerp
 from sparring.latent.truncation import checked, truncated
+from sparring.spaces import Images, Traits
 from untrained import untrained
 
 

@@ -8,12 +8,12 @@ from torch import nn
 
 from conftest import SOURCES
 from sparring.data import open_source
-from sparring.data.space import Curves, Images, Vectors
 from sparring.data.stacked import Stacked
 from sparring.experiments import modes
 from sparring.metrics.reader import accuracy, classes_of, stacked_modes, train_reader
 from sparring.nets.points import CellGenerator, CodebookGenerator, Waves, wave_discriminator
 from sparring.recipes import RECIPES, r3gan
+from sparring.spaces import Curves, Images, Vectors
 
 
 @pytest.fixture(scope="module")

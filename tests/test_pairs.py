@@ -12,9 +12,9 @@ from sparring.data.pairs import Domains, Variation
 from sparring.data.settings import DomainSettings, TranslationSettings
 from sparring.data.shapes import LABELS, read_flat, read_rendered
 from sparring.data.source import batches
-from sparring.data.space import from_json, to_json
 from sparring.data.two import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError
+from sparring.spaces import from_json, to_json
 
 PLAIN = TranslationSettings(size="16", flip=False, jitter=0)
 RNG = np.random.default_rng(0)

@@ -16,8 +16,8 @@ from sparring.data import open_source, row_groups
 from sparring.data.cache import Samples
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, batches
-from sparring.data.space import Images, Vectors
 from sparring.errors import InputError, RunFailed
+from sparring.spaces import Images, Vectors
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from sparring.data.source import Finite, Source
-from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.data.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.errors import InputError
 from sparring.game import Game, Player, Turn
@@ -23,6 +22,7 @@ from sparring.pictures.samples import draw_samples
 from sparring.pictures.snapshot import snapshot
 from sparring.pictures.strips import chosen, filmstrip, interpolation
 from sparring.report import Section, page, write_page
+from sparring.spaces import Curves, Images, Space, Vectors
 
 LATENT = 4
 

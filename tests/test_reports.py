@@ -14,12 +14,12 @@ from conftest import small_images
 from shell import Shell
 from sparring import api, consulting, nearby, thedata
 from sparring.data.source import Finite
-from sparring.data.space import Vectors
 from sparring.data.synthetic import ring
 from sparring.doctor.again import again
 from sparring.errors import InputError
 from sparring.prepare import prepare
 from sparring.rng import generator
+from sparring.spaces import Vectors
 from sparring.wishing import Wish
 
 FAST = {"steps": 100, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,

@@ -17,7 +17,6 @@ from made import folder, refused, saved
 from sparring.data.pairs import TwoSets
 from sparring.data.shapes import LIT, TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
-from sparring.data.space import Images, TwoDomains
 from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
@@ -29,6 +28,7 @@ from sparring.nets.unet import UNet
 from sparring.pool import Pool
 from sparring.recipes import RECIPES
 from sparring.settings import make
+from sparring.spaces import Images, TwoDomains
 from sparring.translate import places, target, translate
 from sparring.translating import translate as command
 

@@ -14,8 +14,8 @@ from conftest import small_images
 from shell import TINY, Shell
 from sparring import api, scores
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.errors import InputError, RunFailed
+from sparring.spaces import Images
 
 
 @pytest.fixture

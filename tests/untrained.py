@@ -4,9 +4,9 @@ import torch
 
 import sparring
 from sparring.building import build
-from sparring.data.space import Space
 from sparring.recipes import RECIPES
 from sparring.settings import make
+from sparring.spaces import Space
 
 
 def untrained(name: str, space: Space, data: str | None = None, **given: object) -> sparring.Model:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 
 from sparring.data.source import Finite
-from sparring.data.space import Images
+from sparring.spaces import Images
 
 # A fix is a clause that begins with one of these: after a full stop, colon, semicolon or comma, after "or", or at the start.
 VERBS = ("give", "check", "repair", "remove", "download", "convert", "save", "pack", "unpack", "split", "divide", "scale", "reshape",

@@ -14,10 +14,10 @@ import torch
 from sparring.choices import in_precision
 from sparring.crew import ALONE, Crew, joined
 from sparring.data.source import Finite, batches
-from sparring.data.space import Images
 from sparring.game import Game, play
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
+from sparring.spaces import Images
 
 CPU = torch.device("cpu")
 SOURCE = Finite(Images(3, 32, 32), torch.randint(0, 256, (2000, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))

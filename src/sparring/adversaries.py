@@ -10,7 +10,6 @@ from torch.optim import Adam
 from sparring import penalties
 from sparring.augment import Adaptive, diff
 from sparring.data.source import Batch
-from sparring.data.space import Images, Space, traits_of
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.losses import Adversarial
@@ -19,6 +18,7 @@ from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
 from sparring.nets.residual import ResidualDiscriminator, ResidualGenerator
 from sparring.precision import full
 from sparring.schedules import Schedule, constant
+from sparring.spaces import Images, Space, traits_of
 from sparring.unroll import adam_ahead, weights_of, with_weights
 
 Penalty = Callable[[penalties.Critic, Tensor, Tensor], Tensor]      # (critic, real, fake) -> scalar

@@ -15,12 +15,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from sparring import checkpoint, steering
-from sparring.asking import index_of, whole_count, whole_seed
+from sparring.arguments import index_of, whole_count, whole_seed
 from sparring.building import build
-from sparring.data.settings import check_memory, reason
-from sparring.data.space import Images, Space, Traits, from_json, to_json, traits_of
+from sparring.data.settings import check_memory
 from sparring.data.traits import rows_for
-from sparring.errors import InputError, RunFailed, did_you_mean
+from sparring.errors import InputError, RunFailed, did_you_mean, reason
 from sparring.game import Game
 from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
@@ -31,6 +30,7 @@ from sparring.recipes import Recipe, find
 from sparring.rng import generator
 from sparring.run import RunFolder, parse_json, remade
 from sparring.settings import Settings, make
+from sparring.spaces import Images, Space, Traits, from_json, to_json, traits_of
 from sparring.trainer import Outcome, Progress, train
 from sparring.translate import Fit, target, translate
 from sparring.untrusted import JSON_BYTES, number, told

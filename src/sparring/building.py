@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from sparring.data.source import blank
-from sparring.data.space import Space
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game, Translation
 from sparring.recipes import Recipe
 from sparring.settings import Settings
+from sparring.spaces import Space
 
 
 def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device, seed: int,

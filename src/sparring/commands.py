@@ -16,7 +16,6 @@ from sparring import api
 from sparring.building import build
 from sparring.crew import Crew, joined
 from sparring.data.source import blank
-from sparring.data.space import Images, Space, to_uint8
 from sparring.data.traits import TABLE, table_of
 from sparring.doctor.again import without
 from sparring.errors import InputError
@@ -28,6 +27,7 @@ from sparring.progress import Line, duration
 from sparring.recipes import RECIPES, find
 from sparring.run import read_json
 from sparring.settings import RunSettings, describe, make, parse
+from sparring.spaces import Images, Space, to_uint8
 from sparring.telling import facts
 from sparring.wishing import Wish, chosen_for
 

@@ -1,6 +1,7 @@
 """Errors that are meant to be read by people: what was given, what was expected, what to do."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -17,3 +18,15 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     names = {name.lower(): name for name in known}
     close = difflib.get_close_matches(str(given).lower(), list(names), n=1, cutoff=0.6)
     return f" Did you mean '{names[close[0]]}'?" if close else ""
+
+
+def reason(error: Exception) -> str:
+    """What a library said, in at most 100 letters that can be shown; the kind of the error where it said nothing."""
+    words = re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"\1", str(error))
+    return shown(words[:100]).strip() or type(error).__name__
+
+
+def shown(name: object) -> str:
+    """A file name fit for a message: nothing that a terminal would obey, and not longer than 200 letters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(name))
+    return text if len(text) <= 200 else f"{text[:100]}...{text[-97:]}"

@@ -11,11 +11,10 @@ import torch
 
 from sparring import api, between
 from sparring.api import Model, Silent
-from sparring.asking import index_of, whole_seed
+from sparring.arguments import index_of, whole_seed
 from sparring.data import NAMED, open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Arranged, Finite, Source
-from sparring.data.space import Images, Space
 from sparring.errors import InputError
 from sparring.metrics import cas, frechet, memorization
 from sparring.metrics.features import Extractor, choose, extract
@@ -26,6 +25,7 @@ from sparring.metrics.sets import chosen_rows, copies, in_both, in_units_of, jud
 from sparring.recipes import find as find_recipe
 from sparring.run import read_json
 from sparring.settings import make
+from sparring.spaces import Images, Space
 from sparring.trainer import Progress
 from sparring.untrusted import told
 

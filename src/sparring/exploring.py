@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from sparring import api, inverting, steering
-from sparring.data.settings import shown
-from sparring.data.space import Images, Vectors
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
 from sparring.inverting import Inverted
 from sparring.latent.directions import Directions
 from sparring.latent.slerp import path as way
@@ -24,6 +22,7 @@ from sparring.pictures.style import save_image
 from sparring.pictures.traversals import frames, in_a_frame, sheet, small
 from sparring.progress import Line
 from sparring.report import Section, write_page
+from sparring.spaces import Images, Vectors
 
 ROWS, WAYS = 8, 4                               # samples in a frame of a slider; ways in a picture of them
 BYTES, FIGURE = 4_500_000, 15_000               # of all frames, images before they are packed: a page stays below 10 MB; of a figure

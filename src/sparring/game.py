@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparring import adam
-from sparring.data.space import Images
 from sparring.errors import InputError, RunFailed
 from sparring.schedules import Schedule
+from sparring.spaces import Images
 
 Watched = dict[str, Callable[[], Tensor]]
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from sparring import evaluation, losses
 from sparring.api import from_checkpoint
 from sparring.data.source import Arranged, Finite, Source
-from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.losses import OBJECTIVES
@@ -19,6 +18,7 @@ from sparring.metrics.dual_gap import Gap, Search, of_game
 from sparring.metrics.sets import judged_on
 from sparring.rng import generator
 from sparring.run import RunFolder
+from sparring.spaces import Images
 
 STEPS, BATCH = 300, 64                          # of each search (Sidheekh et al., 2021), and samples in a step of it
 JUDGED = 1024                                   # samples that what it found is judged on

@@ -19,7 +19,6 @@ from sparring.data.findings import report
 from sparring.data.opening import image_files_at
 from sparring.data.settings import AUTO, choose_size
 from sparring.data.source import Finite, Source
-from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.metrics.measures import METRICS
 from sparring.pictures.grids import columns_for, image_grid
@@ -27,6 +26,7 @@ from sparring.pictures.samples import draw_samples
 from sparring.pictures.style import save_image
 from sparring.progress import Line
 from sparring.rng import generator
+from sparring.spaces import Images
 from sparring.thedata import look_at_numbers
 
 CLEAN = "Nothing to complain of."

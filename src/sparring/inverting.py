@@ -11,14 +11,13 @@ from sparring.api import Model
 from sparring.data import open_source
 from sparring.data.anywhere import files_of
 from sparring.data.decode import decode, quiet
-from sparring.data.settings import shown
 from sparring.data.source import Finite
-from sparring.data.space import Images
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
 from sparring.evaluation import of_run
 from sparring.latent.inversion import Inversion
 from sparring.metrics.sets import seen
 from sparring.rng import generator
+from sparring.spaces import Images
 from sparring.trainer import Progress
 
 MOST = 16               # samples that are inverted, of those given and of each set beside them

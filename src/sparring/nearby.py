@@ -10,13 +10,13 @@ from torch import Tensor
 
 from sparring import api, evaluation
 from sparring.data.source import Finite, Source
-from sparring.data.space import Images
 from sparring.errors import InputError, RunFailed
 from sparring.metrics.measures import METRICS
 from sparring.metrics.memorization import nearest
 from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image
 from sparring.rng import generator
+from sparring.spaces import Images
 
 SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the medians, and training samples looked through
 NUMBERS = 2**24                                 # in those at most

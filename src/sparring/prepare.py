@@ -18,7 +18,6 @@ from sparring.accumulating import in_parts
 from sparring.building import build
 from sparring.crew import ALONE, Crew
 from sparring.data.source import Source, batches, workers_for
-from sparring.data.space import Space, to_json
 from sparring.earlier import go_on_from, refuse_changes
 from sparring.errors import InputError
 from sparring.game import Game
@@ -26,6 +25,7 @@ from sparring.recipes import Recipe
 from sparring.run import RunFolder
 from sparring.settings import RunSettings, Settings, make
 from sparring.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
+from sparring.spaces import Space, to_json
 from sparring.trainer import Plan, Remake
 from sparring.wishing import Resolved, Wish, choose_device, resolve
 

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Arranged, Finite, Source
-from sparring.data.space import Images
 from sparring.data.synthetic import Mixture, Quadratic
 from sparring.errors import InputError
 from sparring.game import Game
@@ -16,6 +15,7 @@ from sparring.metrics.measures import lacking, measure
 from sparring.metrics.sets import judged_on, seen, some, stored
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
+from sparring.spaces import Images
 
 SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
 

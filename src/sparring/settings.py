@@ -6,8 +6,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from sparring.data.settings import shown
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError, did_you_mean, shown
 
 LONGEST = 1_000_000_000     # rounds of a run
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from sparring.adversaries import asked, examples_of
-from sparring.data.space import Images, Space
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.latent.directions import MOST, Directions, closed_form, principal
 from sparring.latent.inversion import POOL, Inversion, Watch, invert
 from sparring.rng import generator
+from sparring.spaces import Images, Space
 
 Method = Literal["closed_form", "pca"]
 CLASSES = 16                    # that directions are taken over, at most

@@ -1,8 +1,8 @@
 """What to tell before training starts."""
 
 from sparring.data.source import Arranged, Finite
-from sparring.data.space import traits_of
 from sparring.prepare import Prepared
+from sparring.spaces import traits_of
 
 
 def facts(prepared: Prepared) -> list[str]:

@@ -8,11 +8,11 @@ from torch import Tensor
 from sparring.data.check import look_at_values
 from sparring.data.findings import LOOK, about_labels, report
 from sparring.data.source import Finite, Source
-from sparring.data.space import Images
 from sparring.metrics.sets import seen, some
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_image
 from sparring.rng import generator
+from sparring.spaces import Images
 
 MANY = 100_000                  # samples of numbers that are looked at
 LOOKED = 2000                   # images that are compared with each other

@@ -12,11 +12,10 @@ from sparring import api
 from sparring.data.anywhere import files_of
 from sparring.data.decode import decode, quiet
 from sparring.data.files import Files
-from sparring.data.settings import shown
-from sparring.data.space import Images, to_uint8
-from sparring.errors import InputError, RunFailed, did_you_mean
+from sparring.errors import InputError, RunFailed, did_you_mean, shown
 from sparring.pictures.style import save_image
 from sparring.progress import Line
+from sparring.spaces import Images, to_uint8
 from sparring.translate import Fit, target
 
 Half = Literal["left", "right"]

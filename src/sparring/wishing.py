@@ -11,11 +11,11 @@ from sparring.accumulating import indivisible
 from sparring.data.pairs import Domains, TwoSets
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Rows, Source, batches
-from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.recipes import Recipe, find
 from sparring.scores import refuse_metric
 from sparring.settings import RunSettings, Settings, make, split
+from sparring.spaces import Images
 
 
 @dataclass(frozen=True)

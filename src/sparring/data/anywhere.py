@@ -7,8 +7,8 @@ from typing import Any
 from sparring.data.decode import SUFFIXES
 from sparring.data.files import Files, image_files
 from sparring.data.opening import existing
-from sparring.data.settings import open_file, shown
-from sparring.errors import InputError
+from sparring.data.settings import open_file
+from sparring.errors import InputError, shown
 
 
 def files_of(path: Path) -> Any:

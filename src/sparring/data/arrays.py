@@ -15,22 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.data.decode import reformat
-from sparring.data.settings import (
-    AUTO,
-    DataSettings,
-    check_image_memory,
-    check_memory,
-    choose_size,
-    class_names,
-    open_file,
-    reason,
-    refuse_settings,
-    shown,
-)
+from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, refuse_settings
 from sparring.data.source import Finite
-from sparring.data.space import Images, Traits, Vectors
 from sparring.data.traits import read_rows
-from sparring.errors import InputError
+from sparring.errors import InputError, reason, shown
+from sparring.spaces import Images, Traits, Vectors, class_names
 
 Array = NDArray[Any]
 THE_ARRAY = "the array"           # what an array in memory is called

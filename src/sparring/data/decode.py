@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from sparring.data.screen import screen
-from sparring.data.settings import reason
-from sparring.errors import InputError
+from sparring.errors import InputError, reason
 
 DECODING = 1                  # to be raised when the same file comes out with other pixels: what was decoded before is forgotten then
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Finite
-from sparring.data.space import Images
+from sparring.spaces import Images
 
 
 def digits() -> Finite:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from sparring.data.cache import identity
 from sparring.data.decode import SUFFIXES
-from sparring.data.settings import open_file, reason, shown
+from sparring.data.settings import open_file
 from sparring.data.traits import TABLE
-from sparring.errors import InputError
+from sparring.errors import InputError, reason, shown
 
 FILE_LIMIT = 256 << 20        # bytes of one image file
 RATIO_LIMIT, RATIO_FREE = 200, 16 << 20     # a zip entry beyond both is a bomb

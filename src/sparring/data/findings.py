@@ -7,8 +7,9 @@ from typing import Any
 from sparring.data.check import NEAR_AT_MOST, PAIRS, Labels, Sight, Sights, exact_duplicates, near_duplicates
 from sparring.data.decode import FORMATS
 from sparring.data.images import BAD_SHARE, SPLITS
-from sparring.data.settings import AUTO, choose_size, shown
+from sparring.data.settings import AUTO, choose_size
 from sparring.data.traits import TABLE
+from sparring.errors import shown
 
 NAMED = 10              # of a kind that are named
 FEW = 100               # images, below which any GAN learns them by heart

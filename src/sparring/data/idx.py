@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.data.decode import reformat
-from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, reason, shown
+from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file
 from sparring.data.source import Finite
-from sparring.data.space import Images
-from sparring.errors import InputError
+from sparring.errors import InputError, reason, shown
+from sparring.spaces import Images
 
 IMAGES_NAME = re.compile(r"images([-.])idx3-ubyte(\.gz)?$")
 LABELS_NAME = re.compile(r"labels[-.]idx1-ubyte(\.gz)?$")

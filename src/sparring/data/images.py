@@ -19,11 +19,11 @@ from sparring.data.decode import DECODING, FORMATS, Decoded, Header, decode, hea
 from sparring.data.files import Files, image_files
 from sparring.data.mapped import Room
 from sparring.data.ready import recall, remember
-from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size, class_names, shown
+from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.data.traits import TABLE, parse_table, read_table
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
+from sparring.spaces import Images, class_names
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")

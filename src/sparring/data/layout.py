@@ -10,8 +10,7 @@ from pathlib import PurePosixPath
 
 from sparring.data.files import Files
 from sparring.data.images import header_of
-from sparring.data.settings import shown
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
 
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val"}
 JOINED = re.compile(r"(train|test|val)[_-]?([AB])", re.IGNORECASE)

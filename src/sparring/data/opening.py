@@ -9,10 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from sparring.data.digits import digits
-from sparring.data.settings import AUTO, DataSettings, open_file, reason, refuse_settings, shown
+from sparring.data.settings import AUTO, DataSettings, open_file, refuse_settings
 from sparring.data.source import Arranged, Endless, Finite, Source
 from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError, did_you_mean, reason, shown
 
 SCENES = {"shapes": "pix2pix or cyclegan", "tints": "stargan"}         # built in too, for those who translate
 NAMED: dict[str, Callable[[], Source]] = {
@@ -68,7 +68,7 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
 
     from sparring.data.decode import reformat
     from sparring.data.settings import choose_size
-    from sparring.data.space import Images
+    from sparring.spaces import Images
 
     space = source.space
     assert isinstance(space, Images) and isinstance(source.values, Tensor)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Arranged, Batch, Finite, Pair, Piece, orders
-from sparring.data.space import Images, TwoDomains
 from sparring.rng import generator
+from sparring.spaces import Images, TwoDomains
 
 
 class Variation(NamedTuple):

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparring.data.row_groups import FEW, HELD, Groups, damaged, refuse_absence
-from sparring.data.settings import AUTO, DataSettings, class_names, gigabytes, refuse_settings, shown
+from sparring.data.settings import AUTO, DataSettings, gigabytes, refuse_settings
 from sparring.data.source import Finite
-from sparring.data.space import Images, Vectors
 from sparring.data.stored import LOOKED_AT, Stored, looked_at
-from sparring.errors import InputError, RunFailed
+from sparring.errors import InputError, RunFailed, shown
+from sparring.spaces import Images, Vectors, class_names
 
 LABELS = ("label", "labels", "class", "target")
 IMAGES = ("image", "images", "img", "jpg", "png")      # which column of bytes is meant, when there are several

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sparring.data.cache import IMAGES, keep, key, place
 from sparring.data.source import Finite
-from sparring.data.space import from_json, to_json
 from sparring.errors import InputError
+from sparring.spaces import from_json, to_json
 
 HEADER = 8                  # bytes that say how long the header is
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparring.data.cache import identity
-from sparring.data.settings import check_memory, gigabytes, open_file, reason, shown
-from sparring.errors import InputError, RunFailed
+from sparring.data.settings import check_memory, gigabytes, open_file
+from sparring.errors import InputError, RunFailed, reason, shown
 
 HELD = 256 << 20            # bytes of row groups that stay in memory, or one group when it is larger
 LARGEST = 1 << 30           # bytes that the columns of one row group may take

@@ -4,15 +4,15 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
+from sparring.spaces import LARGEST, SMALLEST
 
-SMALLEST, LARGEST = 4, 1024   # pixels a side that may be asked for
 AUTO_SIDE = 64                # the longer side that size=auto settles on
 
 
@@ -137,28 +137,3 @@ def open_file(path: Path) -> io.BufferedReader:
         return path.open("rb")
     except OSError as error:
         raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Check that you may read it.") from None
-
-
-def class_names(names: Iterable[object]) -> tuple[str, ...]:
-    """Names of classes as they are shown; those that look alike are numbered, so that each can still be asked for."""
-    found: dict[str, None] = {}
-    for name in names:
-        text = base = shown(name)
-        number = 1
-        while text in found:
-            number += 1
-            text = f"{base} ({number})"
-        found[text] = None
-    return tuple(found)
-
-
-def reason(error: Exception) -> str:
-    """What a library said, in at most 100 letters that can be shown; the kind of the error where it said nothing."""
-    words = re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"\1", str(error))
-    return shown(words[:100]).strip() or type(error).__name__
-
-
-def shown(name: object) -> str:
-    """A file name fit for a message: nothing that a terminal would obey, and not longer than 200 letters."""
-    text = "".join(c if c.isprintable() else "?" for c in str(name))
-    return text if len(text) <= 200 else f"{text[:100]}...{text[-97:]}"

@@ -10,8 +10,8 @@ from torch import Tensor
 from sparring.data.pairs import Domains, TwoSets
 from sparring.data.settings import DomainSettings, parse_size
 from sparring.data.source import Finite
-from sparring.data.space import Images, TwoDomains
 from sparring.rng import generator
+from sparring.spaces import Images, TwoDomains
 
 LABELS = ("sky", "ground", "disc", "box")
 FLAT = torch.tensor([[0, 0, 0], [0, 170, 0], [220, 0, 0], [0, 60, 220]], dtype=torch.float32)               # domain A, RGB 0 to 255

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from sparring.data.cache import INDEX, identity, keep, key, place
 from sparring.data.decode import SUFFIXES
-from sparring.data.settings import AUTO, DataSettings, class_names, shown
+from sparring.data.settings import AUTO, DataSettings
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.data.stored import LOOKED_AT, Stored, looked_at
-from sparring.errors import InputError, RunFailed
+from sparring.errors import InputError, RunFailed, shown
+from sparring.spaces import Images, class_names
 
 FILE_LIMIT = 256 << 20                  # bytes of one image
 ENDS = 1 << 16                          # bytes at both ends of a shard that its fingerprint is made of

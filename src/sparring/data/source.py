@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from sparring.data.space import Space, TwoDomains, traits_of
 from sparring.errors import InputError
 from sparring.rng import generator
+from sparring.spaces import Space, TwoDomains, traits_of
 
 EVERY = slice(None)
 READERS = min(4, max(2, (os.cpu_count() or 1) // 4))   # threads that read batches ahead from where they are stored

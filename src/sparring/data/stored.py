@@ -16,8 +16,8 @@ from torch import Tensor
 from sparring.data.cache import Samples, identity, key
 from sparring.data.decode import DECODING, header, quiet
 from sparring.data.decoders import Decoders, Pixels, Shape, Undecodable, decode_here
-from sparring.data.settings import DataSettings, choose_size, shown
-from sparring.errors import InputError, RunFailed
+from sparring.data.settings import DataSettings, choose_size
+from sparring.errors import InputError, RunFailed, shown
 
 LOOKED_AT = 500                         # images, evenly over the data, whose headers decide size and channels
 

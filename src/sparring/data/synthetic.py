@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparring.data.space import Curves, Vectors
+from sparring.spaces import Curves, Vectors
 
 
 @dataclass(frozen=True)

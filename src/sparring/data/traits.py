@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring.data.settings import class_names, reason, shown
-from sparring.data.space import Traits
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError, did_you_mean, reason, shown
+from sparring.spaces import Traits, class_names
 
 TABLE = "labels.csv"        # its first column names a file, each other one a trait
 EXAMPLES = 256              # rows that a model carries with it, to draw samples that are like the data

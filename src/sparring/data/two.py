@@ -32,19 +32,11 @@ from sparring.data.layout import (
 from sparring.data.mapped import Mapped, Room, remembered
 from sparring.data.opening import NAMED, existing
 from sparring.data.pairs import Domains, TwoSets, side
-from sparring.data.settings import (
-    DataSettings,
-    DomainSettings,
-    TranslationSettings,
-    choose_size,
-    class_names,
-    parse_size,
-    shown,
-)
+from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings, choose_size, parse_size
 from sparring.data.shapes import shapes, tints
 from sparring.data.source import Arranged, Finite
-from sparring.data.space import Images, TwoDomains
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
+from sparring.spaces import Images, TwoDomains, class_names
 
 DOMAINS = "a folder or .zip with one subfolder a domain"
 

@@ -16,7 +16,6 @@ from torch import Tensor
 from sparring.adversaries import evaluate
 from sparring.data import open_source
 from sparring.data.source import Finite, batches
-from sparring.data.space import Images, to_uint8
 from sparring.errors import InputError
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Setting, at_least, at_most, shown
@@ -30,6 +29,7 @@ from sparring.recipes import RECIPES
 from sparring.recipes.vae import Autoencoder
 from sparring.rng import generator, seed_round
 from sparring.settings import make
+from sparring.spaces import Images, to_uint8
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sparring import theory
 from sparring.data.source import Batch
-from sparring.data.space import Vectors
 from sparring.data.synthetic import Mixture, gaussian, mixture
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, equals
@@ -24,6 +23,7 @@ from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.settings import make
+from sparring.spaces import Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,6 @@ from safetensors.torch import load_file, save_file
 from sparring import api
 from sparring.data import open_source
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.data.stacked import Stacked
 from sparring.errors import InputError, RunFailed
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, shown
@@ -19,6 +18,7 @@ from sparring.pictures.grids import image_grid
 from sparring.prepare import prepare
 from sparring.progress import Line
 from sparring.scores import draw
+from sparring.spaces import Images
 from sparring.wishing import Wish
 
 CLAIM = "Packing, and the relativistic loss with R1 and R2, find all of the 1,000 modes of stacked digits."

@@ -16,7 +16,6 @@ from torch.optim import Adam
 from sparring import losses, penalties
 from sparring.data import open_source
 from sparring.data.source import Finite, batches
-from sparring.data.space import Images
 from sparring.errors import InputError
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Setting, at_least, at_most, shown
@@ -26,6 +25,7 @@ from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.settings import make
+from sparring.spaces import Images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Finite
-from sparring.data.space import Images
 from sparring.metrics.classes import predicted
 from sparring.metrics.features import Watch
 from sparring.metrics.intervals import MANY, Estimate, share
 from sparring.metrics.reader import classes_of, train_reader
+from sparring.spaces import Images
 
 ROUNDS, BATCH = 2500, 128       # of the classifier of images
 VECTORS = 4000                  # samples that a support vector machine learns from: its time grows with their square

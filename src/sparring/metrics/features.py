@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparring.data.space import Images, Space
 from sparring.errors import InputError
 from sparring.metrics import grey28
 from sparring.rng import key
+from sparring.spaces import Images, Space
 
 NUMBERS = 2**22         # in the images that go through an extractor at once
 OWN_SIDE = 40           # pixels: the largest images that the project's own features are chosen for

@@ -10,11 +10,11 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 
 from sparring.data.source import Batch, Finite, batches
-from sparring.data.space import Images
 from sparring.game import Game, Player, Report, Turn, play
 from sparring.precision import full, in_bfloat16
 from sparring.rng import seed_round
 from sparring.schedules import linear_decay
+from sparring.spaces import Images
 
 Net = TypeVar("Net", bound=nn.Module)
 CPU = torch.device("cpu")

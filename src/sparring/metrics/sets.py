@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Arranged, Finite, Source
-from sparring.data.space import Curves, Images, Space, TwoDomains, Vectors, to_uint8, traits_of
 from sparring.errors import InputError
 from sparring.rng import generator
+from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors, to_uint8, traits_of
 
 
 def judged_on(source: Source) -> tuple[Source, str]:

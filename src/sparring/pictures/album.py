@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from sparring.data.space import Space
 from sparring.game import Game
 from sparring.pictures.losses import loss_curves, score_curves
 from sparring.pictures.strips import filmstrip, interpolation
 from sparring.run import RunFolder, read_lines
+from sparring.spaces import Space
 from sparring.theory import LOG4
 
 

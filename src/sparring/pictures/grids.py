@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from sparring.data.space import to_uint8
+from sparring.spaces import to_uint8
 
 Pixels = NDArray[np.uint8]                       # uint8[H, W, 3]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Batch, Endless, Finite, Source
-from sparring.data.space import Space
 from sparring.game import Game
 from sparring.losses import cross_entropy
 from sparring.rng import generator, key
+from sparring.spaces import Space
 
 CHUNK = 20_000   # samples made at once: enough to be fast, little enough to fit
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.pictures import plots
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_figure, save_image
+from sparring.spaces import Curves, Images, Space, Vectors
 
 
 def draw_samples(space: Space, samples: Tensor, path: Path) -> Path:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Arranged, Source
-from sparring.data.space import Curves, Images, Vectors
 from sparring.data.synthetic import Mixture, Quadratic
 from sparring.game import Game
 from sparring.pictures import plots
@@ -17,6 +16,7 @@ from sparring.pictures.looking import generated, judged, opinion, real, undistur
 from sparring.pictures.style import save_figure, save_image
 from sparring.pictures.translations import translations
 from sparring.rng import generator
+from sparring.spaces import Curves, Images, Vectors
 from sparring.theory import LOG4
 
 if TYPE_CHECKING:

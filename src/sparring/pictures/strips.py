@@ -9,7 +9,6 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.latent.slerp import slerp
@@ -17,6 +16,7 @@ from sparring.pictures.grids import image_grid
 from sparring.pictures.looking import generated, undisturbed
 from sparring.pictures.style import LABELS, QUIET, REAL, TICKS, dress, new_figure, save_figure, save_image
 from sparring.rng import generator
+from sparring.spaces import Curves, Images, Space, Vectors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sparring.data.space import Curves, Images, Space, Vectors
 from sparring.pictures.grids import image_grid
 from sparring.pictures.strips import families
 from sparring.pictures.style import COLOURS, dress, new_figure, save_figure, save_image
+from sparring.spaces import Curves, Images, Space, Vectors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

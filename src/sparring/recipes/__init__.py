@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from sparring.data import open_source
 from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
 from sparring.data.source import Source
-from sparring.data.space import Curves, Images, Space, TwoDomains, Vectors
 from sparring.data.two import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.recipes import cyclegan, gan, images, pix2pix, r3gan, stargan, vae, wgan
 from sparring.settings import Settings
+from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors
 
 
 class Reader(NamedTuple):

@@ -11,7 +11,6 @@ from torch.optim import Adam
 
 from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Pair
-from sparring.data.space import Space, TwoDomains
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Translation, Turn
 from sparring.losses import least_squares
@@ -23,6 +22,7 @@ from sparring.pool import Pool
 from sparring.precision import full
 from sparring.schedules import linear_decay
 from sparring.settings import Integer, Settings
+from sparring.spaces import Space, TwoDomains
 
 SUMMARY = "translates images between two domains, learned without pairs: cycle-consistent GANs (Zhu et al., 2017)"
 

@@ -23,11 +23,11 @@ from sparring.adversaries import (
     refuse_batch_norm,
     refuse_nonsense,
 )
-from sparring.data.space import Images, Space
 from sparring.game import Game, Player
 from sparring.losses import OBJECTIVES
 from sparring.schedules import constant, linear_decay
 from sparring.settings import Settings
+from sparring.spaces import Images, Space
 
 SUMMARY = "the original GAN (Goodfellow et al., 2014), under any objective, with any penalty, with or without classes"
 NETWORKS = ("generator", "discriminator")

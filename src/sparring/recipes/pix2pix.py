@@ -11,7 +11,6 @@ from torch.optim import Adam
 
 from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Pair
-from sparring.data.space import Space, TwoDomains
 from sparring.game import Game, Player, Report, Translation, Turn
 from sparring.losses import nonsaturating
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
@@ -19,6 +18,7 @@ from sparring.nets.unet import UNet
 from sparring.precision import full
 from sparring.schedules import linear_decay
 from sparring.settings import Integer, Settings
+from sparring.spaces import Space, TwoDomains
 
 SUMMARY = "translates images, learned from pairs: a conditional GAN and an L1 loss (Isola et al., 2017)"
 

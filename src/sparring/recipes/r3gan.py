@@ -21,11 +21,11 @@ from sparring.adversaries import (
     place,
     refuse_batch_norm,
 )
-from sparring.data.space import Images, Space
 from sparring.game import Game, Player
 from sparring.losses import relativistic
 from sparring.schedules import geometric, linear_decay
 from sparring.settings import Settings
+from sparring.spaces import Images, Space
 
 SUMMARY = "relativistic GAN with R1 and R2 penalties (Huang et al., 2024): few modes lost, stable on any network"
 NETWORKS = ("generator", "discriminator")

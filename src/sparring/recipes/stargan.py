@@ -11,7 +11,6 @@ from torch.optim import Adam
 
 from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Batch
-from sparring.data.space import Images, Space
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Translation, Turn
 from sparring.losses import wasserstein
@@ -20,6 +19,7 @@ from sparring.penalties import lipschitz
 from sparring.precision import full
 from sparring.schedules import linear_decay
 from sparring.settings import Settings
+from sparring.spaces import Images, Space
 
 SUMMARY = "translates images between many domains with one generator: WGAN-GP, domain classification, cycle (Choi et al., 2018)"
 

@@ -20,11 +20,11 @@ from sparring.adversaries import (
     place,
     refuse_batch_norm,
 )
-from sparring.data.space import Images, Space
 from sparring.game import Game, Player, Turn
 from sparring.losses import wasserstein
 from sparring.schedules import constant, linear_decay
 from sparring.settings import Settings
+from sparring.spaces import Images, Space
 
 SUMMARY_CLIP = "Wasserstein GAN with clipped weights (Arjovsky et al., 2017)"
 SUMMARY_PENALTY = "Wasserstein GAN with gradient penalty (Gulrajani et al., 2017)"

@@ -1,14 +1,15 @@
 """What one sample of a data set is: plain values that a model carries with it, so it can be used without the data."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sparring.data.settings import LARGEST, class_names, shown
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
 
+SMALLEST, LARGEST = 4, 1024   # pixels a side that may be asked for
 FLOAT32_MAX = torch.finfo(torch.float32).max
 
 
@@ -227,3 +228,16 @@ def _traits(plain: Any) -> Traits:
 def to_uint8(x: Tensor) -> Tensor:
     """Images float[B, C, H, W] in [-1, 1] to uint8, rounded; values outside are clipped."""
     return x.clamp(-1.0, 1.0).add(1.0).mul(127.5).round().to(torch.uint8)
+
+
+def class_names(names: Iterable[object]) -> tuple[str, ...]:
+    """Names of classes as they are shown; those that look alike are numbered, so that each can still be asked for."""
+    found: dict[str, None] = {}
+    for name in names:
+        text = base = shown(name)
+        number = 1
+        while text in found:
+            number += 1
+            text = f"{base} ({number})"
+        found[text] = None
+    return tuple(found)
