@@ -13,8 +13,9 @@ from unittest.mock import patch
 import torch
 
 from record import RESULTS, record
-from sparring import adam, game
+from sparring import game
 from sparring.bench.contests import CLASSIC, DCGAN, Contest, compete, noise_images, trained
+from sparring.game import adam
 from sparring.recipes import gan
 
 PAIRS = 5

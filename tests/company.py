@@ -95,7 +95,7 @@ def killed_while_saving(rank: int, *words: object) -> None:
 
 def silent(rank: int, seconds: float) -> None:
     """The last process joins and then does nothing; the others wait for it within a round."""
-    from sparring.crew import joined
+    from sparring.game.processes import joined
 
     with joined(soon=timedelta(seconds=seconds)) as crew:
         if rank == crew.size - 1:
@@ -124,8 +124,8 @@ def statistics(rank: int, file: str) -> None:
 
     import torch
 
-    from sparring.crew import joined, total
     from sparring.errors import RunFailed
+    from sparring.game.processes import joined, total
 
     with joined() as crew:
         x = torch.tensor([1.0 + rank], requires_grad=True)

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from conftest import CELLS, SOURCES
 from sparring import checkpoint
 from sparring.choices import in_precision
-from sparring.crew import ALONE, Crew, joined
 from sparring.data.source import batches
 from sparring.errors import InputError
 from sparring.game import play
+from sparring.game.processes import ALONE, Crew, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from conftest import SOURCES
-from sparring.accumulating import in_parts, indivisible
 from sparring.api import Silent, run
 from sparring.data.source import Batch
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play
+from sparring.game.accumulate import in_parts, indivisible
 from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.wishing import Wish

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from sparring import api, consulting, reporting
-from sparring.crew import ALONE
 from sparring.doctor import chart, hopeful, treatment
+from sparring.game.processes import ALONE
 from sparring.prepare import prepare
 from sparring.run import read_lines
 from sparring.trainer import train

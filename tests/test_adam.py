@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam
 
-from sparring import adam
+from sparring.game import adam
 
 
 def net() -> nn.Module:

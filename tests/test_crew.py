@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 import company
 from conftest import small_table
-from sparring.crew import ALONE, Crew, Rows, bits, joined, met, sizes, total
 from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
+from sparring.game.processes import ALONE, Crew, Rows, bits, joined, met, sizes, total
 from sparring.recipes import RECIPES
 from sparring.run import read_lines
 from sparring.sharing import refuse_uneven

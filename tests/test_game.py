@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sparring.game import Game, NotFinite, Player, Report, Turn, play
-from sparring.schedules import linear_decay
+from sparring.game.schedules import linear_decay
 
 
 def players(**kwargs):

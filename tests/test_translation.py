@@ -19,6 +19,7 @@ from sparring.data.shapes import LIT, TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
 from sparring.errors import RunFailed
 from sparring.game import Translation
+from sparring.game.translate import places, target, translate
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
 from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
 from sparring.nets.resnet import Doubled, ResNetTranslator
@@ -29,7 +30,6 @@ from sparring.pool import Pool
 from sparring.recipes import RECIPES
 from sparring.settings import make
 from sparring.spaces import Images, TwoDomains
-from sparring.translate import places, target, translate
 from sparring.translating import translate as command
 
 CPU = torch.device("cpu")

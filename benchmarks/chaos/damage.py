@@ -14,10 +14,10 @@ from chaos.listener import Listener
 from chaos.tally import Tally
 from sparring import checkpoint
 from sparring.building import build
-from sparring.crew import ALONE
 from sparring.data import open_source
 from sparring.data.source import batches
 from sparring.game import Game, play
+from sparring.game.processes import ALONE
 from sparring.recipes import RECIPES
 from sparring.run import RunFolder, read_lines
 from sparring.trainer import Plan, resume

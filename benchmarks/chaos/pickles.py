@@ -35,9 +35,9 @@ from chaos.guard import guarded
 from chaos.refusal import unhelpful
 from chaos.tally import Tally
 from sparring import checkpoint
-from sparring.crew import ALONE
 from sparring.data import open_source
 from sparring.errors import InputError, RunFailed
+from sparring.game.processes import ALONE
 from sparring.prepare import prepare
 from sparring.trainer import resume
 from sparring.wishing import Wish

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 import crewed
-from sparring.crew import Crew, Rows, total
 from sparring.data.source import EVERY
+from sparring.game.processes import Crew, Rows, total
 
 BATCH = 8
 

@@ -8,7 +8,7 @@ import time
 import torch
 import torch.distributed as dist
 
-from sparring.crew import joined
+from sparring.game.processes import joined
 
 SIZES = [2**k for k in range(10, 29, 2)]            # bytes: 1 KiB to 256 MiB
 REPEATS = {2**10: 200, 2**20: 40, 2**24: 10, 2**28: 5}

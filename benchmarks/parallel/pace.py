@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from sparring.choices import in_precision
-from sparring.crew import ALONE, Crew, joined
 from sparring.data.source import Finite, batches
 from sparring.game import Game, play
+from sparring.game.processes import ALONE, Crew, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 from sparring.spaces import Images

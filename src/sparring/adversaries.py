@@ -12,12 +12,12 @@ from sparring.augment import Adaptive, diff
 from sparring.data.source import Batch
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, Watched
+from sparring.game.precision import full
+from sparring.game.schedules import Schedule, constant
 from sparring.losses import Adversarial
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
 from sparring.nets.residual import ResidualDiscriminator, ResidualGenerator
-from sparring.precision import full
-from sparring.schedules import Schedule, constant
 from sparring.spaces import Images, Space, traits_of
 from sparring.unroll import adam_ahead, weights_of, with_weights
 

@@ -21,6 +21,7 @@ from sparring.data.settings import check_memory
 from sparring.data.traits import rows_for
 from sparring.errors import InputError, RunFailed, did_you_mean, reason
 from sparring.game import Game
+from sparring.game.translate import Fit, target, translate
 from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
@@ -32,7 +33,6 @@ from sparring.run import RunFolder, parse_json, remade
 from sparring.settings import Settings, make
 from sparring.spaces import Images, Space, Traits, from_json, to_json, traits_of
 from sparring.trainer import Outcome, Progress, train
-from sparring.translate import Fit, target, translate
 from sparring.untrusted import JSON_BYTES, number, told
 from sparring.wishing import Wish, choose_device
 
@@ -174,7 +174,7 @@ class Model:
     def translate(self, images: Tensor, *, to: int | str | None = None, fit: Fit = "resize", seed: int | None = None) -> Tensor:
         """Images float[B, C, H, W] in [-1, 1] in the domain `to`, a name or a number, in the size they came in, on the CPU.
 
-        `fit` says how other sizes than that of training are treated: see `sparring.translate`.  With a `seed`, the noise of
+        `fit` says how other sizes than that of training are treated: see `sparring.game.translate`.  With a `seed`, the noise of
         training is drawn from it, where the system has some.  InputError for a model that draws samples instead.
         """
         if self.game.translation is None:

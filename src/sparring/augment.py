@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparring.crew import total
+from sparring.game.processes import total
 
 TARGET = 0.6        # of r_t, the share of real samples that D is sure of, less the share that it is wrong about
 

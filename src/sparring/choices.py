@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparring.compiled import in_one
 from sparring.errors import RunFailed
 from sparring.game import Game, play
-from sparring.precision import in_bfloat16
+from sparring.game.compiled import in_one
+from sparring.game.precision import in_bfloat16
 from sparring.rng import seed_round
 
 SMALL = 100_000         # parameters of all players: below, a round is overhead, which bf16 adds to

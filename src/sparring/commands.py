@@ -14,12 +14,12 @@ from rich.table import Table
 
 from sparring import api
 from sparring.building import build
-from sparring.crew import Crew, joined
 from sparring.data.source import blank
 from sparring.data.traits import TABLE, table_of
 from sparring.doctor.again import without
 from sparring.errors import InputError
 from sparring.game import Game
+from sparring.game.processes import Crew, joined
 from sparring.pictures.album import album
 from sparring.pictures.samples import draw_samples
 from sparring.prepare import prepare

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
-from sparring.crew import total
+from sparring.game.processes import total
 
 Critic = Callable[[Tensor], Tensor]     # float[B, ...] -> logits float[B] (or float[B, 1])
 

@@ -14,13 +14,13 @@ import torch
 
 import sparring
 from sparring import choices, planning
-from sparring.accumulating import in_parts
 from sparring.building import build
-from sparring.crew import ALONE, Crew
 from sparring.data.source import Source, batches, workers_for
 from sparring.earlier import go_on_from, refuse_changes
 from sparring.errors import InputError
 from sparring.game import Game
+from sparring.game.accumulate import in_parts
+from sparring.game.processes import ALONE, Crew
 from sparring.recipes import Recipe
 from sparring.run import RunFolder
 from sparring.settings import RunSettings, Settings, make

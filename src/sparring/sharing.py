@@ -7,8 +7,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from sparring.crew import Crew
 from sparring.errors import InputError
+from sparring.game.processes import Crew
 from sparring.run import RunFolder, differences, in_words
 from sparring.settings import Settings
 

@@ -13,12 +13,12 @@ from torch import Tensor
 from sparring import checkpoint
 from sparring.attending import Attending, attend, due
 from sparring.best import keep_best
-from sparring.compiled import in_one
-from sparring.crew import ALONE, Crew, bits
 from sparring.data.source import Source, batches
 from sparring.errors import InputError, RunFailed
 from sparring.exactness import broken, conditions, deterministic
 from sparring.game import Game, NotFinite, play
+from sparring.game.compiled import in_one
+from sparring.game.processes import ALONE, Crew, bits
 from sparring.interrupt import Interrupt
 from sparring.pictures.snapshot import snapshot
 from sparring.rng import seed_round

@@ -13,10 +13,10 @@ from sparring.data.anywhere import files_of
 from sparring.data.decode import decode, quiet
 from sparring.data.files import Files
 from sparring.errors import InputError, RunFailed, did_you_mean, shown
+from sparring.game.translate import Fit, target
 from sparring.pictures.style import save_image
 from sparring.progress import Line
 from sparring.spaces import Images, to_uint8
-from sparring.translate import Fit, target
 
 Half = Literal["left", "right"]
 SOFTWARE = "sparring translate"         # written into each PNG, so that only they are written over

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.accumulating import indivisible
 from sparring.data.pairs import Domains, TwoSets
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Rows, Source, batches
 from sparring.errors import InputError
+from sparring.game.accumulate import indivisible
 from sparring.recipes import Recipe, find
 from sparring.scores import refuse_metric
 from sparring.settings import RunSettings, Settings, make, split

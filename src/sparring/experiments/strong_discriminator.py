@@ -18,11 +18,11 @@ from sparring.errors import RunFailed
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, shown
 from sparring.game import Game, Player, Watched, play
+from sparring.game.schedules import constant, linear_decay
 from sparring.metrics import modes
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.pictures import style
 from sparring.rng import generator, seed_round
-from sparring.schedules import constant, linear_decay
 from sparring.scores import draw
 
 if TYPE_CHECKING:

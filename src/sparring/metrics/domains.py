@@ -8,10 +8,10 @@ from torch.optim import Adam
 from sparring.data.pairs import Domains
 from sparring.data.source import Batch, Finite, batches
 from sparring.game import Game, Player, Report, Turn, play
+from sparring.game.schedules import linear_decay
 from sparring.metrics.features import Watch
 from sparring.metrics.translated import kid
 from sparring.rng import seed_round
-from sparring.schedules import linear_decay
 from sparring.spaces import Images
 
 

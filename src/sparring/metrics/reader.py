@@ -11,9 +11,9 @@ from torch.optim import Adam
 
 from sparring.data.source import Batch, Finite, batches
 from sparring.game import Game, Player, Report, Turn, play
-from sparring.precision import full, in_bfloat16
+from sparring.game.precision import full, in_bfloat16
+from sparring.game.schedules import linear_decay
 from sparring.rng import seed_round
-from sparring.schedules import linear_decay
 from sparring.spaces import Images
 
 Net = TypeVar("Net", bound=nn.Module)

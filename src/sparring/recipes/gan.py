@@ -24,8 +24,8 @@ from sparring.adversaries import (
     refuse_nonsense,
 )
 from sparring.game import Game, Player
+from sparring.game.schedules import constant, linear_decay
 from sparring.losses import OBJECTIVES
-from sparring.schedules import constant, linear_decay
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -12,11 +12,11 @@ from torch.optim import Adam
 from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Pair
 from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.game.precision import full
+from sparring.game.schedules import linear_decay
 from sparring.losses import nonsaturating
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
-from sparring.precision import full
-from sparring.schedules import linear_decay
 from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 

@@ -22,8 +22,8 @@ from sparring.adversaries import (
     refuse_batch_norm,
 )
 from sparring.game import Game, Player
+from sparring.game.schedules import geometric, linear_decay
 from sparring.losses import relativistic
-from sparring.schedules import geometric, linear_decay
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

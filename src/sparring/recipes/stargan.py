@@ -13,11 +13,11 @@ from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Batch
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.game.precision import full
+from sparring.game.schedules import linear_decay
 from sparring.losses import wasserstein
 from sparring.nets.stargan import SMALLEST, DomainDiscriminator, DomainGenerator
 from sparring.penalties import lipschitz
-from sparring.precision import full
-from sparring.schedules import linear_decay
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -21,8 +21,8 @@ from sparring.adversaries import (
     refuse_batch_norm,
 )
 from sparring.game import Game, Player, Turn
+from sparring.game.schedules import constant, linear_decay
 from sparring.losses import wasserstein
-from sparring.schedules import constant, linear_decay
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -1,23 +1,17 @@
-"""An adversarial game: players (networks and an optimizer) who take turns.
+"""Who plays: players, their turns, and the game that they make up.  A system is this plain data and its losses."""
 
-This file is the only place that calls backward and step.  A system is plain data: who plays, in what order,
-and the losses, which are ordinary functions.
-"""
-
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparring import adam
 from sparring.errors import InputError, RunFailed
-from sparring.schedules import Schedule
+from sparring.game import adam
+from sparring.game.schedules import Schedule
 from sparring.spaces import Images
 
 Watched = dict[str, Callable[[], Tensor]]
@@ -171,118 +165,3 @@ class Game:
     def drawn(self, step: int) -> int:
         """How many batches the rounds before `step` drew: the position in the data, from the step alone."""
         return step + sum(turn.played(step) * (turn.times - 1) for turn in self.turns.values())
-
-
-Share = Callable[[Tensor, list[Tensor]], float]     # averages the gradients of parameters over processes; the mean of the terms' sum
-
-
-def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = None) -> tuple[dict[str, Tensor], Watched]:
-    """Play one round; return every term of every loss, and what can be looked at, as `turn/name`.
-
-    The round draws one batch, which its turns share; each repeat after the first draws another.
-    Everyone but the player whose turn it is is frozen: gradients pass through frozen networks, so a fake needs
-    no detach, and gather in none.  Freezing stops gradients and steps, not buffers: a BatchNorm in train mode
-    goes on counting, as in the published loops.  A parameter that a loss does not reach has gradient zero.
-    With `share`, several processes play the same round, each with its part of the batch, and move alike.
-    """
-    scores: dict[str, Tensor] = {}
-    watched: Watched = {}
-    shared = next(batches)
-    for name, turn in game.turns.items():
-        if not turn.due(step):
-            continue
-        _let_learn(game, turn.player, step)
-        for repeat in range(turn.times):
-            report = turn.loss(shared if repeat == 0 else next(batches), step)
-            if report.minimize:
-                _clear(turn.player)
-                _gather(game, turn.player, name, report, step, share)
-                turn.player.move()
-        scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
-        watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
-    for player in game.players.values():
-        player.follow(step)
-    return scores, watched
-
-
-def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tensor], Watched]:
-    """Play one round of simultaneous gradient descent: every gradient is taken where the round began, then all move.
-
-    What theory speaks of (Mescheder et al., 2018, section 2) and what `play`, whose players answer each other, is held
-    against.  ValueError for a turn that repeats, which has no meaning here.
-    """
-    scores: dict[str, Tensor] = {}
-    watched: Watched = {}
-    movers: dict[int, Player] = {}
-    shared = next(batches)
-    for player in game.players.values():
-        _clear(player)
-    for name, turn in game.turns.items():
-        if turn.times > 1:
-            raise ValueError(f"turn '{name}' repeats {turn.times} times; in a round of simultaneous steps everyone moves once")
-        if not turn.due(step):
-            continue
-        _let_learn(game, turn.player, step)
-        report = turn.loss(shared, step)
-        if report.minimize:
-            _gather(game, turn.player, name, report, step)
-            movers[id(turn.player)] = turn.player
-        scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
-        watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
-    for player in movers.values():
-        player.move()
-    for player in game.players.values():
-        player.follow(step)
-    return scores, watched
-
-
-def _let_learn(game: Game, player: Player, step: int) -> None:
-    """Freeze everyone else, and set the learning rate of this round."""
-    for other in game.players.values():
-        other.thaw(other is player)
-    player.set_rate(step)
-
-
-def _clear(player: Player) -> None:
-    for p in player.parameters:
-        p.grad = None
-
-
-def _gather(game: Game, player: Player, name: str, report: Report, step: int, share: Share | None = None) -> None:
-    """Add the gradient of the terms' sum to the player's; NotFinite, before anything moves, when the sum is not finite.
-
-    Processes that share find that out together, after their gradients were averaged: one that left alone would be waited for.
-    """
-    terms = report.minimize
-    total = reduce(torch.add, terms.values())
-    if share is None and not math.isfinite(total.item()):
-        raise NotFinite(_blame(game, name, terms, step))
-    if report.slopes is None:
-        total.backward()    # not autograd.grad: backward alone lays gradients out as their parameters are, for fused steps
-    else:
-        for p, slope in zip(player.parameters, report.slopes, strict=True):
-            p.grad = slope if slope is None or slope.stride() == p.stride() else torch.empty_like(p).copy_(slope)
-    for p in player.parameters:
-        if p.grad is None:
-            p.grad = torch.zeros_like(p)
-    if share is not None and not math.isfinite(share(total, player.parameters)):
-        raise NotFinite(_blame(game, name, terms, step))
-
-
-def _blame(game: Game, name: str, terms: dict[str, Tensor], step: int) -> str:
-    """Which term, and whether a network was broken before: a gradient that is not finite shows only after its step."""
-    what = next((f"{name}/{term} became {value.item()}" for term, value in terms.items() if not math.isfinite(value.item())),
-                f"the terms of {name} add up to more than a float holds, here or in another process,")
-    broken = not_finite(game)
-    why = f", since {broken} is not finite: an earlier step was too large, or its gradient was not finite" if broken else ""
-    return f"{what} in round {step + 1}, before its step was applied{why}."
-
-
-def not_finite(game: Game) -> str | None:
-    """The name of the first weight, buffer or average that holds NaN or an infinity, as player/name."""
-    for name, player in game.players.items():
-        for net in {id(net): net for net in (player.net, player.average)}.values():
-            for key, tensor in net.state_dict().items():
-                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                    return f"{name}/{key}"
-    return None
