@@ -10,7 +10,7 @@ import torch
 from record import record
 from sparring.api import Silent, run
 from sparring.bench import by_hand
-from sparring.data.synthetic import Quadratic
+from sparring.data.builtin.synthetic import Quadratic
 from sparring.metrics import parabola
 from sparring.prepare import prepare
 from sparring.run import read_lines

@@ -9,8 +9,8 @@ import torch
 
 from doctor_cases import FOLDER, SHARED, Case, cases, where
 from sparring.api import Model, Silent, run
+from sparring.data.builtin.synthetic import Mixture
 from sparring.data.source import Finite, Source
-from sparring.data.synthetic import Mixture
 from sparring.errors import InputError, RunFailed
 from sparring.prepare import prepare
 from sparring.spaces import Images

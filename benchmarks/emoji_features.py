@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, avg_pool2d, cross_entropy, grid_sample, normalize, pad
 
-from sparring.data.pairs import Domains
+from sparring.data.translation.sets import Domains
 
 ORIENTATIONS, CELL = 9, 8
 RIDGE = 0.1             # of the mean variance within an emoji, added to each direction's

@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from sparring.data.pairs import Domains
+from sparring.data.translation.sets import Domains
 from sparring.metrics.domains import Classifier
 
 BINS = (24, 33)         # colours a channel; two, so that most edges of one are no edges of the other

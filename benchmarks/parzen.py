@@ -20,13 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from record import record
-from sparring import checkpoint, losses
+from sparring import checkpoint
 from sparring.api import Silent, run
 from sparring.data import open_source
 from sparring.data.source import Batch, Finite, batches
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play_at_once
 from sparring.metrics import parzen
+from sparring.objectives import losses
 from sparring.prepare import prepare
 from sparring.rng import generator, seed_round
 from sparring.spaces import Images, Vectors

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from sparring.api import Model, load, run
-from sparring.data.pairs import Domains
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite
+from sparring.data.translation.sets import Domains
 from sparring.prepare import prepare
 from sparring.progress import Line
 from sparring.rng import generator
@@ -57,8 +57,8 @@ GOES_ON = {"emoji64-on": "emoji64", "emoji64-further": "emoji64-on",         # f
 
 def emoji(size: int = 64) -> Domains:
     """Four styles, of which the same HELD_OUT emoji of each are held out."""
-    from sparring.data.files import image_files
-    from sparring.data.images import read_listed
+    from sparring.data.images.files import image_files
+    from sparring.data.images.folder import read_listed
     with image_files(DATA / "emoji/emoji4_64_png.zip") as files:
         images, _ = read_listed(files, DataSettings(size=str(size)), lambda done, total: None)
     assert isinstance(images.space, Images) and images.labels is not None and isinstance(images.values, torch.Tensor)

@@ -18,17 +18,17 @@ from emoji_features import Features, features_of
 from emoji_judges import judge_of_style
 from record import record
 from sparring.api import Model, from_checkpoint
-from sparring.data.files import image_files
-from sparring.data.images import read_listed
-from sparring.data.pairs import Domains
+from sparring.data.builtin.scenes import TINTS, read_flat, read_rendered
+from sparring.data.images.files import image_files
+from sparring.data.images.folder import read_listed
 from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
-from sparring.data.shapes import TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
-from sparring.data.two import open_domains, open_pairs, open_unpaired
+from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
+from sparring.data.translation.sets import Domains
 from sparring.metrics.domains import Classifier, error, features, kid_of, train_classifier
 from sparring.metrics.translated import kid, l1, label_accuracy, outline, psnr, run, ssim
 from sparring.nets.patch import PatchDiscriminator
-from sparring.penalties import r1
+from sparring.objectives.penalties import r1
 from sparring.rng import generator
 from sparring.run import RunFolder
 from sparring.spaces import Images, to_uint8

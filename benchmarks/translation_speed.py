@@ -17,8 +17,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from record import record, spread
 from sparring.api import Silent, run
-from sparring.data.pairs import Domains, TwoSets
 from sparring.data.source import Finite
+from sparring.data.translation.sets import Domains, TwoSets
 from sparring.nets.patch import PatchDiscriminator
 from sparring.nets.resnet import ResNetTranslator
 from sparring.nets.stargan import DomainDiscriminator, DomainGenerator

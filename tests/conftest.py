@@ -7,9 +7,9 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from sparring.data.pairs import TwoSets
+from sparring.data.builtin.synthetic import Quadratic, mixture
 from sparring.data.source import Finite
-from sparring.data.synthetic import Quadratic, mixture
+from sparring.data.translation.sets import TwoSets
 from sparring.recipes import RECIPES
 from sparring.spaces import Images, TwoDomains, Vectors
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-from sparring.data.decode import decode, quiet
+from sparring.data.images.decode import decode, quiet
 from sparring.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sparring.data.arrays as arrays_module
+import sparring.data.arrays.arrays as arrays_module
 import sparring.data.settings as settings_module
 from made import GOOD, SHARED, changes, folder, idx, mutated, refused, shared
 from sparring.data import DataSettings, open_source

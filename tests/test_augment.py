@@ -7,9 +7,9 @@ import torch
 
 import sparring
 from conftest import small_images
-from sparring import penalties
-from sparring.augment import Adaptive, _mirrored, _moves, _scales, _turns, ada, colour, diff, geometry, recolour, warp
 from sparring.errors import InputError
+from sparring.objectives import penalties
+from sparring.objectives.augment import Adaptive, _mirrored, _moves, _scales, _turns, ada, colour, diff, geometry, recolour, warp
 
 SQUARE = torch.arange(2 * 3 * 6 * 6, dtype=torch.float64).view(2, 3, 6, 6)
 

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from made import GOOD, folder, saved, zipped
-from sparring.data import cache, images, open_source
+from sparring.data import cache, open_source
 from sparring.data.cache import IMAGES, INDEX, SAMPLES, Samples, keep, room
-from sparring.data.decode import decode
-from sparring.data.decoders import Decoders, Undecodable, decode_here
+from sparring.data.images.decode import decode
+from sparring.data.images.decoders import Decoders, Undecodable, decode_here
+from sparring.data.images.shards import read_shards
 from sparring.data.settings import DataSettings
-from sparring.data.shards import read_shards
 from sparring.data.source import batches
 from sparring.errors import RunFailed
 from test_shards import packed, pictures
@@ -34,7 +34,7 @@ FILES = {f"{'ab'[i % 2]}/{i:02d}.png": saved(picture) for i, picture in enumerat
 def kept(tmp_path, monkeypatch):
     """A cache of its own, for which no set is too quick to decode."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(images, "LONG", 0)
+    monkeypatch.setattr(folder_reader, "LONG", 0)
     return tmp_path / "cache" / "sparring"
 
 
@@ -42,7 +42,7 @@ def kept(tmp_path, monkeypatch):
 def decoded(monkeypatch):
     """How many images were decoded."""
     seen = []
-    monkeypatch.setattr(images, "decode", lambda *given: seen.append(1) or decode(*given))
+    monkeypatch.setattr(folder_reader, "decode", lambda *given: seen.append(1) or decode(*given))
     return seen
 
 
@@ -116,7 +116,7 @@ def test_notes_of_what_is_kept_are_part_of_what_is_checked(tmp_path, kept, decod
 
 
 def test_quick_sets_are_not_kept(tmp_path, kept, monkeypatch):
-    monkeypatch.setattr(images, "LONG", 500_000_000)
+    monkeypatch.setattr(folder_reader, "LONG", 500_000_000)
     open_source(folder(tmp_path / "set", FILES))
     assert not list(kept.glob("*"))
 
@@ -174,7 +174,7 @@ def test_a_full_disk_is_told_and_nothing_half_stays(tmp_path, kept, monkeypatch,
         monkeypatch.setattr(os, "fsync", failing(errno.EIO))
     else:
         monkeypatch.setattr(np, "savez", failing(errno.ENOSPC))
-        monkeypatch.setattr("sparring.data.ready.keep", lambda form, of, size, write: keep(form, of, size, failing(errno.ENOSPC)))
+        monkeypatch.setattr("sparring.data.images.decoded.keep", lambda form, of, size, write: keep(form, of, size, failing(errno.ENOSPC)))
     for source, good, word in ((open_source(path), whole[0], "decoded anew"), (open_source(shards), whole[1], "made anew")):
         assert source.fingerprint == good.fingerprint
         assert torch.equal(source.at(torch.arange(12)).x, good.at(torch.arange(12)).x)
@@ -240,7 +240,7 @@ def test_batches_are_the_same_with_and_without_the_cache(tmp_path, workers, monk
         return found
 
     first = some()
-    monkeypatch.setattr("sparring.data.stored.decode_here", lambda *given, **more: pytest.fail("decoded again"))
+    monkeypatch.setattr("sparring.data.images.encoded.decode_here", lambda *given, **more: pytest.fail("decoded again"))
     monkeypatch.setattr(Decoders, "__call__", lambda *given: pytest.fail("decoded again"))
     again = some()
     monkeypatch.undo()
@@ -289,7 +289,7 @@ def test_a_process_that_dies_ends_the_run_with_a_reason():
 
 PARENT = """
 import sys, time
-from sparring.data.decoders import Decoders
+from sparring.data.images.decoders import Decoders
 decoders = Decoders(2, (3, 8, 8), "white")
 print(*(process.pid for process in decoders._all), flush=True)
 time.sleep(60)
@@ -311,8 +311,9 @@ def test_processes_end_with_the_one_that_started_them_however_it_ends():
 
 WRITER = """
 import sys
-from sparring.data import images, open_source
-images.LONG = 0
+from sparring.data import open_source
+from sparring.data.images import folder
+folder.LONG = 0
 source = open_source(sys.argv[1])
 print(source.fingerprint)
 """

@@ -9,8 +9,8 @@ import torch
 from conftest import small_images
 from sparring import choices
 from sparring.building import build
+from sparring.data.builtin.synthetic import Quadratic
 from sparring.data.source import batches
-from sparring.data.synthetic import Quadratic
 from sparring.errors import RunFailed
 from sparring.prepare import prepare
 from sparring.recipes import RECIPES

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SOURCES, alike, small_images, small_table
-from sparring.data.digits import digits
+from sparring.data.builtin.digits import digits
+from sparring.data.builtin.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.data.source import batches
-from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.errors import InputError
 from sparring.rng import key
 from sparring.spaces import Curves, Images, Vectors, from_json, to_json, to_uint8

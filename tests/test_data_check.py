@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from shell import Shell
-from sparring.data.check import alike, exact_duplicates, look_at_files, near_duplicates, thumb_of
+from sparring.data.images.check import alike, exact_duplicates, look_at_files, near_duplicates, thumb_of
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_near_is_what_it_is_defined_to_be():
 
 
 def test_pairs_agree_with_comparing_all_of_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("sparring.data.check.ROWS", 7)
+    monkeypatch.setattr("sparring.data.images.check.ROWS", 7)
     base = [photo(i) for i in range(12)]
     put(str(tmp_path), *base, *(b.filter(ImageFilter.GaussianBlur(0.5)) for b in base[:5]), base[6])
     sights = look_at_files(tmp_path, lambda done, total: None).seen

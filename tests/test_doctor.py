@@ -13,8 +13,8 @@ from conftest import CELLS, small_images
 from sparring import api, consulting
 from sparring.attending import attend, due
 from sparring.checkup import checkup, likeness, standard
+from sparring.data.builtin.synthetic import Quadratic, gaussian, grid, ring
 from sparring.data.source import Finite
-from sparring.data.synthetic import Quadratic, gaussian, grid, ring
 from sparring.doctor import chart, diagnose, judge, timeline
 from sparring.doctor.advice import EXPLANATIONS, advice
 from sparring.doctor.signs import SIGNS

@@ -13,8 +13,8 @@ from conftest import CELLS, SOURCES
 from sparring import checkpoint
 from sparring.api import Silent, load, run
 from sparring.choices import in_precision
-from sparring.data.pairs import TwoSets
 from sparring.data.source import batches
+from sparring.data.translation.sets import TwoSets
 from sparring.game import play
 from sparring.prepare import prepare
 from sparring.recipes import RECIPES

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from sparring.data.synthetic import gaussian, mixture
+from sparring.data.builtin.synthetic import gaussian, mixture
 from sparring.experiments import dual_gap, optimal_discriminator, vanishing_gradient, wgan_curve
-from sparring.losses import log_d, minus_score, saturating
 from sparring.metrics.dual_gap import Gap, Search, best_response, spread_weights
 from sparring.metrics.dual_gap import dual_gap as gap_of
+from sparring.objectives.losses import log_d, minus_score, saturating
 from sparring.rng import generator
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from made import folder, saved
-from sparring.data import mapped
-from sparring.data.mapped import Mapped, remembered
+from sparring.data.images import mapped
+from sparring.data.images.mapped import Mapped, remembered
 from sparring.data.settings import DomainSettings, TranslationSettings
 from sparring.data.source import batches
-from sparring.data.two import open_domains, open_pairs
+from sparring.data.translation.opening import open_domains, open_pairs
 
 
 def images(n, value=7):

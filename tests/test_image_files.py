@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import sparring.data.decode as decode_module
-import sparring.data.files as files_module
+import sparring.data.images.decode as decode_module
+import sparring.data.images.files as files_module
 import sparring.data.settings as settings_module
 from made import COLOURS, GOOD, NOISE, RAMP, changes, folder, mutated, pixels, png_claiming, refused, saved, zipped
 from sparring.data import DataSettings, open_source
-from sparring.data.decode import decode, fit, header, quiet, reformat
-from sparring.data.images import folder_labels, read_images
+from sparring.data.images.decode import decode, fit, header, quiet, reformat
+from sparring.data.images.folder import folder_labels, read_images
 from sparring.errors import InputError
 from sparring.spaces import Images
 

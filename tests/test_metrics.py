@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparring.data.synthetic import Quadratic, gaussian, mixture, ring
+from sparring.data.builtin.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.game import Game
 from sparring.metrics import classes, density, modes, parabola, parzen, plane
 from sparring.metrics.sliced import sliced_wasserstein

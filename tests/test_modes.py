@@ -8,7 +8,7 @@ from torch import nn
 
 from conftest import SOURCES
 from sparring.data import open_source
-from sparring.data.stacked import Stacked
+from sparring.data.builtin.stacked_digits import Stacked
 from sparring.experiments import modes
 from sparring.metrics.reader import accuracy, classes_of, stacked_modes, train_reader
 from sparring.nets.points import CellGenerator, CodebookGenerator, Waves, wave_discriminator

@@ -8,11 +8,11 @@ import torch
 
 from conftest import small_images, small_pairs
 from made import folder, refused, saved, zipped
-from sparring.data.pairs import Domains, Variation
+from sparring.data.builtin.scenes import LABELS, read_flat, read_rendered
 from sparring.data.settings import DomainSettings, TranslationSettings
-from sparring.data.shapes import LABELS, read_flat, read_rendered
 from sparring.data.source import batches
-from sparring.data.two import open_domains, open_pairs, open_unpaired
+from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
+from sparring.data.translation.sets import Domains, Variation
 from sparring.errors import InputError
 from sparring.spaces import from_json, to_json
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 import sparring
 from made import GOOD, changes, mutated, refused, saved
-from sparring.data import open_source, row_groups
+from sparring.data import open_source
 from sparring.data.cache import Samples
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, batches
+from sparring.data.tables import row_groups
 from sparring.errors import InputError, RunFailed
 from sparring.spaces import Images, Vectors
 

@@ -8,9 +8,9 @@ from torch import nn
 
 import sparring
 from conftest import small_images
-from sparring import losses, penalties
-from sparring.adversaries import PENALTIES
 from sparring.errors import InputError
+from sparring.objectives import losses, penalties
+from sparring.objectives.pair import PENALTIES
 
 DIRECTION = torch.tensor([3.0, 4.0])                            # a slope of 5
 

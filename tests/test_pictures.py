@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from sparring.data.builtin.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.data.source import Finite, Source
-from sparring.data.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.errors import InputError
 from sparring.game import Game, Player, Turn
 from sparring.pictures import grids, losses

@@ -13,8 +13,8 @@ import torch
 from conftest import small_images
 from shell import Shell
 from sparring import api, consulting, nearby, thedata
+from sparring.data.builtin.synthetic import ring
 from sparring.data.source import Finite
-from sparring.data.synthetic import ring
 from sparring.doctor.again import again
 from sparring.errors import InputError
 from sparring.prepare import prepare

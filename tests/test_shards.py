@@ -13,11 +13,11 @@ from PIL import Image
 import sparring
 from made import GOOD, refused, saved
 from sparring.data import open_source
-from sparring.data.check import look_at_values
+from sparring.data.images.check import look_at_values
+from sparring.data.images.encoded import Stored
+from sparring.data.images.shards import Index, indexed, members, read_shards
 from sparring.data.settings import DataSettings
-from sparring.data.shards import Index, indexed, members, read_shards
 from sparring.data.source import Finite, batches
-from sparring.data.stored import Stored
 from sparring.errors import InputError, RunFailed
 
 
@@ -107,7 +107,7 @@ def test_the_index_is_kept_and_made_again_when_a_shard_changes(tmp_path, monkeyp
     folder = packed(tmp_path / "shards", pictures(12))
     first = read_shards(folder)
     kept, = (tmp_path / "cache" / "sparring").glob("*.npz")
-    monkeypatch.setattr("sparring.data.shards.made", lambda *given: pytest.fail("made again"))
+    monkeypatch.setattr("sparring.data.images.shards.made", lambda *given: pytest.fail("made again"))
     assert read_shards(folder).fingerprint == first.fingerprint
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -171,7 +171,7 @@ def test_what_goes_wrong_during_training_is_named_with_the_shard(tmp_path, monke
     damaged_file.write_bytes(data)
     with pytest.raises(RunFailed, match=r"image 25 of the data, in .*train-000002.tar at byte .* Pack that shard again without it"):
         source.at(torch.arange(40))
-    monkeypatch.setattr("sparring.data.shards.HANDLES", 0)      # as for more shards than stay open
+    monkeypatch.setattr("sparring.data.images.shards.HANDLES", 0)      # as for more shards than stay open
     other, shard = read_shards(packed(tmp_path / "other", pictures(10))), tmp_path / "other" / "train-000000.tar"
     shard.rename(tmp_path / "elsewhere")
     with pytest.raises(RunFailed, match=r"train-000000.tar cannot be read: No such file.*Put it back"):

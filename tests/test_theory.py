@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparring import losses, theory
+from sparring.objectives import losses, theory
 
 LOGITS = st.lists(st.floats(-30, 30), min_size=1, max_size=20).map(lambda v: torch.tensor(v, dtype=torch.float64))
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import sparring
 from sparring.cli import commands
 from sparring.data import open_source
-from sparring.data.traits import odd, parse_table, read_rows, read_table, rows_for, table_of
+from sparring.data.labels import odd, parse_table, read_rows, read_table, rows_for, table_of
 from sparring.errors import InputError
 from sparring.spaces import Images, from_json, to_json
 

@@ -14,9 +14,9 @@ from torch import nn
 import sparring
 from conftest import small_pairs
 from made import folder, refused, saved
-from sparring.data.pairs import TwoSets
-from sparring.data.shapes import LIT, TINTS, read_flat, read_rendered
+from sparring.data.builtin.scenes import LIT, TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
+from sparring.data.translation.sets import TwoSets
 from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.game.translate import places, target, translate
@@ -26,7 +26,7 @@ from sparring.nets.resnet import Doubled, ResNetTranslator
 from sparring.nets.skip import onto
 from sparring.nets.stargan import DomainGenerator
 from sparring.nets.unet import UNet
-from sparring.pool import Pool
+from sparring.objectives.pool import Pool
 from sparring.recipes import RECIPES
 from sparring.settings import make
 from sparring.spaces import Images, TwoDomains

@@ -8,13 +8,13 @@ from torch import nn
 
 import sparring
 from conftest import SOURCES, small_images
-from sparring import losses, penalties
 from sparring.data.source import Batch, batches
 from sparring.errors import InputError
 from sparring.game import play
+from sparring.objectives import losses, penalties
+from sparring.objectives.unroll import adam_ahead, weights_of, with_weights
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
-from sparring.unroll import adam_ahead, weights_of, with_weights
 
 CPU = torch.device("cpu")
 

@@ -10,8 +10,8 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 import sparring
+from sparring.data.builtin.synthetic import gaussian
 from sparring.data.source import Batch
-from sparring.data.synthetic import gaussian
 from sparring.game import play
 from sparring.recipes import vae
 from sparring.rng import generator, seed_round

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from sparring import checkpoint, steering
 from sparring.arguments import index_of, whole_count, whole_seed
 from sparring.building import build
+from sparring.data.labels import rows_for
 from sparring.data.settings import check_memory
-from sparring.data.traits import rows_for
 from sparring.errors import InputError, RunFailed, did_you_mean, reason
 from sparring.game import Game
 from sparring.game.translate import Fit, target, translate

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sparring.data.pairs import Domains, TwoSets
 from sparring.data.source import Arranged
+from sparring.data.translation.sets import Domains, TwoSets
 from sparring.errors import InputError
 from sparring.game import Translation
 from sparring.metrics.domains import error, train_classifier

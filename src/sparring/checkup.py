@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from sparring.augment import ada, diff
 from sparring.data.source import Arranged, Finite, Source
 from sparring.game import Game, Player
 from sparring.metrics.sliced import sliced_wasserstein
+from sparring.objectives.augment import ada, diff
+from sparring.objectives.unroll import with_weights
 from sparring.rng import generator
 from sparring.spaces import Images
-from sparring.unroll import with_weights
 
 POINTS, PICTURES, KNOWN, DIRECTIONS = 256, 128, 1000, 64    # samples drawn, where they are images, real ones, directions of the distance
 NUMBERS = 2**22                                             # at most so many numbers in all the real samples together

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from sparring import api
 from sparring.building import build
+from sparring.data.labels import TABLE, table_of
 from sparring.data.source import blank
-from sparring.data.traits import TABLE, table_of
 from sparring.doctor.again import without
 from sparring.errors import InputError
 from sparring.game import Game

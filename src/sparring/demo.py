@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from sparring import api
+from sparring.objectives.theory import LOG4
 from sparring.pictures.album import album
 from sparring.prepare import prepare
 from sparring.progress import Line, duration
 from sparring.report import Section, write_page
 from sparring.telling import facts
-from sparring.theory import LOG4
 from sparring.wishing import Wish
 
 

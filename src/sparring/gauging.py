@@ -8,14 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sparring import evaluation, losses
+from sparring import evaluation
 from sparring.api import from_checkpoint
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.game import Game
-from sparring.losses import OBJECTIVES
 from sparring.metrics.dual_gap import Gap, Search, of_game
 from sparring.metrics.sets import judged_on
+from sparring.objectives import losses
+from sparring.objectives.losses import OBJECTIVES
 from sparring.rng import generator
 from sparring.run import RunFolder
 from sparring.spaces import Images

@@ -12,10 +12,10 @@ import torch
 from sparring import evaluation
 from sparring.between import MEASURES
 from sparring.data import open_source
-from sparring.data.check import Sight, Sights, look_at_files, look_at_values
-from sparring.data.decode import decode, quiet, reformat
-from sparring.data.files import image_files
-from sparring.data.findings import report
+from sparring.data.images.check import Sight, Sights, look_at_files, look_at_values
+from sparring.data.images.decode import decode, quiet, reformat
+from sparring.data.images.files import image_files
+from sparring.data.images.findings import report
 from sparring.data.opening import image_files_at
 from sparring.data.settings import AUTO, choose_size
 from sparring.data.source import Finite, Source

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sparring.api import Model
 from sparring.data import open_source
-from sparring.data.anywhere import files_of
-from sparring.data.decode import decode, quiet
+from sparring.data.images.decode import decode, quiet
+from sparring.data.images.inputs import files_of
 from sparring.data.source import Finite
 from sparring.errors import InputError, shown
 from sparring.evaluation import of_run

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from sparring.data.builtin.synthetic import Mixture, Quadratic
 from sparring.data.source import Arranged, Finite, Source
-from sparring.data.synthetic import Mixture, Quadratic
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.metrics import classes, density, modes, parabola, plane, translated

@@ -8,7 +8,8 @@ from pydantic.fields import FieldInfo
 
 from sparring.errors import InputError, did_you_mean, shown
 
-LONGEST = 1_000_000_000     # rounds of a run
+LONGEST = 1_000_000_000         # rounds of a run
+SMALLEST, LARGEST = 4, 1024     # pixels a side that may be asked for
 
 # For choices among integers, which pydantic compares as they are given, and a command line gives as text.
 Integer = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sparring.errors import InputError, shown
+from sparring.settings import LARGEST
 
-SMALLEST, LARGEST = 4, 1024   # pixels a side that may be asked for
 FLOAT32_MAX = torch.finfo(torch.float32).max
 
 

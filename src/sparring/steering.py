@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from sparring.adversaries import asked, examples_of
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.latent.directions import MOST, Directions, closed_form, principal
 from sparring.latent.inversion import POOL, Inversion, Watch, invert
+from sparring.objectives.pair import asked, examples_of
 from sparring.rng import generator
 from sparring.spaces import Images, Space
 

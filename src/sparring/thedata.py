@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sparring.data.check import look_at_values
-from sparring.data.findings import LOOK, about_labels, report
+from sparring.data.images.check import look_at_values
+from sparring.data.images.findings import LOOK, about_labels, report
 from sparring.data.source import Finite, Source
 from sparring.metrics.sets import seen, some
 from sparring.pictures.grids import columns_for, image_grid

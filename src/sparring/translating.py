@@ -9,9 +9,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sparring import api
-from sparring.data.anywhere import files_of
-from sparring.data.decode import decode, quiet
-from sparring.data.files import Files
+from sparring.data.images.decode import decode, quiet
+from sparring.data.images.files import Files
+from sparring.data.images.inputs import files_of
 from sparring.errors import InputError, RunFailed, did_you_mean, shown
 from sparring.game.translate import Fit, target
 from sparring.pictures.style import save_image

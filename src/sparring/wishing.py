@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring.data.pairs import Domains, TwoSets
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Rows, Source, batches
+from sparring.data.translation.sets import Domains, TwoSets
 from sparring.errors import InputError
 from sparring.game.accumulate import indivisible
 from sparring.recipes import Recipe, find

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sparring.data.digits import digits
+from sparring.data.builtin.digits import digits
+from sparring.data.builtin.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.data.settings import AUTO, DataSettings, open_file, refuse_settings
 from sparring.data.source import Arranged, Endless, Finite, Source
-from sparring.data.synthetic import Quadratic, gaussian, grid, mixture, ring
 from sparring.errors import InputError, did_you_mean, reason, shown
 
 SCENES = {"shapes": "pix2pix or cyclegan", "tints": "stargan"}         # built in too, for those who translate
@@ -36,7 +36,7 @@ def open_source(data: str | Path | np.ndarray | Tensor | tuple[Any, ...] | Sourc
     reading of image files has come.  InputError when the data cannot be used, or the settings do not apply to it.
     """
     if isinstance(data, (np.ndarray, Tensor, tuple)):
-        from sparring.data.arrays import read_arrays
+        from sparring.data.arrays.arrays import read_arrays
         return read_arrays(data, settings)
     if isinstance(data, str) and data in NAMED:
         return _named(data, settings)
@@ -66,7 +66,7 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
     """A source of images at another size or with other channels."""
     import torch
 
-    from sparring.data.decode import reformat
+    from sparring.data.images.decode import reformat
     from sparring.data.settings import choose_size
     from sparring.spaces import Images
 
@@ -83,13 +83,13 @@ def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int
     path = existing(data)
     suffix = path.suffix.lower()
     if path.is_dir() and next(path.glob("*.tar"), None) is not None:
-        from sparring.data.shards import read_shards
+        from sparring.data.images.shards import read_shards
         return read_shards(path, settings, progress)
     if suffix == ".parquet" or (path.is_dir() and only_parquet(path)):
-        from sparring.data.parquet import read_parquet
+        from sparring.data.tables.parquet import read_parquet
         return read_parquet(path, settings, progress)
     if path.is_dir():
-        from sparring.data.idx import is_idx, read_idx
+        from sparring.data.images.idx import is_idx, read_idx
         try:
             in_idx = is_idx(path)
         except OSError as error:
@@ -98,21 +98,21 @@ def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int
         if in_idx:
             return read_idx(path, settings)
     elif suffix in (".npy", ".npz"):
-        from sparring.data.arrays import read_arrays
+        from sparring.data.arrays.arrays import read_arrays
         return read_arrays(path, settings)
     elif suffix == ".tar":
         open_file(path).close()
-        from sparring.data.shards import read_shards
+        from sparring.data.images.shards import read_shards
         return read_shards(path, settings, progress)
     elif suffix != ".zip":
         return _open_other_file(path, settings)
-    from sparring.data.images import read_images
+    from sparring.data.images.folder import read_images
     return read_images(path, settings, progress)
 
 
 def only_parquet(folder: Path) -> bool:
     """Whether there are .parquet files in a folder and no images, which such a file may also describe."""
-    from sparring.data.decode import SUFFIXES
+    from sparring.data.images.decode import SUFFIXES
 
     try:
         found = {entry.suffix.lower() for entry in islice(folder.iterdir(), 10_000)}
@@ -123,8 +123,8 @@ def only_parquet(folder: Path) -> bool:
 
 def _open_other_file(path: Path, settings: DataSettings) -> Finite:
     """An IDX file, or InputError with what to do about it."""
-    from sparring.data.decode import SUFFIXES
-    from sparring.data.idx import is_idx, read_idx
+    from sparring.data.images.decode import SUFFIXES
+    from sparring.data.images.idx import is_idx, read_idx
 
     open_file(path).close()
     suffix = path.suffix.lower()
@@ -146,7 +146,7 @@ def image_files_at(data: Any) -> Path | None:
     InputError when there is nothing there."""
     if not isinstance(data, (str, Path)) or (isinstance(data, str) and data in NAMED):
         return None
-    from sparring.data.idx import is_idx
+    from sparring.data.images.idx import is_idx
 
     path = existing(data)
     folder = path.is_dir() and next(path.glob("*.tar"), None) is None and not is_idx(path) and not only_parquet(path)

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sparring.errors import InputError, shown
-from sparring.spaces import LARGEST, SMALLEST
+from sparring.settings import LARGEST, SMALLEST
 
 AUTO_SIDE = 64                # the longer side that size=auto settles on
 

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from sparring import losses, penalties
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_most, equals, shown
 from sparring.game import Game, Player, Report, Turn, play, play_at_once
+from sparring.objectives import losses, penalties
+from sparring.objectives.unroll import weights_of, with_weights
 from sparring.pictures import style
 from sparring.rng import seed_round
-from sparring.unroll import weights_of, with_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

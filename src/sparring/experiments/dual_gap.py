@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from sparring import losses
 from sparring.building import build
+from sparring.data.builtin.synthetic import ring
 from sparring.data.source import batches
-from sparring.data.synthetic import ring
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, equals, shown
 from sparring.game import Game, play
 from sparring.metrics import modes
 from sparring.metrics.dual_gap import Perturb, Search, best_response, dual_gap, of_game, spread_weights
+from sparring.objectives import losses
 from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round

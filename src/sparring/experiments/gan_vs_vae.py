@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sparring.adversaries import evaluate
 from sparring.data import open_source
 from sparring.data.source import Finite, batches
 from sparring.errors import InputError
@@ -23,6 +22,7 @@ from sparring.game import Game, play
 from sparring.metrics.neighbours import precision_recall
 from sparring.metrics.sharpness import sharpness
 from sparring.metrics.sliced import sliced_wasserstein
+from sparring.objectives.pair import evaluate
 from sparring.pictures import style
 from sparring.pictures.grids import image_grid
 from sparring.recipes import RECIPES

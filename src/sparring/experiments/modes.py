@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from sparring.building import build
+from sparring.data.builtin.synthetic import Mixture, grid, ring
 from sparring.data.source import batches
-from sparring.data.synthetic import Mixture, grid, ring
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, mean_and_error, shown
 from sparring.game import play

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from sparring import theory
+from sparring.data.builtin.synthetic import Mixture, gaussian, mixture
 from sparring.data.source import Batch
-from sparring.data.synthetic import Mixture, gaussian, mixture
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, equals
 from sparring.game import Game, play
 from sparring.metrics.density import cells, judged, mass
+from sparring.objectives import theory
 from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from sparring import api
 from sparring.data import open_source
+from sparring.data.builtin.stacked_digits import Stacked
 from sparring.data.source import Finite
-from sparring.data.stacked import Stacked
 from sparring.errors import InputError, RunFailed
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, shown
 from sparring.metrics.reader import Reader, accuracy, stacked_modes, train_reader

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.optim import SGD, Adam, Optimizer
 
-from sparring import losses
-from sparring.adversaries import PENALTIES, Adversaries, Rules, networks
+from sparring.data.builtin.synthetic import ring
 from sparring.data.source import batches
-from sparring.data.synthetic import ring
 from sparring.errors import RunFailed
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, shown
@@ -21,6 +19,8 @@ from sparring.game import Game, Player, Watched, play
 from sparring.game.schedules import constant, linear_decay
 from sparring.metrics import modes
 from sparring.metrics.sliced import sliced_wasserstein
+from sparring.objectives import losses
+from sparring.objectives.pair import PENALTIES, Adversaries, Rules, networks
 from sparring.pictures import style
 from sparring.rng import generator, seed_round
 from sparring.scores import draw

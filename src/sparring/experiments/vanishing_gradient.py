@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from sparring import losses, penalties
 from sparring.data import open_source
 from sparring.data.source import Finite, batches
 from sparring.errors import InputError
@@ -21,6 +20,7 @@ from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Setting, at_least, at_most, shown
 from sparring.game import Game, Player, Report, Turn, Watched, play
 from sparring.nets.mlp import mlp
+from sparring.objectives import losses, penalties
 from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sparring.adversaries import evaluate
 from sparring.building import build
+from sparring.data.builtin.synthetic import grid
 from sparring.data.source import batches
-from sparring.data.synthetic import grid
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Setting, at_least, shown
 from sparring.game import play
-from sparring.losses import OBJECTIVES
+from sparring.objectives.losses import OBJECTIVES
+from sparring.objectives.pair import evaluate
 from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sparring import theory
-from sparring.data.synthetic import Mixture
+from sparring.data.builtin.synthetic import Mixture
 from sparring.game import Game
+from sparring.objectives import theory
 from sparring.rng import generator
 
 SAMPLES, BINS = 200_000, 200

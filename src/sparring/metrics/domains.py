@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 
-from sparring.data.pairs import Domains
 from sparring.data.source import Batch, Finite, batches
+from sparring.data.translation.sets import Domains
 from sparring.game import Game, Player, Report, Turn, play
 from sparring.game.schedules import linear_decay
 from sparring.metrics.features import Watch

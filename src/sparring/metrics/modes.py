@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sparring.data.synthetic import Mixture
+from sparring.data.builtin.synthetic import Mixture
 
 
 def score(samples: Tensor, truth: Mixture) -> dict[str, float]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring.data.synthetic import Quadratic
+from sparring.data.builtin.synthetic import Quadratic
 
 
 def fit_a(curves: Tensor, x: Tensor) -> Tensor:

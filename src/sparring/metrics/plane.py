@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from sparring import theory
-from sparring.data.synthetic import Mixture
+from sparring.data.builtin.synthetic import Mixture
 from sparring.game import Game
 from sparring.metrics.density import generated
+from sparring.objectives import theory
 from sparring.rng import generator
 
 CELLS, POINTS = 100, 20_000

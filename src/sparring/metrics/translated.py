@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
-from sparring.data.pairs import TwoSets
 from sparring.data.source import Arranged
+from sparring.data.translation.sets import TwoSets
 from sparring.game import Translation
 from sparring.metrics.features import Watch
 

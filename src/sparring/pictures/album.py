@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from sparring.game import Game
+from sparring.objectives.theory import LOG4
 from sparring.pictures.losses import loss_curves, score_curves
 from sparring.pictures.strips import filmstrip, interpolation
 from sparring.run import RunFolder, read_lines
 from sparring.spaces import Space
-from sparring.theory import LOG4
 
 
 def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[Path, str]]:

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring import theory
-from sparring.data.synthetic import Mixture
+from sparring.data.builtin.synthetic import Mixture
 from sparring.game import Game
+from sparring.objectives import theory
 from sparring.pictures import style
 from sparring.pictures.looking import generated, judged
 from sparring.pictures.style import GENERATED, JUDGE, LABELS, QUIET, REAL, THEORY, TICKS

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparring.data.source import Batch, Endless, Finite, Source
 from sparring.game import Game
-from sparring.losses import cross_entropy
+from sparring.objectives.losses import cross_entropy
 from sparring.rng import generator, key
 from sparring.spaces import Space
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparring.errors import InputError
+from sparring.objectives.theory import LOG4
 from sparring.pictures.style import COLOURS, LABELS, QUIET, REAL, TICKS, dress, new_figure, save_figure
-from sparring.theory import LOG4
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from sparring.data.builtin.synthetic import Mixture, Quadratic
 from sparring.data.source import Arranged, Source
-from sparring.data.synthetic import Mixture, Quadratic
 from sparring.game import Game
+from sparring.objectives.theory import LOG4
 from sparring.pictures import plots
 from sparring.pictures.figure1 import density_figure
 from sparring.pictures.grids import by_class, columns_for, image_grid
@@ -17,7 +18,6 @@ from sparring.pictures.style import save_figure, save_image
 from sparring.pictures.translations import translations
 from sparring.rng import generator
 from sparring.spaces import Curves, Images, Vectors
-from sparring.theory import LOG4
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

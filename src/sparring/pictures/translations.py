@@ -6,8 +6,8 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from sparring.data.pairs import TwoSets
 from sparring.data.source import Arranged
+from sparring.data.translation.sets import TwoSets
 from sparring.game import Translation
 from sparring.pictures.grids import columns_for, image_grid
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sparring.data import open_source
 from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
 from sparring.data.source import Source
-from sparring.data.two import open_domains, open_pairs, open_unpaired
+from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.recipes import cyclegan, gan, images, pix2pix, r3gan, stargan, vae, wgan

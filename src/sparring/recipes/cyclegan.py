@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 from torch.optim import Adam
 
-from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Pair
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Translation, Turn
 from sparring.game.precision import full
 from sparring.game.schedules import linear_decay
-from sparring.losses import least_squares
 from sparring.nets.both import Both, refuse_unlike
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.resnet import SMALLEST, ResNetTranslator
-from sparring.penalties import r1_and_r2
-from sparring.pool import Pool
+from sparring.objectives.losses import least_squares
+from sparring.objectives.pair import can_fuse, evaluate
+from sparring.objectives.penalties import r1_and_r2
+from sparring.objectives.pool import Pool
 from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 

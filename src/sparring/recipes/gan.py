@@ -10,7 +10,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Adam
 
-from sparring.adversaries import (
+from sparring.game import Game, Player
+from sparring.game.schedules import constant, linear_decay
+from sparring.objectives.losses import OBJECTIVES
+from sparring.objectives.pair import (
     PENALTIES,
     Adversaries,
     Rules,
@@ -23,9 +26,6 @@ from sparring.adversaries import (
     refuse_batch_norm,
     refuse_nonsense,
 )
-from sparring.game import Game, Player
-from sparring.game.schedules import constant, linear_decay
-from sparring.losses import OBJECTIVES
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -7,7 +7,7 @@ et al., 2018; Karras et al., 2020): what has held up on small and large sets of 
 from typing import Any
 
 from sparring.data.source import Arranged, Finite, Source
-from sparring.losses import OBJECTIVES
+from sparring.objectives.losses import OBJECTIVES
 from sparring.spaces import Images, Space
 
 SUMMARY = "pictures: chooses networks, batch, penalty and augmentation from the data and the machine, and says why"

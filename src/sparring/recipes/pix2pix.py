@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 from torch.optim import Adam
 
-from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Pair
 from sparring.game import Game, Player, Report, Translation, Turn
 from sparring.game.precision import full
 from sparring.game.schedules import linear_decay
-from sparring.losses import nonsaturating
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
+from sparring.objectives.losses import nonsaturating
+from sparring.objectives.pair import can_fuse, evaluate
 from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 

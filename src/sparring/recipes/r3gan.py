@@ -9,7 +9,10 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam
 
-from sparring.adversaries import (
+from sparring.game import Game, Player
+from sparring.game.schedules import geometric, linear_decay
+from sparring.objectives.losses import relativistic
+from sparring.objectives.pair import (
     PENALTIES,
     Adversaries,
     Rules,
@@ -21,9 +24,6 @@ from sparring.adversaries import (
     place,
     refuse_batch_norm,
 )
-from sparring.game import Game, Player
-from sparring.game.schedules import geometric, linear_decay
-from sparring.losses import relativistic
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
 from torch.optim import Adam
 
-from sparring.adversaries import can_fuse, evaluate
 from sparring.data.source import Batch
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Translation, Turn
 from sparring.game.precision import full
 from sparring.game.schedules import linear_decay
-from sparring.losses import wasserstein
 from sparring.nets.stargan import SMALLEST, DomainDiscriminator, DomainGenerator
-from sparring.penalties import lipschitz
+from sparring.objectives.losses import wasserstein
+from sparring.objectives.pair import can_fuse, evaluate
+from sparring.objectives.penalties import lipschitz
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -9,13 +9,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from sparring.adversaries import asked, can_fuse, evaluate, examples_of, free, inputs_of, networks, place
 from sparring.data.source import Batch
 from sparring.game import Game, Player, Report, Turn
 from sparring.game.precision import full
 from sparring.game.schedules import geometric, linear_decay
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp, with_class
+from sparring.objectives.pair import asked, can_fuse, evaluate, examples_of, free, inputs_of, networks, place
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

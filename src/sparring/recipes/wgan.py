@@ -8,7 +8,10 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam, RMSprop
 
-from sparring.adversaries import (
+from sparring.game import Game, Player, Turn
+from sparring.game.schedules import constant, linear_decay
+from sparring.objectives.losses import wasserstein
+from sparring.objectives.pair import (
     PENALTIES,
     Adversaries,
     Rules,
@@ -20,9 +23,6 @@ from sparring.adversaries import (
     place,
     refuse_batch_norm,
 )
-from sparring.game import Game, Player, Turn
-from sparring.game.schedules import constant, linear_decay
-from sparring.losses import wasserstein
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

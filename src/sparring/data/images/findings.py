@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from sparring.data.check import NEAR_AT_MOST, PAIRS, Labels, Sight, Sights, exact_duplicates, near_duplicates
-from sparring.data.decode import FORMATS
-from sparring.data.images import BAD_SHARE, SPLITS
+from sparring.data.images.check import NEAR_AT_MOST, PAIRS, Labels, Sight, Sights, exact_duplicates, near_duplicates
+from sparring.data.images.decode import FORMATS
+from sparring.data.images.folder import BAD_SHARE, SPLITS
+from sparring.data.labels import TABLE
 from sparring.data.settings import AUTO, choose_size
-from sparring.data.traits import TABLE
 from sparring.errors import shown
 
 NAMED = 10              # of a kind that are named

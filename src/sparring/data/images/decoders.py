@@ -17,12 +17,12 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.data.decode import decode, quiet
+from sparring.data.images.decode import decode, quiet
 from sparring.errors import InputError, RunFailed
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int]
-START = "import sys; sys.path.insert(0, {!r}); from sparring.data.decoders import serve; serve({!r}, {!r})"
+START = "import sys; sys.path.insert(0, {!r}); from sparring.data.images.decoders import serve; serve({!r}, {!r})"
 NUMBER = struct.Struct("<q")                        # of images in a request; of the first bad one in an answer, or ALL_GOOD
 ALL_GOOD = -1
 
@@ -54,7 +54,7 @@ class Decoders:
         self.shape, self.alpha = shape, alpha
         self._all: list[subprocess.Popen[bytes]] = []
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
-        code = START.format(str(Path(__file__).parents[2]), shape, alpha)
+        code = START.format(str(Path(__file__).parents[3]), shape, alpha)
         try:
             for _ in range(count):
                 # a session of its own: Ctrl-C in a terminal is for the run, which still needs its batches then

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from sparring.data.cache import identity
-from sparring.data.decode import SUFFIXES
+from sparring.data.images.decode import SUFFIXES
+from sparring.data.labels import TABLE
 from sparring.data.settings import open_file
-from sparring.data.traits import TABLE
 from sparring.errors import InputError, reason, shown
 
 FILE_LIMIT = 256 << 20        # bytes of one image file

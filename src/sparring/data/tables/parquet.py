@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data.row_groups import FEW, HELD, Groups, damaged, refuse_absence
+from sparring.data.images.encoded import LOOKED_AT, Stored, looked_at
 from sparring.data.settings import AUTO, DataSettings, gigabytes, refuse_settings
 from sparring.data.source import Finite
-from sparring.data.stored import LOOKED_AT, Stored, looked_at
+from sparring.data.tables.row_groups import FEW, HELD, Groups, damaged, refuse_absence
 from sparring.errors import InputError, RunFailed, shown
 from sparring.spaces import Images, Vectors, class_names
 

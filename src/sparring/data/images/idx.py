@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data.decode import reformat
+from sparring.data.images.decode import reformat
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file
 from sparring.data.source import Finite
 from sparring.errors import InputError, reason, shown

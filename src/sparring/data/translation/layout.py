@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from sparring.data.files import Files
-from sparring.data.images import header_of
+from sparring.data.images.files import Files
+from sparring.data.images.folder import header_of
 from sparring.errors import InputError, shown
 
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val"}

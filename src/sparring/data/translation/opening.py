@@ -14,10 +14,15 @@ import PIL
 import torch
 from numpy.typing import NDArray
 
-from sparring.data.decode import DECODING, SUFFIXES, decode, header, quiet, reformat
-from sparring.data.files import Files, image_files
-from sparring.data.images import each, header_of, read_listed
-from sparring.data.layout import (
+from sparring.data.builtin.scenes import shapes, tints
+from sparring.data.images.decode import DECODING, SUFFIXES, decode, header, quiet, reformat
+from sparring.data.images.files import Files, image_files
+from sparring.data.images.folder import each, header_of, read_listed
+from sparring.data.images.mapped import Mapped, Room, remembered
+from sparring.data.opening import NAMED, existing
+from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings, choose_size, parse_size
+from sparring.data.source import Arranged, Finite
+from sparring.data.translation.layout import (
     LAYOUTS,
     Sets,
     is_pair,
@@ -29,12 +34,7 @@ from sparring.data.layout import (
     sorted_out,
     without_common,
 )
-from sparring.data.mapped import Mapped, Room, remembered
-from sparring.data.opening import NAMED, existing
-from sparring.data.pairs import Domains, TwoSets, side
-from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings, choose_size, parse_size
-from sparring.data.shapes import shapes, tints
-from sparring.data.source import Arranged, Finite
+from sparring.data.translation.sets import Domains, TwoSets, side
 from sparring.errors import InputError, shown
 from sparring.spaces import Images, TwoDomains, class_names
 
@@ -62,7 +62,7 @@ def open_two(data: Any, settings: TranslationSettings, aligned: bool) -> TwoSets
         return shapes(settings, aligned)
     paths = [data] if isinstance(data, str | Path) else list(data) if isinstance(data, list | tuple) else []
     if len(paths) == 2 and all(isinstance(one, np.ndarray | torch.Tensor) for one in paths):
-        from sparring.data.arrays import read_arrays
+        from sparring.data.arrays.arrays import read_arrays
         arrays: Any = paths
         both = {("train", name): read_arrays(one, settings) for name, one in zip("AB", arrays, strict=True)}
         return joined(both, None, settings, aligned)

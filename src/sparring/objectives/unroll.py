@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 from torch.optim import Adam
 
-from sparring.penalties import Weights
+from sparring.objectives.penalties import Weights
 
 
 def weights_of(net: nn.Module, among: Iterable[Tensor] | None = None) -> Weights:

@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sparring.data.decode import SUFFIXES
-from sparring.data.files import Files, image_files
+from sparring.data.images.decode import SUFFIXES
+from sparring.data.images.files import Files, image_files
 from sparring.data.opening import existing
 from sparring.data.settings import open_file
 from sparring.errors import InputError, shown

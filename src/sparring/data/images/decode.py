@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from sparring.data.screen import screen
+from sparring.data.images.hostile import screen
 from sparring.errors import InputError, reason
 
 DECODING = 1                  # to be raised when the same file comes out with other pixels: what was decoded before is forgotten then

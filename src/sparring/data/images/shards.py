@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from sparring.data.cache import INDEX, identity, keep, key, place
-from sparring.data.decode import SUFFIXES
+from sparring.data.images.decode import SUFFIXES
+from sparring.data.images.encoded import LOOKED_AT, Stored, looked_at
 from sparring.data.settings import AUTO, DataSettings
 from sparring.data.source import Finite
-from sparring.data.stored import LOOKED_AT, Stored, looked_at
 from sparring.errors import InputError, RunFailed, shown
 from sparring.spaces import Images, class_names
 

@@ -7,9 +7,9 @@ lit from above, with noise.  What a translator made can therefore be read back, 
 import torch
 from torch import Tensor
 
-from sparring.data.pairs import Domains, TwoSets
 from sparring.data.settings import DomainSettings, parse_size
 from sparring.data.source import Finite
+from sparring.data.translation.sets import Domains, TwoSets
 from sparring.rng import generator
 from sparring.spaces import Images, TwoDomains
 

@@ -7,19 +7,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from sparring import penalties
-from sparring.augment import Adaptive, diff
 from sparring.data.source import Batch
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, Watched
 from sparring.game.precision import full
 from sparring.game.schedules import Schedule, constant
-from sparring.losses import Adversarial
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
 from sparring.nets.residual import ResidualDiscriminator, ResidualGenerator
+from sparring.objectives import penalties
+from sparring.objectives.augment import Adaptive, diff
+from sparring.objectives.losses import Adversarial
+from sparring.objectives.unroll import adam_ahead, weights_of, with_weights
 from sparring.spaces import Images, Space, traits_of
-from sparring.unroll import adam_ahead, weights_of, with_weights
 
 Penalty = Callable[[penalties.Critic, Tensor, Tensor], Tensor]      # (critic, real, fake) -> scalar
 

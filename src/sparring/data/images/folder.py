@@ -15,13 +15,13 @@ import PIL
 import torch
 
 from sparring.data.cache import key
-from sparring.data.decode import DECODING, FORMATS, Decoded, Header, decode, header, quiet
-from sparring.data.files import Files, image_files
-from sparring.data.mapped import Room
-from sparring.data.ready import recall, remember
+from sparring.data.images.decode import DECODING, FORMATS, Decoded, Header, decode, header, quiet
+from sparring.data.images.decoded import recall, remember
+from sparring.data.images.files import Files, image_files
+from sparring.data.images.mapped import Room
+from sparring.data.labels import TABLE, parse_table, read_table
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size
 from sparring.data.source import Finite
-from sparring.data.traits import TABLE, parse_table, read_table
 from sparring.errors import InputError, shown
 from sparring.spaces import Images, class_names
 

@@ -14,10 +14,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data.decode import reformat
+from sparring.data.images.decode import reformat
+from sparring.data.labels import read_rows
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, refuse_settings
 from sparring.data.source import Finite
-from sparring.data.traits import read_rows
 from sparring.errors import InputError, reason, shown
 from sparring.spaces import Images, Traits, Vectors, class_names
 

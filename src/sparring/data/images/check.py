@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from sparring.data.decode import decode, header, quiet
-from sparring.data.files import Files, image_files
-from sparring.data.images import Progress, each, folder_labels
+from sparring.data.images.decode import decode, header, quiet
+from sparring.data.images.files import Files, image_files
+from sparring.data.images.folder import Progress, each, folder_labels
+from sparring.data.labels import in_words, odd, parse_table, read_table
 from sparring.data.source import Finite, Rows
-from sparring.data.traits import in_words, odd, parse_table, read_table
 from sparring.errors import InputError, RunFailed
 
 SIDE, DIFFERENCE, CORRELATION = 16, 0.03, 0.99      # of a near duplicate
