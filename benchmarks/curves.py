@@ -12,9 +12,9 @@ from sparring.api import Silent, run
 from sparring.bench import by_hand
 from sparring.data.builtin.synthetic import Quadratic
 from sparring.metrics import parabola
-from sparring.prepare import prepare
-from sparring.run import read_lines
-from sparring.wishing import Wish
+from sparring.runs.folder import read_lines
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 CLASSIC = {"steps": 5000, "batch": 64, "latent": 5, "width": 128, "depth": 1, "slope": 0, "objective": "minimax", "lr": 1e-4,
            "beta1": 0.9, "beta2": 0.999, "decay": 0, "ema": 0, "log_every": 1, "show_every": 10**9, "threads": 1}

@@ -6,8 +6,8 @@ from pathlib import Path
 from record import record
 from sparring.api import Silent, run
 from sparring.experiments.optimal_discriminator import FROZEN, TRUTHS, optimum
-from sparring.prepare import prepare
-from sparring.wishing import Wish
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 
 def trained(data: str, seed: int) -> dict[str, float]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from record import record
 from sparring.api import Silent, run
-from sparring.prepare import prepare
-from sparring.wishing import Wish
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 
 def case(conditional: bool, seed: int) -> dict[str, float]:

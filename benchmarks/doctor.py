@@ -16,7 +16,7 @@ from doctor_cases import EXPECTED, FIRST, FOLDER, cases
 from record import RESULTS, machine
 from sparring.doctor import Chart, chart, timeline
 from sparring.doctor.thresholds import CALIBRATED, Thresholds
-from sparring.run import read_json, read_lines
+from sparring.runs.folder import read_json, read_lines
 
 GRIDS: dict[str, tuple[Any, ...]] = {             # what calibration chooses from, one threshold after the other
     "far": (0.2, 0.25, 0.3, 0.35, 0.4, 0.5), "missing": (0.08, 0.1, 0.15, 0.2, 0.3), "wander": (0.15, 0.2, 0.3, 0.4, 0.6),

@@ -7,10 +7,10 @@ from doctor import ended
 from doctor_runs import more
 from record import record
 from sparring.api import Silent, run
+from sparring.cli.gallery import EXHIBITS, Exhibit
 from sparring.errors import RunFailed
-from sparring.gallery import EXHIBITS, Exhibit
-from sparring.prepare import prepare
-from sparring.wishing import Wish
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 
 def ends(exhibit: Exhibit, how: str) -> dict[str, object]:

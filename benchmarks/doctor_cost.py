@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 from record import record, spread
-from sparring import trainer
 from sparring.api import Silent, run
-from sparring.attending import Attending, attend
-from sparring.prepare import prepare
-from sparring.wishing import Wish
+from sparring.doctor.attend import Attending, attend
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
+from sparring.training import loop
 
 
 def thrice(recipe: str, data: str, steps: int) -> dict[str, object]:
@@ -29,13 +29,13 @@ def cost(recipe: str, data: str, steps: int) -> dict[str, float]:
         return looked[-1]
 
     given = {"steps": steps, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9, "score_every": 10**9}
-    trainer.attend = timed
+    loop.attend = timed
     try:
         with tempfile.TemporaryDirectory() as folder:
             prepared = prepare(Wish(recipe, data, given), Path(folder) / "run")
             outcome = run(prepared, Silent())[1]
     finally:
-        trainer.attend = attend
+        loop.attend = attend
     look = sum(one.seconds for one in looked)
     return {"check-ups": sum(len(one.chart.moments) for one in looked), "share": (look + began[0]) / outcome.seconds,
             "seconds of training": outcome.seconds}

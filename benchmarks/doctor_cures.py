@@ -10,9 +10,9 @@ from record import record
 from sparring.api import Silent, run
 from sparring.doctor import judge
 from sparring.errors import RunFailed
-from sparring.prepare import prepare
 from sparring.settings import parse
-from sparring.wishing import Wish
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 ROUNDS = 700                        # of the cured run: what the labelled healthy runs get; the failed ones have 200 to 300
 

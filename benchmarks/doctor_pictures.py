@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sparring.gallery import EXHIBITS
+from sparring.cli.gallery import EXHIBITS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 HEIGHT, GAP = 260, 12

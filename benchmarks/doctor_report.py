@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from record import record
-from sparring import consulting
 from sparring.api import Silent, run
-from sparring.prepare import prepare
-from sparring.run import read_lines
-from sparring.wishing import Wish
+from sparring.cli.report import report
+from sparring.runs.folder import read_lines
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 STEPS = 100_000
 
@@ -35,7 +35,7 @@ def built(data: str) -> dict[str, object]:
         for i, path in enumerate(sorted((folder / "samples").glob("*.png"))):
             path.rename(path.with_name(f"{i * 5000 + 1:06d}.png"))
         wall, work = time.perf_counter(), time.process_time()
-        page = Path(consulting.report(folder, None)["page"])
+        page = Path(report(folder, None)["page"])
         return {"logged steps": len(read_lines(folder / "log.jsonl")), "seconds": time.perf_counter() - wall,
                 "processor seconds": time.process_time() - work, "megabytes": page.stat().st_size / 1e6}
 

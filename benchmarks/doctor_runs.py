@@ -12,9 +12,9 @@ from sparring.api import Model, Silent, run
 from sparring.data.builtin.synthetic import Mixture
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError, RunFailed
-from sparring.prepare import prepare
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Images
-from sparring.wishing import Wish
 
 
 def train(case: Case) -> None:

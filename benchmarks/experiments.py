@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from record import RESULTS, machine
+from sparring.cli.experiment import perform
 from sparring.experiments import EXPERIMENTS
-from sparring.laboratory import perform
 
 
 def write(name: str, data: str | None) -> None:

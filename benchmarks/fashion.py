@@ -7,8 +7,8 @@ from statistics import median
 
 from record import record
 from sparring.api import run
-from sparring.prepare import prepare
-from sparring.wishing import Wish
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 DATA = Path(os.environ.get("SPARRING_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "fashion-mnist"
 STEPS = 1000

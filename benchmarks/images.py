@@ -18,12 +18,12 @@ import torch
 from record import record
 from sparring.api import load, run
 from sparring.data.source import Finite
-from sparring.evaluation import evaluate, open_like
+from sparring.evaluation.samples import evaluate, open_like
 from sparring.metrics.sets import stored
-from sparring.prepare import prepare
 from sparring.progress import Line
-from sparring.run import read_json
-from sparring.wishing import Wish
+from sparring.runs.folder import read_json
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 DATA = Path(os.environ.get("SPARRING_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RUNS = Path(os.environ.get("SPARRING_RUNS", "runs/images"))

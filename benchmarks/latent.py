@@ -15,11 +15,11 @@ from record import record, spread
 from sparring.api import Silent, run
 from sparring.data import open_source
 from sparring.data.source import Finite
-from sparring.inverting import nearest
+from sparring.evaluation.inversion import nearest
 from sparring.latent.inversion import radius
-from sparring.prepare import prepare
 from sparring.rng import generator
-from sparring.wishing import Wish
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 MANY, STARTS, STEPS = 48, 4, 200
 

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from record import record
-from sparring import checkpoint
 from sparring.api import Silent, run
 from sparring.data import open_source
 from sparring.data.source import Batch, Finite, batches
@@ -28,10 +27,11 @@ from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play_at_once
 from sparring.metrics import parzen
 from sparring.objectives import losses
-from sparring.prepare import prepare
 from sparring.rng import generator, seed_round
+from sparring.runs import checkpoint
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Images, Vectors
-from sparring.wishing import Wish
 
 CPU, SEED = torch.device("cpu"), 0
 TRAIN, VALID, CENTRES, BATCH, LATENT = 50_000, 1_000, 10_000, 100, 100

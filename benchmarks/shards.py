@@ -24,12 +24,12 @@ import torch
 from PIL import Image
 
 from record import record, spread
-from sparring.building import build
 from sparring.data import DataSettings, open_source
 from sparring.data.source import Finite, batches, workers_for
 from sparring.game import play
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
+from sparring.setup.build import build
 
 QUICK = "--quick" in sys.argv
 N = 10_000 if QUICK else 1_000_000

@@ -14,7 +14,7 @@ from record import RESULTS, record
 from sparring.bench.arithmetic import arithmetic
 from sparring.bench.contests import CONTESTS, compete
 from sparring.bench.overhead import overhead
-from sparring.bench.table import told
+from sparring.cli.bench import told
 
 PAIRS = 5
 PAGE, BEGIN, END = Path(__file__).parents[1] / "docs/speed.md", "<!-- measured -->", "<!-- /measured -->"

@@ -11,11 +11,11 @@ from sparring.api import Model, load, run
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite
 from sparring.data.translation.sets import Domains
-from sparring.prepare import prepare
 from sparring.progress import Line
 from sparring.rng import generator
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Images
-from sparring.wishing import Wish
 
 DATA = Path(os.environ.get("SPARRING_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RUNS = Path(os.environ.get("SPARRING_RUNS", "runs/translation"))

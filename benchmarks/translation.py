@@ -30,7 +30,7 @@ from sparring.metrics.translated import kid, l1, label_accuracy, outline, psnr, 
 from sparring.nets.patch import PatchDiscriminator
 from sparring.objectives.penalties import r1
 from sparring.rng import generator
-from sparring.run import RunFolder
+from sparring.runs.folder import RunFolder
 from sparring.spaces import Images, to_uint8
 
 CIFAR = translating.DATA / "cifar10/cifar10_test_10k_png.zip"

@@ -23,9 +23,9 @@ from sparring.nets.patch import PatchDiscriminator
 from sparring.nets.resnet import ResNetTranslator
 from sparring.nets.stargan import DomainDiscriminator, DomainGenerator
 from sparring.nets.unet import UNet
-from sparring.prepare import prepare
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Images, TwoDomains
-from sparring.wishing import Wish
 
 PAIRS, SIZE = 3 if "--quick" in sys.argv else 7, 64
 ROUNDS = {"pix2pix": 24, "cyclegan": 12, "stargan": 4}      # a run: a few seconds each

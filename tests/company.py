@@ -23,7 +23,7 @@ class Ended(NamedTuple):
 def together(count: int, what: Any, folder: Path, *given: Any, seconds: float = 90) -> list[Ended]:
     """`what(rank, *given)` in so many processes; whoever has not ended by then is killed, with code -9."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sparring.commands", "sparring.cli", "company"])
+    context.set_forkserver_preload(["sparring.cli.train", "sparring.cli.app", "company"])
     with socket.socket() as free:
         free.bind(("localhost", 0))
         where = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count), "OMP_NUM_THREADS": "1"}
@@ -55,7 +55,7 @@ def one(rank: int, where: dict[str, str], file: str, what: Any, given: tuple[Any
 # ---------------------------------------------------------------------------------------------- what they may do
 def sparring(rank: int, *words: object) -> None:
     """The command line; a word may be a list, with one for each process."""
-    from sparring.cli import app
+    from sparring.cli.app import app
 
     sys.argv = ["sparring", *(str(word[rank] if isinstance(word, list) else word) for word in words)]
     app()
@@ -63,7 +63,7 @@ def sparring(rank: int, *words: object) -> None:
 
 def with_a_full_disk(rank: int, *words: object) -> None:
     """The same, on a disk that takes no second checkpoint."""
-    from sparring import checkpoint
+    from sparring.runs import checkpoint
 
     write, written = checkpoint.write_synced, []
 
@@ -79,9 +79,9 @@ def with_a_full_disk(rank: int, *words: object) -> None:
 
 def killed_while_saving(rank: int, *words: object) -> None:
     """The same; the last process is killed when it would agree on a second checkpoint."""
-    from sparring import trainer
+    from sparring.training import loop
 
-    save, saved = trainer.save, []
+    save, saved = loop.save, []
 
     def killing(*args: Any) -> None:
         saved.append(0)
@@ -89,7 +89,7 @@ def killed_while_saving(rank: int, *words: object) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         save(*args)
 
-    trainer.save = killing
+    loop.save = killing
     sparring(rank, *words)
 
 
@@ -105,16 +105,16 @@ def silent(rank: int, seconds: float) -> None:
 
 def drifting(rank: int, *words: object) -> None:
     """The command line; in the last process one weight is changed after a while, by very little."""
-    from sparring import trainer
+    from sparring.training import loop
 
-    play = trainer.play
+    play = loop.play
 
     def changed(game: Any, rounds: Any, step: int, share: Any) -> Any:
         if rank and step == 6:
             next(iter(game.players.values())).parameters[0].data.view(-1)[0] += 1e-6
         return play(game, rounds, step, share)
 
-    trainer.play = changed
+    loop.play = changed
     sparring(rank, *words)
 
 

@@ -8,14 +8,14 @@ import torch
 from pydantic import ValidationError
 
 from conftest import CELLS, SOURCES
-from sparring import checkpoint
-from sparring.choices import in_precision
 from sparring.data.source import batches
 from sparring.errors import InputError
 from sparring.game import play
 from sparring.game.processes import ALONE, Crew, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
+from sparring.runs import checkpoint
+from sparring.setup.measured import in_precision
 
 CPU, ROUNDS = torch.device("cpu"), 3
 ADAPTED = 9             # rounds after which adaptive augmentation has changed its strength twice

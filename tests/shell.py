@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sparring
-from sparring import cli
+from sparring.cli import app
 
 RARELY: dict[str, Any] = {"show_every": 10**6, "score_every": 10**6}
 TINY: dict[str, Any] = {"threads": 1, "batch": 16, "width": 16, "depth": 1, "latent": 5, "save_every": 2, **RARELY}
@@ -39,7 +39,7 @@ class Shell:
         self.monkeypatch.setattr(sys, "argv", ["sparring", *map(str, words)])
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as exit_:
-            cli.app()
+            app.app()
         return Said(int(exit_.value.code or 0), *self.capsys.readouterr())
 
 

@@ -13,9 +13,9 @@ from sparring.data.source import Batch
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play
 from sparring.game.accumulate import in_parts, indivisible
-from sparring.prepare import prepare
 from sparring.recipes import RECIPES
-from sparring.wishing import Wish
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 
 def toy(parts):

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from sparring import api, consulting, reporting
+from sparring import api
+from sparring.cli.doctor import doctor
 from sparring.doctor import chart, hopeful, treatment
+from sparring.doctor.reading import opened
 from sparring.game.processes import ALONE
-from sparring.prepare import prepare
-from sparring.run import read_lines
-from sparring.trainer import train
-from sparring.wishing import Wish
+from sparring.report import sections
+from sparring.runs.folder import read_lines
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
+from sparring.training.loop import train
 from test_doctor import BAD, FAST
 
 
@@ -45,9 +48,9 @@ def test_the_doctor_acts_and_says_so(tmp_path):
     assert outcome.actions[0] == {"at": 20, "why": "learning_too_slowly", "settings": {"lr": 0.002}}
     assert "doctor: acts at round 20 on learning too slowly: lr=0.002." in listener.said
     assert json.loads((tmp_path / "run/actions.json").read_text()) == list(outcome.actions)
-    _, _, run = consulting.opened(tmp_path / "run")
-    assert run.settings["lr"] > 1e-6 and "acted at round 20" in consulting.doctor(tmp_path / "run")["text"]
-    assert reporting.action_sections(run)[0].rows[0] == ("20", "learning too slowly", "lr=0.002")
+    _, _, run = opened(tmp_path / "run")
+    assert run.settings["lr"] > 1e-6 and "acted at round 20" in doctor(tmp_path / "run")["text"]
+    assert sections.action_sections(run)[0].rows[0] == ("20", "learning too slowly", "lr=0.002")
     assert json.loads((tmp_path / "run/config.json").read_text())["settings"]["lr"] == 1e-6     # what was asked for
     pace = {row["step"]: row["pace/generator"] for row in read_lines(tmp_path / "run/health.jsonl")}
     assert pace[25] > 100 * pace[20]

@@ -7,7 +7,7 @@ from sparring.bench import by_hand, contests
 from sparring.bench.arithmetic import game_of_images, peak
 from sparring.bench.contests import CONTESTS, Contest, compete
 from sparring.bench.overhead import overhead
-from sparring.bench.table import bench, told
+from sparring.cli.bench import bench, told
 from sparring.errors import InputError
 
 

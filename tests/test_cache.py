@@ -18,6 +18,7 @@ import torch
 from made import GOOD, folder, saved, zipped
 from sparring.data import cache, open_source
 from sparring.data.cache import IMAGES, INDEX, SAMPLES, Samples, keep, room
+from sparring.data.images import folder as folder_reader
 from sparring.data.images.decode import decode
 from sparring.data.images.decoders import Decoders, Undecodable, decode_here
 from sparring.data.images.shards import read_shards

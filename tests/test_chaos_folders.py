@@ -13,8 +13,10 @@ from safetensors.torch import save as save_tensors
 
 import sparring
 from chaos import damage, folders, pickles
-from sparring import checkpoint, run, untrusted
+from sparring import untrusted
 from sparring.errors import InputError
+from sparring.runs import checkpoint
+from sparring.runs import folder as run_folder
 from sparring.untrusted import Form, Strange, layout, parse, read_file
 
 SOURCES = sorted(Path(sparring.__file__).parent.rglob("*.py"))
@@ -153,8 +155,8 @@ def test_values_in_messages_are_short_and_printable():
     assert untrusted.brief(deep).startswith("[[[")
     assert untrusted.brief("x\x1b[31m\ud800") == "x?[31m?"
     assert len(untrusted.told("x" * 10**6, 100)) < 100
-    lines = run.differences({str(i): 0 for i in range(999)}, {"0": "y" * 9999})
-    assert len(lines) == run.MOST_DIFFERENCES + 1 and lines[-1] == "and more" and max(map(len, lines)) < 300
+    lines = run_folder.differences({str(i): 0 for i in range(999)}, {"0": "y" * 9999})
+    assert len(lines) == run_folder.MOST_DIFFERENCES + 1 and lines[-1] == "and more" and max(map(len, lines)) < 300
 
 
 # --------------------------------------------------------------------------------------------------- writing files
@@ -165,9 +167,9 @@ def test_nothing_is_written_through_links(tmp_path):
     (folder / "checkpoint").mkdir(parents=True)
     for name in (".writing-log.jsonl", "log.jsonl", "checkpoint/.writing-000000001", "checkpoint/.replaced-000000001", ".writing-model"):
         (folder / name).symlink_to(precious)
-    place = run.RunFolder(folder)
+    place = run_folder.RunFolder(folder)
     place.rewind(3)
-    run.append(place.log, {"step": 4})
+    run_folder.append(place.log, {"step": 4})
     checkpoint.write_folder(folder / "checkpoint" / "000000001", {checkpoint.STATE: b"{}"})
     checkpoint.write_folder(folder / "model", {checkpoint.CONFIG: b"{}"})
     assert precious.read_text() == "years of work"
@@ -189,8 +191,8 @@ def test_logs_of_strangers(tmp_path):
     log = tmp_path / "log.jsonl"
     log.write_bytes(b'{"step": 1, "a": 0.5}\n{"step": true}\n[3]\n' + b"[" * 99_999 +
                     b'\n{"step": 2, "a": "x"}\n\xff\n{"step": 3, "a": NaN}\n{"st')
-    assert [row["step"] for row in run.read_lines(log)] == [1, 3]
+    assert [row["step"] for row in run_folder.read_lines(log)] == [1, 3]
     log.unlink()
     os.mkfifo(log)
     with pytest.raises(InputError, match="not a regular file"):
-        run.read_lines(log)
+        run_folder.read_lines(log)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SOURCES
-from sparring import checkpoint
 from sparring.data.source import batches
 from sparring.errors import RunFailed
 from sparring.game import play
 from sparring.recipes import RECIPES
+from sparring.runs import checkpoint
 
 
 def new_game(seed=0, **kwargs):

@@ -16,9 +16,9 @@ from PIL import Image
 
 import sparring
 from shell import Said, Shell
-from sparring import demo as acts
+from sparring.cli import demo as acts
 from sparring.progress import Line, spoken
-from sparring.run import read_lines
+from sparring.runs.folder import read_lines
 
 RARELY = ["show_every=1000000", "score_every=1000000"]
 SMALL = ["threads=1", "batch=16", "width=16", "depth=1", *RARELY]
@@ -52,7 +52,7 @@ def labelled_images(path: Path, names: tuple[str, ...] = ("cat", "dog")) -> Path
 def test_help_and_version_do_without_torch(tmp_path):
     code = """
 import sys
-from sparring.cli import app
+from sparring.cli.app import app
 for words in (["--help"], ["train", "--help"], ["sample", "--help"], ["--version"], ["train", "gan", "--stepz", "3"]):
     sys.argv = ["sparring", *words]
     try:

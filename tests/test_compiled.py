@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from sparring.exactness import conditions
 from sparring.game import Game, Player, Report, Turn, compiled, play
 from sparring.game.compiled import Compiled, in_one
+from sparring.training.exactness import conditions
 from test_every_recipe import build, rounds, small, state
 
 CASE = ("gan", "density", {"penalty": "r1", "penalty_weight": 1.0})

@@ -23,8 +23,8 @@ from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
 from sparring.game.processes import ALONE, Crew, Rows, bits, joined, met, sizes, total
 from sparring.recipes import RECIPES
-from sparring.run import read_lines
-from sparring.sharing import refuse_uneven
+from sparring.runs.folder import read_lines
+from sparring.setup.sharing import refuse_uneven
 
 TESTS = Path(__file__).parent
 TRAIN = ["train", "wgan-gp", "--data", "mixture", "--steps", "16", "batch=16", "width=16", "threads=1", "save_every=4", "log_every=1",

@@ -10,20 +10,22 @@ from hypothesis import strategies as st
 from torch import nn
 
 from conftest import CELLS, small_images
-from sparring import api, consulting
-from sparring.attending import attend, due
-from sparring.checkup import checkup, likeness, standard
+from sparring import api
+from sparring.cli.report import summary
 from sparring.data.builtin.synthetic import Quadratic, gaussian, grid, ring
 from sparring.data.source import Finite
 from sparring.doctor import chart, diagnose, judge, timeline
 from sparring.doctor.advice import EXPLANATIONS, advice
+from sparring.doctor.attend import attend, due
+from sparring.doctor.checkup import checkup, likeness, standard
+from sparring.doctor.reading import opened
 from sparring.doctor.signs import SIGNS
-from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator
-from sparring.run import read_lines
+from sparring.runs.folder import read_lines
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Vectors
-from sparring.wishing import Wish
 
 LOG4 = 2 * math.log(2)
 FAST = {"steps": 100, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,
@@ -85,7 +87,7 @@ def test_each_sign(name, row, log, more):
 
 def summed(rows, log=()) -> str:
     run = chart(log, rows, CONFIG)
-    return consulting.summary(CONFIG, run, judge(run))
+    return summary(CONFIG, run, judge(run))
 
 
 def test_a_summary_says_only_what_the_numbers_say():
@@ -315,7 +317,7 @@ def test_runs_that_fail_are_told_before_half_of_them(data, given, name, tmp_path
 
     prepared = prepare(Wish("gan", data, FAST | given), tmp_path / "run")
     api.run(replace(prepared, plan=replace(prepared.plan, score_every=0)), Listener())
-    _, config, run = consulting.opened(tmp_path / "run")
+    _, config, run = opened(tmp_path / "run")
     assert name in names(diagnose(read_lines(tmp_path / "run/log.jsonl"), read_lines(tmp_path / "run/health.jsonl"), config))
     assert next(step for step, then in timeline(run) if then.verdict == "failing") <= 50
     assert sum(name.replace("_", " ") in line for line in said) == 1, "a finding is raised once"

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from shell import Shell
-from sparring import api, consulting, gauging
+from sparring import api
+from sparring.cli.doctor import doctor
 from sparring.doctor import chart, judge, weighed
 from sparring.errors import InputError
-from sparring.prepare import prepare
-from sparring.wishing import Wish
+from sparring.evaluation import duality_gap
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from test_doctor import CONFIG, GOOD
 
 FAST = {"steps": 400, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,
@@ -22,23 +24,23 @@ def trained(folder, recipe="gan", **given):
 
 
 def test_a_run_at_rest_has_a_small_gap_and_one_that_never_moved_a_large_one(tmp_path):
-    rest = gauging.gap_of(trained(tmp_path / "rest", steps=600))
-    still = gauging.gap_of(trained(tmp_path / "still", lr=1e-6))
+    rest = duality_gap.gap_of(trained(tmp_path / "rest", steps=600))
+    still = duality_gap.gap_of(trained(tmp_path / "still", lr=1e-6))
     assert 0 <= rest.gap < 0.1 < 0.3 < still.gap
-    assert gauging.gap_of(tmp_path / "rest") == rest                    # the same call, the same figures
+    assert duality_gap.gap_of(tmp_path / "rest") == rest                    # the same call, the same figures
 
 
 def test_gauging_moves_nothing(tmp_path):
     folder = trained(tmp_path / "run", steps=20)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    gauging.gap_of(folder, steps=3)
+    duality_gap.gap_of(folder, steps=3)
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_classes_and_pictures_have_a_gap_too(tmp_path):
     given = FAST | {"steps": 5, "width": 4, "batch": 16, "check_every": 100}
     api.run(prepare(Wish("images", "digits", given), tmp_path / "run"), api.Silent())
-    assert gauging.gap_of(tmp_path / "run", steps=3).gap >= 0           # each player may at least stay as it is
+    assert duality_gap.gap_of(tmp_path / "run", steps=3).gap >= 0           # each player may at least stay as it is
 
 
 def test_a_converged_run_whose_players_could_still_gain_has_not():
@@ -63,7 +65,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     said = Shell(monkeypatch, capsys)("doctor", "run", "--gap", "--json").json()
     assert set(said["duality_gap"]) == {"value", "highest", "lowest"}
-    assert "duality gap" in consulting.doctor(tmp_path / "run", gap=True)["text"]
+    assert "duality gap" in doctor(tmp_path / "run", gap=True)["text"]
     assert json.dumps(said)
 
 
@@ -73,9 +75,9 @@ def test_the_command(tmp_path, monkeypatch, capsys):
 def test_games_without_beliefs_are_refused(tmp_path, recipe, given, message):
     trained(tmp_path / "run", recipe, steps=5, **given)
     with pytest.raises(InputError, match=message):
-        gauging.gap_of(tmp_path / "run")
+        duality_gap.gap_of(tmp_path / "run")
 
 
 def test_a_run_without_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="without a whole checkpoint"):
-        gauging.gap_of(tmp_path)
+        duality_gap.gap_of(tmp_path)

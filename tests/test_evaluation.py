@@ -16,7 +16,7 @@ from sparring.data import open_source
 from sparring.data.source import Finite
 from sparring.errors import InputError
 from sparring.metrics.measures import METRICS, OF_FEATURES
-from sparring.run import read_lines
+from sparring.runs.folder import read_lines
 from sparring.spaces import Images, to_uint8
 
 PICTURES = {"steps": 5, "batch": 16, "width": 4, "threads": 1, "precision": "fp32"} | RARELY
@@ -34,7 +34,7 @@ def runs(tmp_path_factory) -> Path:
             head = bytes([0, 0, 8, values.ndim]) + b"".join(k.to_bytes(4, "big") for k in values.shape)
             (folder / "images" / f"{name}-{kind}-ubyte").write_bytes(head + values.contiguous().numpy().tobytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sparring.scores.SAMPLES", 200)
+        patch.setattr("sparring.metrics.known.SAMPLES", 200)
         sparring.fit("gan", str(folder / "images"), out=folder / "digits", **PICTURES)
     np.save(folder / "table.npy", np.random.default_rng(0).normal([0, 5], [1, 3], (200, 2)).astype(np.float32))
     sparring.fit("gan", str(folder / "table.npy"), out=folder / "table", steps=30, **TINY)
@@ -206,7 +206,7 @@ def weights(folder: Path) -> str:
 
 
 def test_scoring_in_mid_run_changes_nothing(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("sparring.scores.SAMPLES", 200)
+    monkeypatch.setattr("sparring.metrics.known.SAMPLES", 200)
     plain = {**PICTURES, "steps": 12, "augment": "diff"}
     sparring.fit("gan", str(runs / "images"), out=tmp_path / "plain", **plain)
     watched = {**plain, "score_every": 6, "keep_best": "coverage"}
@@ -219,7 +219,7 @@ def test_scoring_in_mid_run_changes_nothing(runs, tmp_path, monkeypatch):
 def test_the_best_state_is_kept_and_opens_like_a_run(tmp_path, monkeypatch):
     wanted = iter([3.0, 2.0, float("nan"), 2.0, 5.0])
     with monkeypatch.context() as patch:
-        patch.setattr("sparring.trainer.score", lambda game, source, seed, metric: {"kid(values)": next(wanted)})
+        patch.setattr("sparring.training.loop.score", lambda game, source, seed, metric: {"kid(values)": next(wanted)})
         sparring.fit("gan", "ring", out=tmp_path / "run", steps=10, **TINY | {"score_every": 2, "save_every": 4, "keep_best": "kid"})
     assert [p.name for p in (tmp_path / "run" / "best" / "checkpoint").iterdir()] == ["000000004"]
     model = sparring.load(tmp_path / "run" / "best")
@@ -231,7 +231,7 @@ def test_the_best_state_is_kept_and_opens_like_a_run(tmp_path, monkeypatch):
 
 def test_higher_is_better_for_some(tmp_path, monkeypatch):
     wanted = iter([0.3, 0.2, 0.4])
-    monkeypatch.setattr("sparring.trainer.score", lambda game, source, seed, metric: {"recall(values)": next(wanted)})
+    monkeypatch.setattr("sparring.training.loop.score", lambda game, source, seed, metric: {"recall(values)": next(wanted)})
     sparring.fit("gan", "ring", out=tmp_path / "run", steps=3, **TINY | {"score_every": 1, "keep_best": "recall"})
     assert [p.name for p in (tmp_path / "run" / "best" / "checkpoint").iterdir()] == ["000000003"]
 
@@ -246,18 +246,18 @@ def test_a_run_that_was_killed_keeps_the_same_best(tmp_path, monkeypatch):
     given = TINY | {"score_every": 2, "save_every": 4, "keep_best": "swd"}
     x = np.random.default_rng(0).normal(size=(200, 2))
     sparring.fit("gan", x, out=tmp_path / "whole", steps=12, **given)
-    from sparring import trainer
+    from sparring.training import loop
 
     def dies(*given):
         keep(*given)
         if given[3] == 6:
             raise KeyboardInterrupt
 
-    keep = trainer.keep_best
-    monkeypatch.setattr(trainer, "keep_best", dies)
+    keep = loop.keep_best
+    monkeypatch.setattr(loop, "keep_best", dies)
     with pytest.raises(KeyboardInterrupt):
         sparring.fit("gan", x, out=tmp_path / "killed", steps=12, **given)
-    monkeypatch.setattr(trainer, "keep_best", keep)
+    monkeypatch.setattr(loop, "keep_best", keep)
     sparring.fit("gan", x, out=tmp_path / "killed", steps=12, **given)
     for part in ("best", "checkpoint", "model"):
         assert files(tmp_path / "killed" / part) == files(tmp_path / "whole" / part)

@@ -10,17 +10,17 @@ import torch
 from pydantic import ValidationError
 
 from conftest import CELLS, SOURCES
-from sparring import checkpoint
 from sparring.api import Silent, load, run
-from sparring.choices import in_precision
 from sparring.data.source import batches
 from sparring.data.translation.sets import TwoSets
 from sparring.game import play
-from sparring.prepare import prepare
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
-from sparring.run import read_lines
-from sparring.wishing import Wish
+from sparring.runs import checkpoint
+from sparring.runs.folder import read_lines
+from sparring.setup.measured import in_precision
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 
 GOLDEN = Path(__file__).parent / "golden"
 CPU = torch.device("cpu")

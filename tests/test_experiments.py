@@ -9,10 +9,10 @@ import pytest
 
 from counted import double, fail_on_two
 from shell import Shell
+from sparring.cli.experiment import cells_of, table
 from sparring.errors import InputError
 from sparring.experiments import EXPERIMENTS, cases, dirac, find
 from sparring.experiments.claims import Experiment, Finding, Picture, Setting, at_least, at_most, equals, mean_and_error, shown
-from sparring.laboratory import cells_of, table
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 import sparring
 from conftest import SOURCES
 from shell import Shell
-from sparring.exploring import room
+from sparring.cli.explore import room
 from sparring.pictures.traversals import frames, small
 from sparring.spaces import Images, Vectors, to_uint8
 from untrained import untrained
@@ -46,7 +46,7 @@ def shell(runs, tmp_path, monkeypatch, capsys) -> Shell:
 
 
 def test_a_page_with_sliders_that_asks_no_network(shell, monkeypatch) -> None:
-    monkeypatch.setattr("sparring.inverting.STEPS", 3)
+    monkeypatch.setattr("sparring.evaluation.inversion.STEPS", 3)
     said = shell("explore", "pictures", "--invert", "given", *FEW, "--json")
     assert said.code == 0, said.err
     found = said.json()
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_page(shell) -> None:
 
 
 def test_numbers_are_explored_too(shell, monkeypatch) -> None:
-    monkeypatch.setattr("sparring.inverting.STEPS", 3)
+    monkeypatch.setattr("sparring.evaluation.inversion.STEPS", 3)
     said = shell("explore", "points", "--invert", "points.npy", "--steps", 2, "--directions", 1, "--json")
     assert said.code == 0, said.err
     found = said.json()

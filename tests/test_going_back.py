@@ -9,12 +9,13 @@ import torch
 
 from chaos.listener import Listener
 from chaos.nans import Injector
-from sparring import checkpoint, trainer
 from sparring.api import run
 from sparring.game import NotFinite
-from sparring.prepare import prepare
-from sparring.run import read_lines
-from sparring.wishing import Wish
+from sparring.runs import checkpoint
+from sparring.runs.folder import read_lines
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
+from sparring.training import loop
 
 GIVEN = {"steps": 16, "batch": 16, "width": 8, "depth": 1, "threads": 1, "save_every": 4, "log_every": 1, "show_every": 10**6,
          "score_every": 10**6}
@@ -100,10 +101,10 @@ def test_a_stopped_run_goes_on_with_another_policy(tmp_path):
 
 def test_other_conditions_are_told_on_resuming(tmp_path, monkeypatch):
     prepared = prepare(Wish("gan", "mixture", GIVEN), tmp_path)
-    trainer.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
+    loop.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
     prepared.folder.unlock()
-    real = trainer.conditions
-    monkeypatch.setattr(trainer, "conditions", lambda *given: {**real(*given), "torch": "9.9"})
+    real = loop.conditions
+    monkeypatch.setattr(loop, "conditions", lambda *given: {**real(*given), "torch": "9.9"})
     _, said, _ = trained(tmp_path)
     assert any("differ in the last bits" in text and f"torch: {torch.__version__} -> 9.9" in text for text in said)
 
@@ -119,7 +120,7 @@ def test_a_fork_begins_with_a_clean_slate(tmp_path):
 
 def test_a_log_that_is_gone_is_told(tmp_path):
     prepared = prepare(Wish("gan", "mixture", GIVEN), tmp_path)
-    trainer.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
+    loop.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
     prepared.folder.unlock()
     (tmp_path / "log.jsonl").unlink()
     assert any("log.jsonl is gone, and with it what was logged before step 5" in text for text in trained(tmp_path)[1])

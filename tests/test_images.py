@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sparring
-from sparring import planning
 from sparring.api import Silent, run
+from sparring.cli.facts import facts
 from sparring.data.source import Finite
 from sparring.errors import InputError
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
-from sparring.prepare import prepare
 from sparring.recipes import RECIPES, images
 from sparring.recipes.gan import GanSettings
+from sparring.setup import forecast
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Images
-from sparring.telling import facts
-from sparring.wishing import Wish
 
 CPU = torch.device("cpu")
 
@@ -158,18 +158,18 @@ def test_images_is_for_images(tmp_path):
 
 # ------------------------------------------------------------------------------------------------- minutes for rounds
 def test_rounds_that_fit_into_minutes():
-    assert planning.rounds_within(10, 0.1) == 5400
-    assert planning.rounds_within(0.001, 100.0) == 1
+    assert forecast.rounds_within(10, 0.1) == 5400
+    assert forecast.rounds_within(0.001, 100.0) == 1
 
 
 def test_a_plan_by_minutes_is_kept_when_the_run_resumes(tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.01)
+    monkeypatch.setattr(forecast, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.01)
     wish = Wish("gan", "ring", {"threads": 1, "compile": "off"}, minutes=1.0)
     first = prepare(wish, tmp_path / "run")
     first.folder.unlock()
     assert first.plan.steps == 5400 and first.plan.log_every == 11
     assert any("5,400 rounds: about 1 min" in line for line in facts(first))
-    monkeypatch.setattr(planning, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.02)
+    monkeypatch.setattr(forecast, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.02)
     again = prepare(wish, tmp_path / "run")
     again.folder.unlock()
     assert again.resumed and again.plan.steps == 5400
@@ -192,5 +192,5 @@ def test_a_rehearsal_leaves_the_random_numbers_alone():
     game = RECIPES["gan"].game(settings_, source.space, CPU)
     before = torch.random.get_rng_state()
     from sparring.data.source import batches
-    assert planning.seconds_a_round(lambda: game, lambda: batches(source, 8, 0)) > 0
+    assert forecast.seconds_a_round(lambda: game, lambda: batches(source, 8, 0)) > 0
     assert torch.equal(before, torch.random.get_rng_state())

@@ -21,7 +21,7 @@ from sparring.pictures.losses import loss_curves, score_curves, towers
 from sparring.pictures.samples import draw_samples
 from sparring.pictures.snapshot import snapshot
 from sparring.pictures.strips import chosen, filmstrip, interpolation
-from sparring.report import Section, page, write_page
+from sparring.report.page import Section, page, write_page
 from sparring.spaces import Curves, Images, Space, Vectors
 
 LATENT = 4

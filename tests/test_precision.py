@@ -10,11 +10,11 @@ import torch
 
 import sparring
 from conftest import CELLS, SOURCES, alike
-from sparring.choices import in_precision
 from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
-from sparring.exactness import broken, conditions, deterministic
 from sparring.game.precision import in_bfloat16
+from sparring.setup.measured import in_precision
+from sparring.training.exactness import broken, conditions, deterministic
 from test_every_recipe import CPU, build, rounds
 
 TINY = {"batch": 8, "width": 8, "depth": 1, "threads": 1, "show_every": 10**6, "score_every": 10**6}

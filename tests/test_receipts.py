@@ -10,7 +10,7 @@ from torch import nn
 
 import sparring
 from shell import TINY, Shell
-from sparring import receipts
+from sparring.cli import rerun
 
 
 @pytest.fixture
@@ -59,14 +59,14 @@ def test_a_run_that_was_stopped_and_resumed_is_rerun_in_one_go(tmp_path):
     from dataclasses import replace
 
     from sparring.api import Silent, run
-    from sparring.prepare import prepare
-    from sparring.wishing import Wish
+    from sparring.setup.prepare import prepare
+    from sparring.setup.request import Wish
 
     wish = Wish("wgan-gp", "ring", {**TINY, "steps": 6})
     for stop in (3, 6):
         piece = prepare(wish, tmp_path / "run")
         run(replace(piece, plan=replace(piece.plan, steps=stop)), Silent())
-    assert receipts.rerun(tmp_path / "run", None, None, "")["state"] == "identical"
+    assert rerun.rerun(tmp_path / "run", None, None, "")["state"] == "identical"
 
 
 def test_a_difference_is_found_and_where_it_began(shell):

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import sparring
-from sparring.cli import commands
+from sparring.cli.app import commands
 from sparring.data import open_source
 from sparring.data.labels import odd, parse_table, read_rows, read_table, rows_for, table_of
 from sparring.errors import InputError

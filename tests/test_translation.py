@@ -14,6 +14,7 @@ from torch import nn
 import sparring
 from conftest import small_pairs
 from made import folder, refused, saved
+from sparring.cli.translate import translate as command
 from sparring.data.builtin.scenes import LIT, TINTS, read_flat, read_rendered
 from sparring.data.source import Finite
 from sparring.data.translation.sets import TwoSets
@@ -30,7 +31,6 @@ from sparring.objectives.pool import Pool
 from sparring.recipes import RECIPES
 from sparring.settings import make
 from sparring.spaces import Images, TwoDomains
-from sparring.translating import translate as command
 
 CPU = torch.device("cpu")
 
@@ -245,7 +245,7 @@ def test_a_translator_is_evaluated_by_what_its_data_allow(run, monkeypatch):
     assert l1_found["value"] == pytest.approx(l1(model.translate(examples.a), examples.b), rel=1e-4)
     assert l1_found["low"] < l1_found["value"] < l1_found["high"] and l1_found["protocol"]["split"] == "the data that were given"
     assert sparring.evaluate(model, real=pairs, metrics="l1")["metrics"].keys() == {"l1"}
-    monkeypatch.setattr("sparring.between.run", None)           # what cannot be measured is refused before anything is translated
+    monkeypatch.setattr("sparring.evaluation.translations.run", None)           # refused before anything is translated
     refused("content is for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content", "l1"])
     refused("measured at the size of training", sparring.evaluate, model, real=pairs, size="16")
     refused("no metric 'snr'. Did you mean 'psnr'", sparring.evaluate, model, real=pairs, metrics="snr")
@@ -278,7 +278,7 @@ def test_grey_and_coloured_sets_are_compared_by_what_sees_colours():
 
 
 def test_domains_are_told_by_a_classifier_when_that_is_asked_for(monkeypatch):
-    monkeypatch.setattr("sparring.between.ROUNDS", 60)
+    monkeypatch.setattr("sparring.evaluation.translations.ROUNDS", 60)
     model = sparring.fit("stargan", data="tints", steps=1, lr=1e-9, size=16, width=4, blocks=1, skip=True, threads=1)
     assert "ask for it with --metrics domain_error" in sparring.evaluate(model, n=30)["left_out"]["domain_error"]
     found = sparring.evaluate(model, n=60, metrics="domain_error")["metrics"]

@@ -12,9 +12,10 @@ from torch import nn
 import sparring
 from conftest import small_images
 from shell import TINY, Shell
-from sparring import api, scores
+from sparring import api
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed
+from sparring.metrics import known
 from sparring.spaces import Images
 
 
@@ -132,12 +133,12 @@ def test_scoring_large_images_stays_small(monkeypatch):
     values = torch.zeros(20, 3, 256, 256, dtype=torch.uint8)
     values[::2] = 255
     source = Finite(Images(3, 256, 256), values)
-    assert 2 <= scores.affordable(source, 4000) <= scores.NUMBERS // (3 * 256 * 256)   # 4,000 such images are 3 GB
-    drawn, draw = [], scores.draw
-    monkeypatch.setattr(scores, "draw", lambda game, data, n, seed: drawn.append(n) or draw(game, data, n, seed))
+    assert 2 <= known.affordable(source, 4000) <= known.NUMBERS // (3 * 256 * 256)   # 4,000 such images are 3 GB
+    drawn, draw = [], known.draw
+    monkeypatch.setattr(known, "draw", lambda game, data, n, seed: drawn.append(n) or draw(game, data, n, seed))
     model = sparring.fit("gan", data=source, steps=1, batch=2, width=2, latent=4, threads=1)
     assert "swd" in model.scores
-    assert drawn == [scores.affordable(source, scores.SAMPLES)]
+    assert drawn == [known.affordable(source, known.SAMPLES)]
 
 
 def test_names_with_brackets_and_escapes_are_printed_as_they_are(shell):

@@ -3,9 +3,9 @@
 import torch
 
 import sparring
-from sparring.building import build
 from sparring.recipes import RECIPES
 from sparring.settings import make
+from sparring.setup.build import build
 from sparring.spaces import Space
 
 

@@ -12,15 +12,15 @@ from torch import Tensor
 from chaos.guard import guarded
 from chaos.listener import Listener
 from chaos.tally import Tally
-from sparring import checkpoint
-from sparring.building import build
 from sparring.data import open_source
 from sparring.data.source import batches
 from sparring.game import Game, play
 from sparring.game.processes import ALONE
 from sparring.recipes import RECIPES
-from sparring.run import RunFolder, read_lines
-from sparring.trainer import Plan, resume
+from sparring.runs import checkpoint
+from sparring.runs.folder import RunFolder, read_lines
+from sparring.setup.build import build
+from sparring.training.loop import Plan, resume
 
 PROMISE = "Any damage to a checkpoint is seen, the user is told, and the run goes on from the one before, bit for bit."
 RUNS = (("gan", "ring"), ("wgan", "quadratic"), ("r3gan", "mixture"), ("vae", "grid"))

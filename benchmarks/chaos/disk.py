@@ -50,9 +50,9 @@ def train(out: Path, steps: int | None = None) -> tuple[str, list[str]]:
     """(what it failed with, or "", what was said); `steps` is where to stop short of the end."""
     from sparring.api import run
     from sparring.errors import InputError, RunFailed
-    from sparring.prepare import prepare
-    from sparring.trainer import train as play
-    from sparring.wishing import Wish
+    from sparring.setup.prepare import prepare
+    from sparring.setup.request import Wish
+    from sparring.training.loop import train as play
 
     listener = Listener()
     try:
@@ -126,7 +126,7 @@ def failing_after(count: int) -> Callable[[int], None]:
 
 def not_whole(checkpoints: Path, promised: bool) -> list[str]:
     """Every checkpoint that can be seen must be whole, and there must be one where the message said so."""
-    from sparring.checkpoint import newest
+    from sparring.runs.checkpoint import newest
 
     files, complaints = newest(checkpoints)
     return complaints + (["the message promises a checkpoint, and there is none"] if promised and files is None else [])

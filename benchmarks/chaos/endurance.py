@@ -41,9 +41,9 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
 
     Drawing takes some fifty pictures to have all the memory that it ever needs, so there are many in the first half.
     """
-    from sparring.prepare import prepare
-    from sparring.trainer import train
-    from sparring.wishing import Wish
+    from sparring.setup.prepare import prepare
+    from sparring.setup.request import Wish
+    from sparring.training.loop import train
 
     tally = Tally()
     for i, (recipe, data, given) in enumerate(RUNS):

@@ -21,9 +21,9 @@ from chaos.guard import guarded
 from chaos.hostile import at_config, at_state, json_edit, put_odd, tensors_edit
 from chaos.pickles import TINY, badly_told, refused
 from chaos.tally import Tally
-from sparring import checkpoint
 from sparring.errors import InputError, RunFailed
 from sparring.game import NotFinite
+from sparring.runs import checkpoint
 
 PROMISE = "A folder that anyone wrote loads with exactly the weights it holds, or is refused by name with a reason and a fix: nothing else."
 SECONDS, MEGABYTES = 30.0, 400

@@ -26,8 +26,8 @@ OFTEN = {"threads": 1, "log_every": 7, "show_every": 40, "score_every": 40, "sav
 def train(recipe: str, data: str, given: dict[str, Any], out: str) -> None:
     """In a process of its own: what `sparring train` does."""
     from sparring.api import Silent, run
-    from sparring.prepare import prepare
-    from sparring.wishing import Wish
+    from sparring.setup.prepare import prepare
+    from sparring.setup.request import Wish
 
     with contextlib.redirect_stderr(io.StringIO()):
         prepared = prepare(Wish(recipe, data, given, seed=3), Path(out))
@@ -38,7 +38,7 @@ def train(recipe: str, data: str, given: dict[str, Any], out: str) -> None:
 def children() -> Any:
     """Processes that start with torch imported already, so that most of their life is training."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sparring.commands", "sparring.api", "sparring.prepare", "chaos.kills"])
+    context.set_forkserver_preload(["sparring.cli.train", "sparring.api", "sparring.setup.prepare", "chaos.kills"])
     return context
 
 
@@ -96,7 +96,7 @@ def finish(context: Any, what: tuple[Any, ...], tally: Tally, name: str) -> None
 
 def differences(whole: Path, pieces: Path) -> list[str]:
     """What of a run that was killed is not what it is in the run that was not: its model, its logs, its pictures."""
-    from sparring.run import read_lines
+    from sparring.runs.folder import read_lines
 
     found = []
     if not (pieces / "model" / "model.safetensors").exists():

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from chaos.tally import Tally
-from sparring import checkpoint
 from sparring.api import Silent, run
 from sparring.data.source import Batch
 from sparring.errors import RunFailed
 from sparring.game import Game, Player, Report
-from sparring.prepare import Prepared, prepare
-from sparring.wishing import Wish
+from sparring.runs import checkpoint
+from sparring.setup.prepare import Prepared, prepare
+from sparring.setup.request import Wish
 
 PROMISE = ("A number that is not finite stops the run, or with on_nan=rollback takes it back to the last checkpoint with half the learning "
            "rate; no checkpoint ever holds one.")

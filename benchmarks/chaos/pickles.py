@@ -34,13 +34,13 @@ from chaos.damage import Listener
 from chaos.guard import guarded
 from chaos.refusal import unhelpful
 from chaos.tally import Tally
-from sparring import checkpoint
 from sparring.data import open_source
 from sparring.errors import InputError, RunFailed
 from sparring.game.processes import ALONE
-from sparring.prepare import prepare
-from sparring.trainer import resume
-from sparring.wishing import Wish
+from sparring.runs import checkpoint
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
+from sparring.training.loop import resume
 
 PROMISE = "A pickle, whatever it is called and wherever it lies, is refused or passed over: nothing in it is ever executed."
 SECONDS, MEGABYTES = 60.0, 300

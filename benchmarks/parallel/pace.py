@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from sparring.choices import in_precision
 from sparring.data.source import Finite, batches
 from sparring.game import Game, play
 from sparring.game.processes import ALONE, Crew, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
+from sparring.setup.measured import in_precision
 from sparring.spaces import Images
 
 CPU = torch.device("cpu")

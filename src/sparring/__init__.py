@@ -8,7 +8,7 @@ __all__ = ["InputError", "Model", "RunFailed", "evaluate", "fit", "load"]
 if TYPE_CHECKING:
     from sparring.api import Model, fit, load
     from sparring.errors import InputError, RunFailed
-    from sparring.evaluation import evaluate
+    from sparring.evaluation.samples import evaluate
 
 
 def __getattr__(name: str) -> Any:
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     if name == "evaluate":
-        from sparring.evaluation import evaluate
+        from sparring.evaluation.samples import evaluate
 
         return evaluate
     if name in ("InputError", "RunFailed"):

@@ -1,5 +1,5 @@
 """`python -m sparring` is the command line."""
 
-from sparring.cli import app
+from sparring.cli.app import app
 
 app()

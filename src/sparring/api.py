@@ -14,27 +14,28 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from sparring import checkpoint, steering
 from sparring.arguments import index_of, whole_count, whole_seed
-from sparring.building import build
 from sparring.data.labels import rows_for
 from sparring.data.settings import check_memory
 from sparring.errors import InputError, RunFailed, did_you_mean, reason
 from sparring.game import Game
 from sparring.game.translate import Fit, target, translate
+from sparring.latent import steering
 from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
 from sparring.latent.truncation import checked, truncated
-from sparring.prepare import Prepared, prepare, versions
 from sparring.recipes import Recipe, find
 from sparring.rng import generator
-from sparring.run import RunFolder, parse_json, remade
+from sparring.runs import checkpoint
+from sparring.runs.folder import RunFolder, parse_json, remade
 from sparring.settings import Settings, make
+from sparring.setup.build import build
+from sparring.setup.prepare import Prepared, prepare, versions
+from sparring.setup.request import Wish, choose_device
 from sparring.spaces import Images, Space, Traits, from_json, to_json, traits_of
-from sparring.trainer import Outcome, Progress, train
+from sparring.training.loop import Outcome, Progress, train
 from sparring.untrusted import JSON_BYTES, number, told
-from sparring.wishing import Wish, choose_device
 
 CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
 NUMBERS = 2**24 # in one of a network's maps, over all the samples that are made at once

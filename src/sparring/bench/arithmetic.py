@@ -8,12 +8,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sparring.bench.contests import DCGAN, noise_images, spread
-from sparring.building import build
-from sparring.choices import in_precision
 from sparring.data.source import batches
 from sparring.game import Game, play
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
+from sparring.setup.build import build
+from sparring.setup.measured import in_precision
 
 CPU = torch.device("cpu")
 SIZES = (1024, 2048, 3072)

@@ -12,10 +12,10 @@ import torch
 from sparring.api import Silent, run
 from sparring.bench import by_hand
 from sparring.data.source import Finite
-from sparring.prepare import prepare
-from sparring.run import read_lines
+from sparring.runs.folder import read_lines
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Images
-from sparring.wishing import Wish
 
 CLASSIC: Mapping[str, Any] = {"batch": 64, "latent": 5, "width": 128, "depth": 1, "slope": 0, "objective": "minimax", "lr": 1e-4,
                               "beta1": 0.9, "decay": 0, "ema": 0, "compile": "off"}

@@ -13,8 +13,8 @@ from torch import Tensor
 from sparring.api import Silent, run
 from sparring.bench.contests import DCGAN, LONG, noise_images, spread
 from sparring.game import Player
-from sparring.prepare import Prepared, prepare
-from sparring.wishing import Wish
+from sparring.setup.prepare import Prepared, prepare
+from sparring.setup.request import Wish
 
 
 def overhead(precision: str, threads: int, repeats: int, rounds: int = 20) -> dict[str, Any]:

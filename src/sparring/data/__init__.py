@@ -1,4 +1,7 @@
-"""Data: a name, a path or an array becomes a source of samples."""
+"""Data: a name, a path or an array becomes a source of samples, and a source endless batches; a folder a kind.
+
+It leans on nothing but the ground floor: what a sample is (spaces), settings and keyed randomness.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,6 +1,7 @@
 """The training doctor: from what a run wrote down to what is wrong with it, and what to do.
 
-Pure functions of rows: it imports no recipe and no trainer, and asks nothing of a run but its log.
+Pure functions of rows, which ask nothing of a run but its log; `checkup` and `attend` alone look at a game.
+It leans on run folders and metrics, and knows no recipe and no training loop.
 """
 
 from sparring.doctor.chart import Chart, chart, moment

@@ -1,4 +1,7 @@
-"""Every experiment by name: small programs that each check one claim of the literature, end to end."""
+"""Every experiment by name: small programs that each check one claim of the literature, end to end.
+
+They lean on everything that trains, up to fit(), and no run needs them.
+"""
 
 from functools import partial
 

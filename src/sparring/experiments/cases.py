@@ -16,7 +16,7 @@ import torch
 from sparring.errors import InputError, RunFailed
 from sparring.experiments.claims import Setting
 from sparring.progress import duration
-from sparring.run import write_atomic
+from sparring.runs.folder import write_atomic
 
 ANEW = "Remove it to do its cases again, or give another folder with --out."
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from sparring.building import build
 from sparring.data.builtin.synthetic import ring
 from sparring.data.source import batches
 from sparring.experiments.cases import solve
@@ -24,6 +23,7 @@ from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.settings import make
+from sparring.setup.build import build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from sparring.building import build
 from sparring.data.builtin.synthetic import Mixture, grid, ring
 from sparring.data.source import batches
 from sparring.experiments.cases import solve
@@ -19,6 +18,7 @@ from sparring.nets.points import CellGenerator, CodebookGenerator, wave_discrimi
 from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
+from sparring.setup.build import build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,14 +12,14 @@ from sparring.data.builtin.stacked_digits import Stacked
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, shown
+from sparring.metrics.known import draw
 from sparring.metrics.reader import Reader, accuracy, stacked_modes, train_reader
 from sparring.pictures import style
 from sparring.pictures.grids import image_grid
-from sparring.prepare import prepare
 from sparring.progress import Line
-from sparring.scores import draw
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
 from sparring.spaces import Images
-from sparring.wishing import Wish
 
 CLAIM = "Packing, and the relativistic loss with R1 and R2, find all of the 1,000 modes of stacked digits."
 SOURCE = "Lin et al., 2018, section 4.2; Huang et al., 2024, section 3"

@@ -18,12 +18,12 @@ from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least
 from sparring.game import Game, Player, Watched, play
 from sparring.game.schedules import constant, linear_decay
 from sparring.metrics import modes
+from sparring.metrics.known import draw
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.objectives import losses
 from sparring.objectives.pair import PENALTIES, Adversaries, Rules, networks
 from sparring.pictures import style
 from sparring.rng import generator, seed_round
-from sparring.scores import draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

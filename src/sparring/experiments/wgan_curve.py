@@ -11,7 +11,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sparring.building import build
 from sparring.data.builtin.synthetic import grid
 from sparring.data.source import batches
 from sparring.experiments.cases import solve
@@ -23,6 +22,7 @@ from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round
 from sparring.settings import make
+from sparring.setup.build import build
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,7 @@
-"""Every system by name.  A recipe is data: its settings, what suits which data, and how to build its game."""
+"""Every system by name.  A recipe is data: its settings, what suits which data, and how to build its game.
+
+Recipes lean on networks, objectives and the engine; they know neither each other nor the training loop.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,0 +1,374 @@
+"""The command line.  Nothing here imports torch before it is needed, so that help answers at once."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from sparring import __version__
+from sparring.cli.answer import as_one_line, finish, say
+
+commands = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+                       help="Train, sample and inspect generative adversarial networks.")
+UsageError: Any = typer.BadParameter.__mro__[2]     # click's ClickException, which some versions of typer carry inside
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Seed = Annotated[int, typer.Option("--seed", help="Every random draw follows from it.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+
+
+@commands.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="What to train; `sparring recipes` lists them.")],
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
+                                                         help="Settings; `sparring show RECIPE` explains them.")] = None,
+    data: Annotated[list[str] | None, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a "
+                                                   "folder or .zip of images (a folder a class, or a labels.csv beside them), .tar "
+                                                   "shards, .parquet, IDX files, .npy, .npz; quadratic when left out, which is not for "
+                                                   "`images`. Translators: pairs, two sets (give --data twice), a folder a domain; shapes "
+                                                   "or tints when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    fork: Annotated[Path | None, typer.Option("--fork", metavar="NEWDIR", help="Go on from the run in --out, with changed "
+                                              "settings, in a new folder.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Deterministic algorithms throughout, also where that is slower; the same as "
+                                        "exact=true.")] = False,
+    stop_when: Annotated[str | None, typer.Option("--stop-when", help="converged or failed: end the run early when the doctor says so; "
+                                                  "never: go on with one that ended so. The same as stop_when=...")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe.  The same command again resumes where it stopped."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.train import train as command
+
+        words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
+        words += [f"stop_when={stop_when}"] if stop_when and not any(w.startswith("stop_when=") for w in words) else []
+        return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]), minutes)
+
+    finish(action, as_json, "train")
+
+
+@commands.command()
+def rerun(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; RUN-rerun when left out.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Where the run's data is now, if not where it was.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a finished run again from its receipt, and compare.  Exit code 1 when the models differ."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.rerun import rerun as command
+
+        return command(run, out, data, shlex.join(["sparring", *sys.argv[1:]]))
+
+    finish(action, as_json, "rerun")
+
+
+@commands.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
+    n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="FILE.png, FILE.npy, FILE.csv, or a folder for one PNG each; "
+                                             "samples.png in the current folder when left out.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
+                                               "else all in turn.")] = None,
+    truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
+                                                     "kinds of samples, and more typical ones.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw samples from a run or a model."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.sample import sample as command
+
+        return command(run, n, seed, out or Path("samples.png"), label, truncation)
+
+    finish(action, as_json, "sample")
+
+
+@commands.command()
+def evaluate(
+    run: Annotated[str | None, typer.Argument(help="A run folder, or a model folder; or leave it out, and give two sets.")] = None,
+    real: Annotated[list[str] | None, typer.Option("--real", metavar="SOURCE", help="The data to hold samples against; a run's own when "
+                                                   "left out. Twice for two folders of images.")] = None,
+    generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples of anything, as `train --data` takes "
+                                                  "data.")] = None,
+    metrics: Annotated[str | None, typer.Option("--metrics", help="fid, fid_infinity, kid, precision, recall, density, coverage, swd, "
+                                                "memorization, cas, with commas; all that apply but cas when left out. Of translators: l1, "
+                                                "psnr, ssim, kid, content, cycle_l1, domain_error.")] = None,
+    n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
+    size: Annotated[str, typer.Option("--size", help="Of the images in --real: auto, a side, or HEIGHTxWIDTH.")] = "auto",
+    features: Annotated[str, typer.Option("--features", help="auto, pixels, grey28-v1, or a file: TorchScript (.pt) or "
+                                          ".safetensors.")] = "auto",
+    sha256: Annotated[str, typer.Option("--sha256", help="Of the file in --features, which is opened only if it is.")] = "",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """How good samples are: FID, KID, precision, recall and more, each with a 95 % interval and its protocol."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.evaluate import evaluate as command
+
+        return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed)
+
+    finish(action, as_json, "evaluate")
+
+
+@commands.command()
+def data(
+    source: Annotated[str, typer.Argument(help="What `train --data` takes.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the contact sheet; runs/data-SOURCE when left out.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Look at data before training on it: sizes, broken files, duplicates, labels, a contact sheet.  Exit code 1 when it cannot be used."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.data import data as command
+
+        return command(source, out, seed)
+
+    finish(action, as_json, "data")
+
+
+@commands.command()
+def translate(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder, of a translator.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, folders of images, or .zip files of them.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the translations, one PNG each.")],
+    to: Annotated[str | None, typer.Option("--to", help="The domain to translate into, where there are several.")] = None,
+    fit: Annotated[str, typer.Option("--fit", help="Images of another size than training's: resize (there and back), tile (overlapping "
+                                     "tiles), or whole (as they are).")] = "resize",
+    half: Annotated[str | None, typer.Option("--half", help="Of pictures that hold pairs side by side, the half to translate: left or "
+                                             "right.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Draw the noise of training, where the system has some; without, the same "
+                                             "image gives the same translation.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Translate images with a trained translator."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.translate import translate as command
+
+        return command(run, inputs, out, to, fit, seed, half)  # type: ignore[arg-type]
+
+    finish(action, as_json, "translate")
+
+
+@commands.command()
+def explore(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder, of a system that draws samples from latents.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the page and the pictures; RUN/explore when left out.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; else all in turn.")] = None,
+    directions: Annotated[int | None, typer.Option("--directions", help="How many by each method; 6 when left out, or as many as the "
+                                                   "latent has numbers.")] = None,
+    steps: Annotated[int, typer.Option("--steps", help="Along each direction, and from one sample to the next.")] = 9,
+    reach: Annotated[float, typer.Option("--reach", help="How far along a direction, to both sides.")] = 3.0,
+    truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in the latents that all begins "
+                                                     "from, such as 0.7.")] = None,
+    invert: Annotated[Path | None, typer.Option("--invert", help="An image, a folder or a .zip (.npy or .npz of numbers): find the latents "
+                                                "that make these.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Steer a model by its latents: directions found without labels, ways between samples, truncation; a page with sliders."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.explore import explore as command
+
+        return command(run, out, label, directions, steps, reach, truncation, invert, seed)
+
+    finish(action, as_json, "explore")
+
+
+@commands.command()
+def doctor(
+    run: Annotated[Path, typer.Argument(help="A run folder; the run may be going on.")],
+    gap: Annotated[bool, typer.Option("--gap", help="Also search for what each player could still gain alone, the perturbed duality "
+                                                    "gap: 600 steps.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether a run is healthy, what is wrong with it, and which settings to try.  Exit code 0 whatever it finds."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.doctor import doctor as command
+
+        return command(run, gap)
+
+    finish(action, as_json, "doctor")
+
+
+@commands.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The page; RUN/report.html when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one page about a run: health, losses, samples through time, scores, settings.  It needs no network."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.report import report as command
+
+        return command(run, out)
+
+    finish(action, as_json, "report")
+
+
+@commands.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two run folders or more.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The page; compare.html in the current folder when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put runs side by side on one page."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.compare import compare as command
+
+        return command(runs, out or Path("compare.html"))
+
+    finish(action, as_json, "compare")
+
+
+@commands.command()
+def gallery(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs and the page; runs/gallery if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Runs that fail on purpose, each with what the doctor says, and with its cure."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.gallery import gallery as command
+
+        return command(names or [], out or Path("runs/gallery"))
+
+    finish(action, as_json, "gallery")
+
+
+@commands.command()
+def show(
+    what: Annotated[str, typer.Argument(help="A recipe, or a run folder.")],
+    data: Annotated[str | None, typer.Option("--data", help="The data whose networks and defaults to show; the recipe's example when "
+                                             "left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Players, turns, terms and every setting of a recipe or a run."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.show import show as command
+
+        return command(what, data)
+
+    finish(action, as_json, "show")
+
+
+@commands.command()
+def recipes(as_json: Json = False) -> None:
+    """List the recipes."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.show import recipes as command
+
+        return command()
+
+    finish(action, as_json, "recipes")
+
+
+@commands.command()
+def demo(
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs, the pictures and the page; runs/demo if "
+                                             "left out.")] = None,
+    seed: Seed = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the training: to see that everything works.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Curves, a density and handwritten digits in under three minutes, with pictures and a page."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.demo import demo as command
+
+        return command(out or Path("runs/demo-quick" if quick else "runs/demo"), seed, quick)
+
+    finish(action, as_json, "demo")
+
+
+@commands.command()
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="Which; all are listed when left out.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="One after the other, with one page for all.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter, with easier claims: to see that everything works.")] = False,
+    data: Annotated[str | None, typer.Option("--data", help="Real images for the experiments that take them: MNIST-like IDX files, "
+                                             "a folder or .zip of images.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the pictures and what was measured; runs/experiments if "
+                                             "left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Reproduce a claim of the literature: claim, source, ours, reference.  Exit code 1 when one does not hold."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.experiment import experiment as command
+
+        return command(name, every, quick, data, out or Path("runs/experiments-quick" if quick else "runs/experiments"))
+
+    finish(action, as_json, "experiment")
+
+
+@commands.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all when left out.")] = None,
+    pairs: Annotated[int, typer.Option("--pairs", help="How often the contenders alternate.")] = 3,
+    threads: Annotated[int | None, typer.Option("--threads", help="Processor threads; one for curves and all for images when left "
+                                                "out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the speed here, against the loops that a person would write."""
+
+    def action() -> dict[str, Any]:
+        from sparring.cli.bench import bench as command
+
+        return command(names or [], pairs, threads)
+
+    finish(action, as_json, "bench")
+
+
+@commands.callback(invoke_without_command=True)
+def main(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+         as_json: Json = False) -> None:
+    if version:
+        finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        context.fail("there is no command. Commands: train, rerun, sample, explore, translate, evaluate, data, doctor, report, compare, "
+                     "gallery, show, recipes, demo, experiment, bench.")
+    if as_json:
+        context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
+
+
+def app() -> NoReturn:
+    """The command line as the shell calls it; words it does not understand are told as JSON too, when that was asked for."""
+    try:
+        code = commands(prog_name="sparring", standalone_mode=False)
+    except UsageError as error:
+        if "--json" in sys.argv[1:]:
+            say(as_one_line({"command": None, "error": error.format_message(), "exit_code": error.exit_code}))
+        error.show()
+        code = error.exit_code
+    except typer.Abort:
+        code = 1
+    except OSError as error:                                    # what the commands meet is told by `finish`
+        say(f"Failed: standard output cannot be written: {error.strerror or error}.", err=True)
+        code = 1
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    app()

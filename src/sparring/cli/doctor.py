@@ -1,0 +1,47 @@
+"""The command `doctor`: whether a run is healthy, what is wrong with it, and which settings to try."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from sparring.doctor import judge, weighed
+from sparring.doctor.reading import opened
+from sparring.doctor.retry import retries
+from sparring.doctor.summary import how, what_next
+from sparring.doctor.treat import words
+from sparring.evaluation.duality_gap import gap_of
+from sparring.metrics.dual_gap import Gap
+from sparring.progress import Line
+
+
+def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
+    """The verdict on a run, in the form of the command's JSON; with its perturbed duality `gap`, if that is asked for."""
+    _, config, run = opened(path)
+    found, gauged = judge(run), gauge(path) if gap else None
+    if gauged is not None:
+        found = weighed(found, gauged.gap)
+    acted = [f"acted at round {one['at']:,} on {one['why'].replace('_', ' ')}: {words(one['settings'])}"
+             for one in run.actions]
+    lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds", *acted]
+    if found.verdict == "healthy":
+        lines += [f"  {how(run, found)}", f"  {what_next(run, found)}"]
+    if gauged is not None:
+        lines += [f"duality gap {gauged.gap:.3f} nats: the best discriminator found would have {gauged.highest:.3f}, the best generator "
+                  f"{gauged.lowest:.3f}, and {-2 * math.log(2):.3f} is where neither gains"]
+    for finding in found.findings:
+        first, last = finding.steps
+        lines += ["", f"{finding.severity}: {finding.title()}, rounds {first:,} to {last:,}",
+                  "  " + ", ".join(f"{name} {value:g}" for name, value in finding.evidence.items()), f"  {finding.explanation}"]
+        lines += [f"  try: {action}" for action in finding.actions]
+        lines += [f"  paste: {command}" for command in retries(path, config, finding)[:1]]
+    more = {} if gauged is None else {"duality_gap": {"value": gauged.gap, "highest": gauged.highest, "lowest": gauged.lowest}}
+    return {**found.plain(), **more, "text": "\n".join(lines)}
+
+
+def gauge(path: Path) -> Gap:
+    """The perturbed duality gap, with a line that says how far its searches are."""
+    line = Line("duality gap")
+    try:
+        return gap_of(path, watch=lambda done, total: line.update(done, total, {}))
+    finally:
+        line.leave()

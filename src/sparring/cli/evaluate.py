@@ -1,0 +1,39 @@
+"""The command `evaluate`: figures for a run, or for two sets, as a table."""
+
+import re
+from typing import Any
+
+from sparring.evaluation.samples import evaluate as figures_of
+from sparring.evaluation.translations import MEASURES
+from sparring.metrics.measures import METRICS
+from sparring.progress import Line
+
+
+def evaluate(run: str | None, given: list[str] | None, generated: str | None, metrics: list[str] | None, n: int, size: str, features: str,
+             sha256: str, seed: int) -> dict[str, Any]:
+    """Figures for a run, or for two sets, as a table."""
+    real = given[0] if given and len(given) == 1 else given or None
+    found = figures_of(run, real=real, generated=generated, metrics=metrics, n=n, size=size, features=features, sha256=sha256,
+                                seed=seed, watch=Line)
+    return {"run": run, "real": real, "generated": generated, **found, "text": table(found)}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures in columns, then what was left out, then how they were made."""
+    rows = [("", "value", "95 % interval", "better", "what it is")]
+    for name, figure in found["metrics"].items():
+        metric = (MEASURES | METRICS)[re.split(r"[( ]", name)[0]]
+        rows.append((name, told(figure["value"]), f"{told(figure['low'])} to {told(figure['high'])}", metric.better, metric.meaning))
+        about = figure["protocol"]
+        if "trained_on_real" in about:
+            rows.append(("", told(about["trained_on_real"]), "", "", "the same classifier trained on as many real samples"))
+        if "baseline" in about:
+            rows.append(("", told(about["baseline"]), "", "", f"the same of {about['compared_with']}"))
+    widths = [max(len(row[k]) for row in rows) for k in range(4)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows]
+    lines += ["", *found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
+    return "\n".join(lines)
+
+
+def told(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,274 @@
+"""The command `explore`: a page with sliders, and pictures, of what a model's latents do."""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparring import api
+from sparring.errors import InputError, shown
+from sparring.evaluation import inversion
+from sparring.evaluation.inversion import Inverted
+from sparring.latent import steering
+from sparring.latent.directions import Directions
+from sparring.latent.slerp import path as way
+from sparring.latent.truncation import checked, truncated
+from sparring.pictures.grids import columns_for, image_grid
+from sparring.pictures.style import save_image
+from sparring.pictures.traversals import frames, in_a_frame, sheet, small
+from sparring.progress import Line
+from sparring.report.page import Section, write_page
+from sparring.spaces import Images, Vectors
+
+ROWS, WAYS = 8, 4                               # samples in a frame of a slider; ways in a picture of them
+BYTES, FIGURE = 4_500_000, 15_000               # of all frames, images before they are packed: a page stays below 10 MB; of a figure
+SIDE, LEAST = 128, 32                           # pixels of an image on the page
+BOUNDS = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5, 2.0, math.inf)
+METHODS: dict[steering.Method, tuple[str, str]] = {
+    "closed_form": ("closed form", "Eigenvectors of A'A, where A is what the first layer that z reaches multiplies it by (Shen and "
+                    "Zhou, 2021). A share is an eigenvalue over the sum of all: how much of what the first layer can do is in it."),
+    "pca": ("principal components", "Main components of what the next layer is given, over thousands of latents, and where the latent goes "
+            "with each (Härkönen et al., 2020). Its share is of the variance there; \"linear\" is how much of it is a straight function of "
+            "the latent: where that is little, moving along the direction does something else."),
+}
+
+
+@dataclass(frozen=True)
+class Tour:
+    """A model and what everything begins from: latents float[n, latent], and the labels of each."""
+
+    model: api.Model
+    z: Tensor
+    labels: Tensor
+    seed: int
+    side: int                                   # pixels of an image in a frame, at most
+
+    def samples(self, latents: Tensor) -> Tensor:
+        """Samples of latents float[rows, columns, latent], the labels by row: float[rows, columns, *shape]."""
+        rows, columns = latents.shape[:2]
+        which = self.labels[torch.arange(rows) % len(self.labels)].repeat_interleave(columns, 0)
+        return self.model.at(latents.flatten(0, 1), which).unflatten(0, (rows, columns))
+
+
+def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
+            invert: Path | None, seed: int) -> dict[str, Any]:
+    """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
+    model, bound, places = api.load(run), checked(truncation), steering.offsets(reach, steps)
+    size, space = steering.latent_size(model.game), model.space
+    asked = label if label is None or model.traits is None else label.split(",")
+    count, folder = min(6, size) if n is None else n, out or run / "explore"
+    found, notes = found_directions(model, count, asked, seed)
+    rows, side = room(space, len(found) * count * steps + 2 * steps + 2 * len(BOUNDS))
+    rows = in_a_frame(space, rows)
+    z = model.latents(rows, seed=seed, truncation=truncation)
+    tour = Tour(model, z, model.labels_for(rows, asked), seed, side)
+    given = None if invert is None else inversion.given(model, invert)
+    with told_when_unwritable(folder), tempfile.TemporaryDirectory(prefix="sparring-") as kept:
+        cells = Path(kept)
+        sections = [summary(run, model, bound, label, found, notes)]
+        pictures = []
+        for method, of in found.items():
+            pictures.append(direction_sheet(tour, of, places, folder / f"{method}.png"))
+            sections += direction_sections(tour, method, of, places, cells)
+        pictures += [way_sheet(tour, steps, folder / "interpolation.png"), truncation_sheet(tour, folder / "truncation.png")]
+        sections += [way_section(tour, steps, cells), truncation_section(tour, cells)]
+        results = [] if given is None else inversions(model, run, given, asked, seed, notes)
+        if results:
+            section, made = inversion_section(space, results, notes, folder / "inversion.png")
+            sections, pictures = [*sections[:1], section, *sections[1:]], pictures + made
+        page = write_page(folder / "index.html", f"What the latents of {run} do", sections)
+    return {"run": str(run), "page": str(page), "pictures": [str(p) for p in pictures], "latent": size, "seed": seed,
+            "directions": {method: plain(of) for method, of in found.items()}, "inversions": [errors(one) for one in results],
+            "notes": notes, "text": told(found, results, notes, page)}
+
+
+@contextmanager
+def told_when_unwritable(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}. Give another --out.") from None
+
+
+# -------------------------------------------------------------------------------------------------------- directions
+def found_directions(model: api.Model, n: int, label: Any, seed: int) -> tuple[dict[steering.Method, Directions], list[str]]:
+    """By every method that this model allows; why not, for the others.  InputError when there are not so many."""
+    found, notes = dict[steering.Method, Directions](), list[str]()
+    size = steering.latent_size(model.game)
+    if not 1 <= n <= size:
+        raise InputError(f"--directions {n}: a latent of {size} numbers has from 1 to {size}.")
+    model.labels_for(1, label)                                  # what is wrong with the label is no matter of the method
+    for method in METHODS:
+        try:
+            found[method] = model.directions(method, n=n, label=label, seed=seed)
+        except InputError as error:
+            notes.append(f"no directions by {METHODS[method][0]}: {error}")
+    return found, notes
+
+
+def room(space: Any, frames: int) -> tuple[int, int]:
+    """How many samples go into each of so many frames, and the longest side of an image there in pixels, so that all together stay
+    small; InputError when they would be too small to be seen."""
+    longest = min(SIDE, max(space.height, space.width)) if isinstance(space, Images) else SIDE
+    side = min(longest, math.isqrt(BYTES // (2 * space.channels * frames))) if isinstance(space, Images) else SIDE
+    if side < min(LEAST, longest) or (not isinstance(space, Images) and FIGURE * frames > BYTES):
+        raise InputError(f"a page with {frames:,} pictures would be larger than 10 MB. Give fewer --steps, or fewer --directions.")
+    return (min(ROWS, BYTES // (space.channels * side**2 * frames)) if isinstance(space, Images) else ROWS), side
+
+
+def about(method: steering.Method, of: Directions, i: int) -> str:
+    share = f"{float(of.shares[i]):.1%}"
+    return share if method == "closed_form" else f"{share}, {float(of.linear[i]):.0%} linear"
+
+
+def direction_sheet(tour: Tour, of: Directions, places: Tensor, path: Path) -> Path:
+    """A row for each direction, all from the first latent."""
+    moved = tour.z[:1, None] + places[:, None] * of.vectors[:, None]
+    samples = replace(tour, labels=tour.labels[:1]).samples(moved)
+    names = tuple(f"{i + 1}: {float(share):.1%}" for i, share in enumerate(of.shares))
+    reach = f"{float(places[-1]):g}"
+    return sheet(tour.model.space, samples, path, names, (f"-{reach}", reach, "offset along the direction"))
+
+
+def direction_sections(tour: Tour, method: steering.Method, of: Directions, places: Tensor, cells: Path) -> list[Section]:
+    """A slider for each direction, after a table of all."""
+    title, words = METHODS[method]
+    header = ("direction", "share") if method == "closed_form" else ("direction", "share", "linear")
+    rows = [(str(i + 1), *about(method, of, i).removesuffix(" linear").split(", ")) for i in range(len(of.vectors))]
+    sections = [Section(f"Directions: {title}", (words, f"The first layer is '{of.layer}'." if of.layer else "The network is one layer."),
+                        header, rows)]
+    for i, vector in enumerate(of.vectors):
+        samples = tour.samples(tour.z[:, None] + places[:, None] * vector).transpose(0, 1)
+        drawn = frames(tour.model.space, samples, cells, f"{method}-{i}", len(tour.z), tour.side)
+        slides = [(frame, f"offset {place:+.2f}") for frame, place in zip(drawn, places.tolist(), strict=True)]
+        sections.append(Section(f"{title.capitalize()}, direction {i + 1}: {about(method, of, i)}", slides=slides,
+                                slider=f"offset along direction {i + 1} by {title}", begin=len(slides) // 2))
+    return sections
+
+
+# --------------------------------------------------------------------------------------------- ways and truncation
+def ways(tour: Tour, rows: int, steps: int) -> Tensor:
+    """From each latent to the next, and from the last to the first: float[rows, steps, latent]."""
+    return torch.stack([way(torch.stack([tour.z[i], tour.z[(i + 1) % len(tour.z)]]), steps) for i in range(rows)])
+
+
+def way_sheet(tour: Tour, steps: int, path: Path) -> Path:
+    samples = tour.samples(ways(tour, min(WAYS, len(tour.z)), steps))
+    return sheet(tour.model.space, samples, path, (), ("0", "1", "from one latent (0) to another (1)"))
+
+
+def way_section(tour: Tour, steps: int, cells: Path) -> Section:
+    count = 2 * steps - 1
+    drawn = frames(tour.model.space, tour.samples(ways(tour, len(tour.z), count)).transpose(0, 1), cells, "way", len(tour.z), tour.side)
+    slides = [(frame, f"{i / (count - 1):.0%} of the way") for i, frame in enumerate(drawn)]
+    words = ("Every sample goes to the place of the next, and the last to that of the first, along the sphere on which latents lie; its "
+             "class, where there is one, stays.")
+    return Section("From one sample to another", (words,), slides=slides, slider="share of the way", begin=0)
+
+
+def bounded(tour: Tour, rows: int) -> Tensor:
+    """The same whole latents under every bound: float[bounds, rows, latent]."""
+    z = tour.model.latents(rows, seed=tour.seed)
+    return torch.stack([truncated(z, bound) for bound in BOUNDS])
+
+
+def named(bound: float) -> str:
+    return "none" if bound == math.inf else f"{bound:g}"
+
+
+def truncation_sheet(tour: Tour, path: Path) -> Path:
+    samples = tour.samples(bounded(tour, ROWS).transpose(0, 1)).transpose(0, 1)
+    if isinstance(tour.model.space, Images):
+        return sheet(tour.model.space, samples, path, tuple(named(bound) for bound in BOUNDS), ("", "", ""))
+    if isinstance(tour.model.space, Vectors) and samples.shape[2] <= 2:         # a line for each sample
+        return sheet(tour.model.space, samples.transpose(0, 1), path, (), ("0", "none", "truncation"))
+    return sheet(tour.model.space, samples[[2, 4, 6, 7]], path, tuple(f"truncation {named(BOUNDS[i])}" for i in (2, 4, 6, 7)),
+                 ("0", str(ROWS - 1), "sample"))
+
+
+def truncation_section(tour: Tour, cells: Path) -> Section:
+    many = len(tour.z) if not isinstance(tour.model.space, Images) else 2 * len(tour.z)
+    z = bounded(tour, many).transpose(0, 1)
+    drawn = frames(tour.model.space, tour.samples(z).transpose(0, 1), cells, "bound", len(tour.z), tour.side)
+    slides = [(frame, f"truncation {named(bound)}") for frame, bound in zip(drawn, BOUNDS, strict=True)]
+    return Section("Truncation", ("No number of a latent is larger than this. Small bounds give typical samples that are all alike, and 0 "
+                   "the one in the middle; without a bound they are as various as what was learned. The same latents are shown at every "
+                   "bound: each number keeps its rank among those that are possible.",), slides=slides, slider="truncation")
+
+
+# -------------------------------------------------------------------------------------------------------- inversion
+def inversions(model: api.Model, run: Path, given: inversion.Set, label: Any, seed: int, notes: list[str]) -> list[Inverted]:
+    """What was given, then what it is held against."""
+    source, odd = inversion.data_of(run)
+    notes += [*given.notes, *odd]
+    results = [inversion.inverted(model, given, source, None, label, seed, Line("inverting what was given"))]
+    for name, (of, own) in inversion.sets_beside(model, source, seed).items():
+        results.append(inversion.inverted(model, of._replace(names=[name]), source, own, None, seed, Line(f"inverting {name} samples")))
+    return results
+
+
+def inversion_section(space: Any, results: list[Inverted], notes: list[str], path: Path) -> tuple[Section, list[Path]]:
+    """What was given, what the generator makes of it and the nearest training sample; then the errors of all sets."""
+    first, pictures = results[0], list[Path]()
+    if isinstance(space, Images):
+        columns = columns_for(space.width, 8)
+        parts = [first.of.samples, first.found.samples, *([] if first.neighbours is None else [first.neighbours])]
+        rows = [part[i:i + columns] for i in range(0, len(first.of.samples), columns) for part in parts]
+        full = [torch.cat([row, torch.ones(columns - len(row), *row.shape[1:])]) for row in rows] if len(rows) > len(parts) else rows
+        names = ("given", "inverted", "nearest")[:len(parts)] * (len(rows) // len(parts))
+        pictures.append(save_image(image_grid(small(torch.cat(full), SIDE), len(full[0]), names), path))
+    table = [(name, f"{float(error):.4f}", f"{float(most):.4f}", "" if first.nearest is None else f"{float(first.nearest[i]):.4f}")
+             for i, (name, error, most) in enumerate(zip(first.of.names, first.found.error, first.found.errors[:, -1], strict=True))]
+    table += [(f"{len(one.found.z)} {one.of.names[0]} samples, median", *medians(one)) for one in results[1:]]
+    words = ("For each sample the latent was looked for whose sample is nearest, by gradient descent from several starts. Errors are root "
+             "mean squares, as networks see samples. Generated samples can be made, so what is left of them is what the search misses; an "
+             "error well above it is what the generator cannot draw.", *notes)
+    captions = [(p, "Given; what the generator makes of the latent that was found; the nearest training sample, where the data is here.")
+                for p in pictures]
+    return Section("Inversion", words, ("sample", "error", "worst start", "nearest training sample"), table, captions), pictures
+
+
+def medians(one: Inverted) -> tuple[str, str, str]:
+    return (f"{float(one.found.error.median()):.4f}", f"{float(one.found.errors[:, -1].median()):.4f}",
+            "" if one.nearest is None else f"{float(one.nearest.median()):.4f}")
+
+
+def errors(one: Inverted) -> dict[str, Any]:
+    """One set's inversions as plain values."""
+    return {"samples": one.of.names, "errors": one.found.errors.tolist(), "latents": one.found.z.tolist(),
+            "labels": None if one.found.labels is None else one.found.labels.tolist(),
+            "nearest_training_sample": None if one.nearest is None else one.nearest.tolist()}
+
+
+# ------------------------------------------------------------------------------------------------------------ words
+def plain(of: Directions) -> dict[str, Any]:
+    return {"layer": of.layer, "shares": of.shares.tolist(), "linear": of.linear.tolist(), "vectors": of.vectors.tolist()}
+
+
+def summary(run: Path, model: api.Model, bound: float, label: str | None, found: dict[steering.Method, Directions],
+            notes: list[str]) -> Section:
+    about = [f"A model of {model.recipe}, whose latents are {steering.latent_size(model.game)} numbers from N(0, 1)"
+             + ("" if bound == math.inf else f", here none larger than {bound:g}") + "."]
+    if model.labels:
+        about.append(f"All samples are of class {shown(label)}." if label is not None else "Samples are of its classes in turn.")
+    return Section("Summary", (*about, *notes))
+
+
+def told(found: dict[steering.Method, Directions], results: list[Inverted], notes: list[str], page: Path) -> str:
+    lines = []
+    for method, of in found.items():
+        lines.append(f"directions by {METHODS[method][0]}, at layer '{of.layer}':")
+        lines += [f"  {i + 1}  {about(method, of, i)}" for i in range(len(of.vectors))]
+    for one in results[:1]:
+        lines += ["", "inversion: root mean squared error, and distance to the nearest training sample"]
+        lines += [f"  {name}  {float(error):.4f}" + ("" if one.nearest is None else f"  {float(one.nearest[i]):.4f}")
+                  for i, (name, error) in enumerate(zip(one.of.names, one.found.error, strict=True))]
+    lines += [f"  {len(one.found.z)} {one.of.names[0]} samples, median: {'  '.join(medians(one)[::2]).rstrip()}" for one in results[1:]]
+    return "\n".join([*lines, *([""] if notes else []), *notes, "", f"Open {page}"]).lstrip("\n")

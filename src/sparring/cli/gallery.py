@@ -1,0 +1,200 @@
+"""Runs that fail on purpose, each in well under a minute, with what the doctor says of them and with their cure."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparring import api
+from sparring.doctor import Diagnosis, judge
+from sparring.doctor.reading import opened
+from sparring.errors import InputError, RunFailed, did_you_mean
+from sparring.nets.dcgan import ConvDiscriminator
+from sparring.nets.mlp import mlp
+from sparring.pictures.losses import loss_curves
+from sparring.progress import Line, duration
+from sparring.report.page import Section, write_page
+from sparring.runs.folder import RunFolder, read_lines
+from sparring.settings import parse
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
+
+SMALL = {"batch": 64, "width": 64, "steps": 300, "threads": 1, "compile": "off", "precision": "fp32", "check_every": 15}
+WILD = SMALL | {"decay": 0, "ema": 0.9}
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A run that fails, and why it should; `cure` is what is changed afterwards, or the doctor's first action when it is empty."""
+
+    name: str
+    title: str
+    text: str
+    recipe: str
+    data: str
+    given: dict[str, Any]
+    cure: str = ""
+    cured_data: str = ""
+    own: str = ""               # a discriminator of DISCRIMINATORS; the cured run has the recipe's own
+    longer: dict[str, Any] = field(default_factory=dict)        # of the cured run: rounds that a failure does not need
+
+
+EXHIBITS = (
+    Exhibit("strong-discriminator", "A discriminator that is too strong",
+            "Fifteen discriminator steps a round under log(1 - D): soon D is sure of everything and the generator's loss is flat.",
+            "gan", "ring", WILD | {"objective": "minimax", "discriminator_steps": 15, "lr": 3e-3, "steps": 200}, longer={"steps": 700}),
+    Exhibit("saturating-loss", "A loss that saturates",
+            "log(1 - D(G(z))) with large steps: where D wins for a moment, the generator never finds back.",
+            "gan", "ring", WILD | {"objective": "minimax", "lr": 1e-2, "beta1": 0.5}, longer={"steps": 700}),
+    Exhibit("no-penalty", "Momentum and large steps, and nothing that bends them inwards",
+            "Gradients of a game turn around its equilibrium; momentum throws the players out of the bend.",
+            "gan", "ring", WILD | {"beta1": 0.9, "lr": 1e-2, "ema": 0}, longer={"steps": 700}),
+    Exhibit("collapse", "Total collapse on the ring",
+            "Ten discriminator steps a round, ReLUs and momentum: all samples end up in one of the eight modes.",
+            "gan", "ring", WILD | {"latent": 100, "slope": 0, "lr": 5e-4, "beta1": 0.5, "discriminator_steps": 10}, longer={"steps": 700}),
+    Exhibit("strong-penalty", "A penalty that forbids the discriminator to see",
+            "R1 with a weight of 3,000 keeps D constant: its loss is log 4, as if samples and data were the same.",
+            "gan", "ring", SMALL | {"penalty": "r1", "penalty_weight": 3000}, longer={"steps": 700}),
+    Exhibit("tight-clip", "A critic clipped too tightly",
+            "Weights of at most 0.0001 in three layers leave a slope of nearly nothing.",
+            "wgan", "gaussian", SMALL | {"clip": 1e-4, "first_steps": 5, "steps": 250}, longer={"steps": 500}),
+    Exhibit("nan", "On the way to NaN", "A learning rate of one: numbers grow until they are none.",
+            "gan", "quadratic", WILD | {"objective": "least_squares", "lr": 1.0}, longer={"steps": 700}),
+    Exhibit("dead-units", "Rectifiers that died", "ReLUs and a learning rate of 0.1: most units are off for every sample, for good.",
+            "gan", "ring", WILD | {"slope": 0, "lr": 0.1}, longer={"steps": 700}),
+    Exhibit("too-slow", "Steps that lead nowhere", "A learning rate of a millionth: nothing is wrong, and nothing happens.",
+            "gan", "gaussian", SMALL | {"lr": 1e-6}, longer={"steps": 700}),
+    Exhibit("learning-rates", "A wrong ratio of learning rates",
+            "The discriminator's steps are a thousand times as large as the generator's, which cannot answer.",
+            "gan", "ring", SMALL | {"lr": 3e-6, "lr_ratio": 1000}, longer={"steps": 700}),
+    Exhibit("batch-norm", "BatchNorm that leaks across the batch",
+            "A discriminator that begins with BatchNorm sees every batch with its mean and scale taken away. Real and generated samples "
+            "come in batches of their own, so where the samples are, and how large, is nothing that it could tell the generator.",
+            "gan", "ring", SMALL | {"lr": 2e-3, "steps": 500}, own="batch norm",
+            longer={"penalty": "r1", "penalty_weight": 0.1}),
+    Exhibit("leaking-augmentation", "An augmentation that leaks",
+            "The discriminator moves every image, real or generated, by any number of pixels before it looks, around the edges. Where a "
+            "digit stood is lost on it, so the generator puts them anywhere (Karras et al., 2020, section 2.2).",
+            "gan", "digits", SMALL | {"width": 12, "lr": 2e-3, "conditional": False, "steps": 400, "check_every": 20},
+            own="rolling"),
+    Exhibit("memorizing", "Twenty samples, learned by heart", "There are hundreds of weights for every number in the data.",
+            "r3gan", "twenty", SMALL | {"lr": 3e-3, "batch": 10, "steps": 800}, cured_data="many", longer={"batch": 64, "steps": 1200}),
+    Exhibit("broken-data", "Twelve samples, two hundred times each", "What looks like 2,400 samples is twelve.",
+            "gan", "repeated", SMALL, cure="penalty=r1 penalty_weight=0.1 lr=0.002", cured_data="thousands", longer={"steps": 600}),
+)
+
+
+def normal(n: int, columns: int, times: int = 1) -> dict[str, np.ndarray]:
+    """n points of a normal distribution, each so many times."""
+    return {"x": np.repeat(np.random.default_rng(0).normal(size=(n, columns)).astype(np.float32), times, 0)}
+
+
+SETS: dict[str, Callable[[], dict[str, np.ndarray]]] = {
+    "twenty": lambda: normal(20, 5), "many": lambda: normal(2400, 5),
+    "repeated": lambda: normal(12, 2, 200), "thousands": lambda: normal(2400, 2),
+}
+
+
+class Rolling(nn.Module):
+    """A discriminator that first moves every image by any number of pixels, and what leaves it at one edge comes in at the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = ConvDiscriminator((1, 16, 16), 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        rows, columns = ((torch.randint(size, (n, 1)) + torch.arange(size)) % size for size in (height, width))
+        rolled = x[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        return self.net(rolled if self.training else x)
+
+
+DISCRIMINATORS: dict[str, Callable[[], nn.Module]] = {
+    "batch norm": lambda: nn.Sequential(nn.BatchNorm1d(2), *mlp(2, 64, 2, 1, 0.2)), "rolling": Rolling,
+}
+
+
+def gallery(names: list[str], out: Path) -> dict[str, Any]:
+    """Train the exhibits and their cures (what is finished is kept) and write the page."""
+    known = {exhibit.name: exhibit for exhibit in EXHIBITS}
+    for name in names:
+        if name not in known:
+            raise InputError(f"there is no exhibit '{name}'.{did_you_mean(name, known)} Exhibits: {', '.join(known)}.")
+    started, sections, shown = time.monotonic(), [], []
+    for exhibit in (known[name] for name in (names or known)):
+        section, row = show(exhibit, out)
+        sections.append(section)
+        shown.append(row)
+    page = write_page(out / "index.html", "The failure gallery: what goes wrong, how it is seen, what helps", sections)
+    lines = [f"{row['name']:<22} {row['before']:<10} {', '.join(row['findings']) or 'nothing':<42} after {row['cure']}: {row['after']}"
+             for row in shown]
+    lines.append(f"Done in {duration(time.monotonic() - started)}. Open {page}")
+    return {"page": str(page), "exhibits": shown, "text": "\n".join(lines)}
+
+
+def show(exhibit: Exhibit, out: Path) -> tuple[Section, dict[str, Any]]:
+    """Fail, diagnose, cure, and put both side by side."""
+    failed = fail(exhibit, exhibit.data, exhibit.given, out / exhibit.name / "before", exhibit.own)
+    worst = next(iter(failed.findings), None)
+    cure = exhibit.cure or ("" if exhibit.cured_data or exhibit.own or worst is None or not worst.actions else worst.actions[0])
+    given = exhibit.given | exhibit.longer | parse(cure.split())
+    cured = fail(exhibit, exhibit.cured_data or exhibit.data, given, out / exhibit.name / "after")
+    changed = " ".join([cure, f"--data {exhibit.cured_data}" if exhibit.cured_data else "",
+                        "the recipe's own discriminator" if exhibit.own else ""]).strip() or "nothing"
+    rows = [("the doctor said", failed.verdict, ", ".join(f.title() for f in failed.findings)),
+            (f"after {changed}", cured.verdict, ", ".join(f.title() for f in cured.findings))]
+    texts = [exhibit.text, *(f"{finding.title().capitalize()}: {finding.explanation}" for finding in failed.findings[:1])]
+    pictures = [(path, caption) for part, caption in (("before", "Before."), ("after", f"After {changed}."))
+                for path in pictures_of(out / exhibit.name / part)]
+    row = {"name": exhibit.name, "before": failed.verdict, "findings": [f.name for f in failed.findings], "cure": changed,
+           "after": cured.verdict, "scores_before": last_scores(out / exhibit.name / "before"),
+           "scores_after": last_scores(out / exhibit.name / "after")}
+    return Section(exhibit.title, texts, ("", "verdict", "findings"), rows, pictures), row
+
+
+def fail(exhibit: Exhibit, data: str, given: dict[str, Any], folder: Path, own: str = "") -> Diagnosis:
+    """Train into this folder, whatever comes of it, and ask the doctor."""
+    line = Line(f"{exhibit.name}/{folder.name}", every=5.0)
+    prepared = None
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            nets = {"discriminator": DISCRIMINATORS[own]()} if own else None
+        prepared = prepare(Wish(exhibit.recipe, placed(data, folder.parent.parent), given, own=nets, command="sparring gallery"), folder)
+        if not prepared.finished():
+            api.run(prepared, line)
+    except RunFailed as error:
+        line.say(f"{exhibit.name}: {error}")
+    finally:
+        line.leave()
+        if prepared is not None:
+            prepared.folder.unlock()
+    return judge(opened(folder)[2])
+
+
+def placed(data: str, out: Path) -> str:
+    """The name of this data, or the file that it is written into."""
+    if data not in SETS:
+        return data
+    path = out / f"{data}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **SETS[data]())  # type: ignore[arg-type]
+    return str(path)
+
+
+def pictures_of(path: Path) -> list[Path]:
+    """The losses and the last samples of a run."""
+    folder, log = RunFolder(path), read_lines(path / "log.jsonl")
+    drawn = [loss_curves(log, folder.path / "losses.png")] if log else []
+    return [*sorted(folder.samples.glob("*.png"))[-1:], *drawn]
+
+
+def last_scores(path: Path) -> dict[str, float]:
+    rows = read_lines(path / "scores.jsonl")
+    return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}

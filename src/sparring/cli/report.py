@@ -1,0 +1,75 @@
+"""The command `report`: one page about a run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sparring.doctor import Chart, Diagnosis, judge
+from sparring.doctor.reading import opened
+from sparring.doctor.retry import retries
+from sparring.doctor.summary import how, what_next
+from sparring.errors import InputError
+from sparring.report.neighbours import open_run
+from sparring.report.page import Section, write_page
+from sparring.report.sections import (
+    action_sections,
+    finding_sections,
+    health_section,
+    picture_sections,
+    receipt_section,
+    sample_sections,
+    score_section,
+)
+from sparring.runs.folder import RunFolder
+
+
+def report(path: Path, out: Path | None) -> dict[str, Any]:
+    """Write the page about one run."""
+    folder, config, run = opened(path)
+    found, out = judge(run), out or path / "report.html"
+    at = open_run(path)
+    pasted = {finding.name: retries(path, config, finding) for finding in found.findings}
+    with drawn_for(out) as drawn:
+        sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)), health_section(run),
+                    *action_sections(run), *finding_sections(found, pasted), *picture_sections(folder, run, drawn),
+                    score_section(folder), *sample_sections(at, config, path, drawn), receipt_section(config, run)]
+        write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
+    return {"page": str(out), "verdict": found.verdict, "text": f"{found.line()}\npage: {out}"}
+
+
+@contextmanager
+def drawn_for(page: Path) -> Iterator[Path]:
+    """A folder for the pictures of a page, which holds them itself then: a report changes nothing in its run.  InputError where the page
+    cannot be written, or a picture of the run cannot be read."""
+    if page.is_dir():
+        raise InputError(f"{page} is a folder. Give a file with --out, such as {page / 'report.html'}.")
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{page} cannot be written: {error.strerror or error}. Give another file with --out.") from None
+    try:
+        with TemporaryDirectory(prefix="sparring-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise InputError(f"a picture of the run cannot be read: {error}. Remove it, or run the training again.") from None
+
+
+def where_it_stands(folder: RunFolder, config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
+    """Of a run that has not come to its end: why, and whether somebody is training it."""
+    if not run.steps or run.last >= run.steps:
+        return ""
+    if folder.busy():
+        return ", and it is being trained now"
+    looks = config.get("run_settings")
+    if isinstance(looks, dict) and found.ends(looks.get("stop_when")):
+        return f", where it ended itself, as stop_when={looks['stop_when']} asked"
+    return ", where it stands: nobody is training it now, and the command that began it goes on"
+
+
+def summary(config: dict[str, Any], run: Chart, found: Diagnosis, stands: str = "") -> str:
+    """Three sentences: what was trained and how far, how it is, and what to do."""
+    seconds = f"round {found.step:,} of {run.steps:,}" if run.steps else f"round {found.step:,}"
+    return (f"This is a run of {config.get('recipe')} on {config.get('data')} with seed {config.get('seed')}, at {seconds}{stands}. "
+            f"{how(run, found)} {what_next(run, found)}")

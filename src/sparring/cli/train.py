@@ -1,0 +1,107 @@
+"""The command `train`: train, resume, or say that there is nothing left to do."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from sparring import api
+from sparring.cli.facts import facts
+from sparring.doctor.retry import without
+from sparring.errors import InputError
+from sparring.game import Game
+from sparring.game.processes import Crew, joined
+from sparring.pictures.album import album
+from sparring.progress import Line, duration
+from sparring.recipes import find
+from sparring.settings import parse
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Wish
+
+
+def train(recipe: str, words: list[str], paths: list[str], out: Path | None, steps: int | None, seed: int, device: str,
+          fork: Path | None, command: str, minutes: float | None = None) -> dict[str, Any]:
+    """Train, resume, or say that there is nothing left to do."""
+    given: dict[str, Any] = dict(parse(words))
+    if steps is not None:
+        if "steps" in given:
+            raise InputError(f"steps is given twice: --steps {steps} and steps={given['steps']}. Give it once.")
+        given["steps"] = steps
+    if minutes == 0:
+        raise InputError("--minutes 0 is no time to train for. Give a number above 0, such as --minutes 30, or leave it out.")
+    data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
+    with joined() as crew:
+        wish = Wish(recipe, data, given, seed, device, command=command, minutes=minutes or 0.0)
+        if not crew.first:
+            prepared = prepare(wish, out or default_out(recipe, data), fork, crew)
+            if not prepared.finished():
+                api.run(prepared, api.Silent())
+            return {}                                           # the first process speaks for all
+        return train_first(wish, out or default_out(recipe, data), fork, crew)
+
+
+def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[str, Any]:
+    """Train and tell; of several processes, in the one that writes."""
+    line, seed, command = Line(wish.recipe), wish.seed, wish.command
+    prepared = prepare(wish, out, fork, crew)
+    folder = prepared.folder
+    if prepared.finished():
+        folder.unlock()
+        if not (folder.path / "losses.png").exists():           # the run was stopped after its model and before its pictures
+            model = api.load(folder.path)
+            album(model.game, model.space, folder, seed)
+        return {"run": str(folder.path), "state": "finished", "step": prepared.plan.steps,
+                "text": f"{folder.path} is finished ({prepared.plan.steps:,} steps); nothing to do. "
+                        f"{next_command(prepared.game, folder.path)}"}
+    for fact in facts(prepared):
+        line.say(fact)
+    if crew.size > 1:
+        line.say(f"processes: {crew.size}, each with {prepared.plan.batch // crew.size} of a batch of {prepared.plan.batch}")
+        if prepared.plan.device.type == "cuda":
+            line.say("several GPUs: nobody has tried this yet; what is certain is that nothing is saved before all have the same weights")
+    if prepared.resumed:
+        line.say(f"resuming the run in {folder.path}")
+    try:
+        model, outcome = api.run(prepared, line)
+    finally:
+        line.leave()
+    scores = {name: round(value, 5) for name, value in outcome.scores.items()}
+    common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores,
+              "rollbacks": list(outcome.rollbacks), **({"averaging": round(outcome.averaging, 3)} if crew.size > 1 else {})}
+    averaging = f"\n{outcome.averaging:.0%} of the time was spent on averaging gradients, and waiting for that." if crew.size > 1 else ""
+    back = f"\nIt went back {len(outcome.rollbacks)} time(s), and learned with {0.5 ** len(outcome.rollbacks):g} of its learning rate " \
+           f"at the end: see rollbacks in {folder.model}/config.json." if outcome.rollbacks else ""
+    if not outcome.finished(prepared.plan):
+        ended, asked = outcome.ended, prepared.plan.stop_when
+        why = f"\nIt ended early because stop_when={asked} asked for that: {outcome.health}." if ended else ""
+        command = all_the_same(command) if ended else command
+        return {"state": "stopped", **common, "resume": command,
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{why}{averaging}\n"
+                        f"To go on{' all the same' if ended else ''}:\n  {'torchrun ... -m ' if crew.size > 1 else ''}{command}"
+                        + (f"\nWhat the doctor would change: sparring doctor {shlex.quote(str(folder.path))}" if ended else "")}
+    pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
+    best = f"best:     {folder.best}\n" if folder.best.exists() else ""
+    table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
+    return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
+            "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
+                    f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n{best}"
+                    f"{next_command(model.game, folder.path)}\nHow it went: sparring report {shlex.quote(str(folder.path))}"}
+
+
+def all_the_same(command: str) -> str:
+    """The command of a run that ended itself, to go on with it."""
+    words = [word for word in without(shlex.split(command), {"--stop-when"}) if not word.startswith("stop_when=")]
+    return shlex.join([*words, "--stop-when", "never"])
+
+
+def default_out(recipe: str, data: str | list[str]) -> Path:
+    stems = [(Path(one).resolve() if os.path.exists(one) else Path(one)).stem for one in ([data] if isinstance(data, str) else data)]
+    return Path("runs") / f"{recipe}-{'-'.join(stems)[:100]}"
+
+
+def next_command(game: Game, run: Path) -> str:
+    """What to do with a finished run."""
+    if game.translation is None:
+        return f"Draw from it: sparring sample {shlex.quote(str(run))}"
+    to = f" --to {shlex.quote(game.translation.names[-1])}" if len(game.translation.names) > 1 else ""
+    return f"Translate with it: sparring translate {shlex.quote(str(run))} IMAGES --out DIR{to}"

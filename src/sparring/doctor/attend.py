@@ -1,0 +1,95 @@
+"""The doctor at a run's bedside: a check-up now and then, one line of health, and each finding told once."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sparring.data.source import Source
+from sparring.doctor import Chart, Diagnosis, Treatment, chart, hopeful, judge, moment, treatment
+from sparring.doctor.checkup import Standard, checkup, standard
+from sparring.game import Game
+from sparring.runs.folder import RunFolder, append, read_lines
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass
+class Attending:
+    """What the doctor has seen of a run so far; `seconds` is what its looking took."""
+
+    data: Standard
+    folder: RunFolder
+    seed: int
+    chart: Chart
+    recent: Rows                    # what was logged since the last check-up
+    told: set[str] = field(default_factory=set)
+    helpless: set[str] = field(default_factory=set)     # findings that nothing can be done for in mid-run, which was told
+    diagnosis: Diagnosis | None = None
+    seconds: float = 0.0
+
+    def note(self, row: dict[str, Any]) -> None:
+        """Remember a logged row."""
+        self.recent.append(row)
+
+    def look(self, game: Game, step: int) -> Diagnosis:
+        """Check up on the game as it stands after `step` rounds, write that down, and judge."""
+        started = time.perf_counter()
+        own = self.chart.config.get("own_networks")             # a discriminator of one's own may augment
+        augmented = self.chart.settings.get("augment", "none") != "none" or (isinstance(own, dict) and "discriminator" in own)
+        facts = {} if self.chart.moments else self.data.facts
+        row = {"step": step, **facts, **checkup(game, self.data, self.seed, augmented)}
+        append(self.folder.health, row)
+        self.chart = replace(self.chart, moments=(*self.chart.moments, moment(row, self.recent)), last=step)
+        self.recent = []
+        self.diagnosis = judge(self.chart)
+        self.seconds += time.perf_counter() - started
+        return self.diagnosis
+
+    def news(self) -> list[str]:
+        """Findings that were not told before, a line each; and once nothing fails any more, those that are gone."""
+        found = self.diagnosis.findings if self.diagnosis else ()
+        fresh = [finding for finding in found if finding.severity != "note" and finding.name not in self.told]
+        self.told |= {finding.name for finding in fresh}
+        if self.diagnosis is None or self.diagnosis.verdict == "failing":
+            return [finding.line() for finding in fresh]
+        gone = sorted(self.told - {finding.name for finding in found})
+        self.told -= set(gone)
+        return [*(finding.line() for finding in fresh),
+                *(f"doctor: {name.replace('_', ' ')} is gone after {self.diagnosis.step:,} rounds." for name in gone)]
+
+    def treatment(self, taken: Sequence[Mapping[str, Any]]) -> Treatment | None:
+        """What to change now, in a run that asked for it; what cannot be changed while it runs is said once."""
+        wanted = treatment(self.chart, taken)
+        if wanted is None or wanted.finding in self.helpless:
+            return None
+        self.helpless |= set() if wanted.settings else {wanted.finding}
+        return wanted
+
+    def done(self, stop_when: str, taken: Sequence[Mapping[str, Any]] | None = None) -> bool:
+        """Whether the run has come to where it was asked to end; one that the doctor acts on, with what it has `taken`, has failed only
+        when nothing is left to try."""
+        if self.diagnosis is None:
+            return False
+        if self.diagnosis.verdict == "failing" and taken is not None and hopeful(self.chart, taken, self.helpless):
+            return False
+        return self.diagnosis.ends(stop_when)
+
+
+def due(step: int, steps: int, every: int) -> bool:
+    """Whether to look after this round of a run of so many: every so often (0: never) and at the end, right before which there is no
+    other look, since what is there in two looks in a row is to have lasted."""
+    return bool(every) and (step == steps or (step % every == 0 and not 0 < steps - step < every / 2))
+
+
+def attend(source: Source, folder: RunFolder, seed: int, taken: Sequence[Mapping[str, Any]] = ()) -> Attending:
+    """Begin with a run, or go on with one: what stands in its folder is known and told already; `taken` is what the doctor did in it,
+    after which some settings are no longer those of its config.json."""
+    config = folder.read_config() or {}
+    log, health = read_lines(folder.log), read_lines(folder.health)
+    known = max((row["step"] for row in health), default=0)
+    watch = Attending(standard(source, seed), folder, seed, chart(log, health, config, taken), [row for row in log if row["step"] > known])
+    if health:
+        watch.diagnosis = judge(watch.chart)
+        watch.news()
+    return watch

@@ -1,0 +1,121 @@
+"""A run's samples beside its data, for its report: nearest training samples, and metrics with their intervals."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sparring import api
+from sparring.data.source import Finite, Source
+from sparring.errors import InputError, RunFailed
+from sparring.evaluation.samples import of_opened, of_run
+from sparring.metrics.measures import METRICS
+from sparring.metrics.memorization import nearest
+from sparring.pictures.grids import image_grid
+from sparring.pictures.style import save_image
+from sparring.rng import generator
+from sparring.spaces import Images
+
+SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the medians, and training samples looked through
+NUMBERS = 2**24                                 # in those at most
+FEW, LEAST = 1000, 200                          # samples that metrics are made of, fewer where each is large: a second or two
+WIDE = 2**22                                    # numbers in them at most
+TRANSLATOR = ("A translator draws nothing from its data, so there is nothing to hold against it here. How good its translations are says "
+              "sparring evaluate.")
+CALLED = ("generated", "nearest known", "held out", "nearest known")
+
+
+class Opened(NamedTuple):
+    """A run's model, its data, that part of it which may have been copied, and what is odd about it."""
+
+    model: api.Model
+    source: Source
+    train: Finite | None
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near samples come to the training set: median distances of generated and of real ones, in what, and a picture of images."""
+
+    generated: float
+    real: float
+    compared_with: str
+    known: int
+    picture: Path | None
+
+    def sentence(self) -> str:
+        """What the two medians say."""
+        return (f"The median distance from a generated sample to the nearest of {self.known:,} training samples is {self.generated:.3g}; "
+                f"from {self.compared_with} it is {self.real:.3g}. Much nearer than that would be copying.")
+
+
+def open_run(run: Path) -> Opened | str:
+    """What a report holds samples against; or why there is nothing."""
+    try:
+        model = api.load(run)
+        if model.game.translation is not None:
+            return TRANSLATOR
+        return Opened(*of_run(run, None, model))
+    except (InputError, RunFailed) as error:
+        return f"This cannot be shown: {error}"
+
+
+def nearness(at: Opened, drawn: Path, seed: int = 0) -> Nearness | str:
+    """The nearest training samples of generated ones, with real ones as the baseline, and images of them in the folder `drawn`; or why
+    there are none.
+
+    Distances are Euclidean, of raw numbers in network units.
+    """
+    model, source = at.model, at.source
+    if not isinstance(source, Finite):
+        return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
+    try:
+        samples = model.sample(COMPARED, seed=seed)
+    except (InputError, RunFailed) as error:
+        return f"The nearest training samples cannot be shown: {error}"
+    made = (samples if isinstance(source.space, Images) else source.space.encode(samples)).flatten(1)      # in network units
+    most = max(2 * SHOWN, min(KNOWN, NUMBERS // made.shape[1]))
+    rows = torch.randperm(len(source), generator=generator(seed, "nearest"))[:most]
+    known = source.at(rows).x
+    held = source.held_out
+    other = held.at(torch.arange(min(len(held), COMPARED))).x if held is not None else known[:COMPARED]
+    own = None if held is not None else torch.arange(len(other))
+    picture = None
+    if isinstance(source.space, Images):
+        rows_of = [made[:SHOWN].view(-1, *source.space.shape), other[:SHOWN]]
+        found = [known[closest(x.flatten(1), known.flatten(1), own if i else None)] for i, x in enumerate(rows_of)]
+        grid = torch.cat([rows_of[0], found[0], rows_of[1], found[1]])
+        called = CALLED if held is not None else tuple(name.replace("held out", "training") for name in CALLED)
+        picture = save_image(image_grid(grid, len(rows_of[0]), called), drawn / "nearest.png")
+    mine, theirs = (float(nearest(x, known.flatten(1), at).median()) for x, at in ((made, None), (other.flatten(1), own)))
+    return Nearness(mine, theirs, "a held-out one" if held is not None else "a training sample to another", len(known), picture)
+
+
+def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
+    """Which known sample is nearest to each of x, not counting itself: int64[N]."""
+    distance = torch.cdist(x, known)
+    if own is not None:
+        distance[torch.arange(len(x)), own[:len(x)]] = torch.inf
+    return distance.argmin(1)
+
+
+def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
+    """Metrics of FEW samples as (name, value, 95 % interval, better, what it is), and what is odd or left out; or why there are none."""
+    size = math.prod(at.source.space.shape)
+    large = at.train is not None and len(at.train) * size > NUMBERS           # too much to look through: the nearest are shown beside
+    n = max(LEAST, min(FEW, WIDE // size))
+    try:
+        found = of_opened(at.model, at.source, None if large else at.train, at.notes, n, lambda what: api.Silent())
+    except (InputError, RunFailed) as error:
+        return f"Metrics with intervals cannot be had: {error}"
+    rows: list[tuple[str, ...]] = [
+        (name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", METRICS[name.split("(")[0]].better,
+         METRICS[name.split("(")[0]].meaning) for name, one in found["metrics"].items()]
+    if large:
+        found["left_out"]["memorization"] = "memorization takes its time with so much data; `sparring evaluate` measures it"
+    notes = [*found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
+    return rows, [f"{note[:1].upper()}{note[1:]}." for note in notes]

@@ -1,0 +1,76 @@
+"""A run that a folder already holds: whether it is the one that is asked for, and how another folder goes on from it."""
+
+import shutil
+from typing import Any
+
+from sparring.errors import InputError, RunFailed
+from sparring.game import Game
+from sparring.recipes import find
+from sparring.runs import checkpoint
+from sparring.runs.folder import RunFolder, differences, in_words
+
+COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
+NETWORKS_FROM = ("settings", "data_settings", "own_networks")
+
+
+def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder) -> None:
+    """InputError that shows what differs between the run in the folder and what is asked for now."""
+    if old.get("recipe") != asked["recipe"]:
+        raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
+    kinds = (("run_settings", dict), ("device", str), ("data", str | list))
+    lacking = [name for name, kind in kinds if not isinstance(old.get(name), kind)]
+    if lacking:
+        raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
+                         f"or give another --out.")
+    if isinstance(then := old.get("settings"), dict):           # a setting that did not exist yet had what is now its default
+        fields = find(asked["recipe"]).settings.model_fields
+        old = old | {"settings": {name: field.default for name, field in fields.items()} | then}
+    now = asked | {"run_settings": old["run_settings"] | asked["run_settings"]}
+    if now["device"] == "auto":
+        now["device"] = old.get("device")                       # the choice was made when the run began
+    changed = differences({k: old.get(k) for k in COMPARED}, {k: now[k] for k in COMPARED})
+    if changed:
+        raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
+                         "\nGive the same settings to resume it, --out NEWDIR to start afresh, or --fork NEWDIR to go on "
+                         "from where it is with the new settings.")
+
+
+def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
+    """Make a new folder with this config and the checkpoints and logs of an old run, for a game that they fit.
+
+    InputError when there is nothing to go on from, or when it cannot go on like that; then nothing is copied.
+    """
+    was, (files, _) = old.read_config(), checkpoint.newest(old.checkpoints, game)
+    if was is None or files is None:
+        raise InputError(f"--fork needs a run with a whole checkpoint to go on from, and {old.path} has none. "
+                         f"Give that run with --out.")
+    if was.get("recipe") != config["recipe"]:
+        raise InputError(f"{old.path} holds a run of '{was.get('recipe')}', and '{config['recipe']}' cannot go on from that.")
+    try:
+        step, facts = checkpoint.restore(files, game, advice="")
+        config["inherited_rollbacks"] = len(facts.get("rollbacks", ()))
+        config["inherited_actions"] = len(facts.get("actions", ()))     # a fork's settings are those it was given
+    except RunFailed as error:                  # also of what else it remembers, such as a pool of images of another size
+        changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
+        raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +
+                         "\nRepeat the settings of that run that shape its networks, or start afresh without --fork.") from None
+    if step >= config["settings"]["steps"]:
+        raise InputError(f"the run in {old.path} is at step {step:,} already; to go on from there, give more than that: "
+                         f"steps={2 * step}.")
+    half = new.path / ".copying"
+    try:
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(old.checkpoints, half)
+        for before, after in ((old.log, new.log), (old.scores, new.scores), (old.health, new.health)):
+            if before.exists():
+                shutil.copy(before, after)
+        half.rename(new.checkpoints)
+        new.write_config(config)                    # last: a folder with a config is a whole run
+    except (OSError, RunFailed) as error:
+        for left in (half, new.checkpoints):
+            shutil.rmtree(left, ignore_errors=True)
+        for file in (new.log, new.scores, new.health):
+            file.unlink(missing_ok=True)
+        if isinstance(error, RunFailed):
+            raise
+        raise RunFailed(f"{old.path} could not be copied to {new.path}: {error}. Make room and try again.") from error

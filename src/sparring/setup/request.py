@@ -1,0 +1,111 @@
+"""What a user asked for, and what follows from it: every setting checked, the data opened, choices made with their reasons."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparring.data.settings import DataSettings
+from sparring.data.source import Finite, Rows, Source, batches
+from sparring.data.translation.sets import Domains, TwoSets
+from sparring.errors import InputError
+from sparring.game.accumulate import indivisible
+from sparring.metrics.known import refuse_metric
+from sparring.recipes import Recipe, find
+from sparring.settings import RunSettings, Settings, make, split
+from sparring.spaces import Images
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for."""
+
+    recipe: str
+    data: Any
+    given: Mapping[str, Any]                # settings by name, as typed
+    seed: int = 0
+    device: str = "auto"
+    own: Mapping[str, nn.Module] | None = None
+    command: str = ""
+    minutes: float = 0.0                    # to train for, instead of a number of rounds; 0: rounds are given
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A wish with everything that it left open filled in, and the data opened."""
+
+    recipe: Recipe
+    settings: Settings
+    data_settings: DataSettings
+    run: RunSettings                        # as asked for
+    source: Source
+    reasons: Mapping[str, str]              # of what the recipe chose itself, by setting
+
+
+def resolve(wish: Wish) -> Resolved:
+    """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
+    recipe = find(wish.recipe)
+    dealt = split(wish.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
+    given = make(recipe.settings, dealt["recipe"])              # complain before reading a large data set
+    data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])
+    source = recipe.reads.open(wish.data, data_settings)
+    if not isinstance(source.space, recipe.reads.kinds):
+        raise InputError(f"{wish.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, such as "
+                         f"--data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
+    chosen = {name: choice for name, choice in chosen_for(recipe, source, given, wish.device).items() if name not in wish.given}
+    settings = make(recipe.settings, {**recipe.defaults(source.space), **{name: value for name, (value, _) in chosen.items()},
+                                      **dealt["recipe"]})
+    refuse_what_does_not_go_together(settings, run_settings, source, wish.seed)
+    return Resolved(recipe, settings, data_settings, run_settings, source, {name: why for name, (_, why) in chosen.items()})
+
+
+def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, source: Source, seed: int) -> None:
+    """InputError for settings that are each right and do not suit this data or each other."""
+    if getattr(settings, "conditional", False) and not source.space.labels:
+        raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from subfolders, one a class, "
+                         "from a labels.csv, from a .cls beside each image of a shard, or from a column `label` of Parquet; arrays from a "
+                         "second array `labels` in an .npz.")
+    batches(source, settings.batch, seed)                       # refuses fewer samples than a batch
+    if isinstance(source, Finite) and isinstance(source.space, Images) and all_alike(source.values):
+        raise InputError(f"all {len(source):,} images are the same: there is nothing to learn but this one. Give others.")
+    if run.accumulate > 1 and (why := indivisible(settings.batch, run.accumulate, settings)):
+        raise InputError(f"{why}. Give another batch, or accumulate=1.")
+    if isinstance(source, TwoSets | Domains):
+        refuse_for_translators(run)
+    elif run.keep_best != "none":
+        refuse_metric(source, run.keep_best)
+
+
+def refuse_for_translators(run: RunSettings) -> None:
+    """InputError for settings that rest on samples drawn from noise, or on check-ups of them."""
+    if run.keep_best != "none":
+        raise InputError(f"keep_best={run.keep_best} compares samples drawn from noise, and a translator draws none. Leave it out; a run's "
+                         f"scores.jsonl has l1 or cycle_l1.")
+    if run.doctor == "act" or run.stop_when != "never":
+        what = "doctor=act" if run.doctor == "act" else f"stop_when={run.stop_when}"
+        raise InputError(f"{what} rests on the doctor's check-ups, and translators have none. Leave it out.")
+
+
+def all_alike(values: Tensor | Rows) -> bool:
+    """Whether values in memory are one sample many times."""
+    return isinstance(values, Tensor) and bool((values[1] == values[0]).all()) and bool((values == values[:1]).all())
+
+
+def chosen_for(recipe: Recipe, source: Source, given: Settings, device: str) -> dict[str, tuple[Any, str]]:
+    """What a recipe chooses for this data on this machine, by setting, with its reasons; `given` are the settings asked for."""
+    return recipe.choices(source, given, choose_device(device) != "cpu") if recipe.choices is not None else {}
+
+
+def choose_device(wish: str) -> str:
+    """cuda, then mps, then cpu; InputError for a device that is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wish == "auto":
+        return next(name for name, yes in there.items() if yes)
+    if wish not in there:
+        raise InputError(f"there is no device '{wish}'. Devices: auto, cuda, mps, cpu.")
+    if not there[wish]:
+        raise InputError(f"this machine, or this build of torch {torch.__version__}, has no {wish}. Use --device cpu, "
+                         f"or install a build for your hardware: see the README.")
+    return wish
