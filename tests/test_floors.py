@@ -9,7 +9,8 @@ ROOT = Path(sparring.__file__).parent
 
 COLUMN = [                                                      # from the cellar to the street
     {"errors"},
-    {"spaces", "settings", "arguments", "rng", "progress", "untrusted"},
+    {"settings", "arguments", "rng", "progress", "untrusted"},
+    {"spaces"},
     {"nets"},
     {"data"},
     {"game"},
