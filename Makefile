@@ -1,6 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+MEASURED := closure bench.ablation bench.speed data.shards doctor.doctor doctor.doctor_acts doctor.doctor_cost doctor.doctor_cures \
+	experiments.experiments game.processes latent.latent metrics.extractor metrics.metrics metrics.parzen recipes.curves \
+	recipes.density recipes.digits recipes.fashion recipes.images recipes.translation recipes.translation_speed report.doctor_report
+
 .PHONY: demo test test-all attack smoke lint benchmark chaos audit clean
 
 demo: .venv/ready
@@ -23,14 +27,14 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 chaos: .venv/ready
-	$(BIN)/python benchmarks/reliability.py
+	$(BIN)/python -m benchmarks.chaos.reliability
 
 audit: .venv/ready
 	$(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit
 	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 benchmark: .venv/ready
-	for file in $(filter-out benchmarks/reliability.py, $(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -5,11 +5,12 @@
 
 import re
 from importlib.metadata import Distribution, distribution
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "dependencies.md"
+from benchmarks.record import ROOT
+
+PAGE = ROOT / "docs" / "dependencies.md"
 HEAD = """# What an installation brings
 
 Everything in the closure of the core, as pinned in `constraints.txt`, and the licence that each package states; all are permissive.

@@ -18,7 +18,9 @@ import torch
 
 import sparring
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DATA = Path(os.environ.get("SPARRING_DATA", ROOT.parent / "shared" / "data"))       # where the real data sets lie
 
 
 def machine() -> dict[str, Any]:
@@ -36,8 +38,8 @@ def record(name: str, protocol: str, targets: dict[str, str], cases: Iterable[tu
     path = RESULTS / f"{name}.json"
     if "--fresh" in sys.argv:
         path.unlink(missing_ok=True)
-    result = {"command": f"python benchmarks/{name}.py", "protocol": protocol, "targets": targets, "machine": machine(),
-              "date": datetime.now(UTC).date().isoformat()}
+    result = {"command": f"python -m {sys.modules['__main__'].__spec__.name}", "protocol": protocol, "targets": targets,
+              "machine": machine(), "date": datetime.now(UTC).date().isoformat()}
 
     def known() -> dict[str, Any]:
         return json.loads(path.read_text())["cases"] if path.exists() else {}

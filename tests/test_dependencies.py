@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from closure import closure, licence
+from benchmarks.closure import closure, licence
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,10 +10,10 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from chaos.guard import guarded
-from chaos.images import EXTREMES, bases, damaged, png, zeros
-from chaos.refusal import insane, unhelpful
-from chaos.tally import Tally
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.images import EXTREMES, bases, damaged, png, zeros
+from benchmarks.chaos.refusal import insane, unhelpful
+from benchmarks.chaos.tally import Tally
 from sparring.data import open_source
 from sparring.errors import InputError
 

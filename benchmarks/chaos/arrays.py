@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from chaos.guard import guarded
-from chaos.images import EXTREMES, OPTIONS, zeros
-from chaos.refusal import insane, unhelpful
-from chaos.tally import Tally
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.images import EXTREMES, OPTIONS, zeros
+from benchmarks.chaos.refusal import insane, unhelpful
+from benchmarks.chaos.tally import Tally
 from sparring.data import DataSettings, open_source
 from sparring.errors import InputError
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from chaos.guard import guarded
-from chaos.listener import Listener
-from chaos.tally import Tally
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.listener import Listener
+from benchmarks.chaos.tally import Tally
 from sparring.data import open_source
 from sparring.data.source import batches
 from sparring.game import Game, play

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from chaos.listener import Listener
-from chaos.tally import Tally
+from benchmarks.chaos.listener import Listener
+from benchmarks.chaos.tally import Tally
+from benchmarks.record import ROOT
 
 PROMISE = ("When a disk is full, read-only or fails to sync, the run says so by name, what was saved stays whole, nothing is called saved "
            "that is not, and after the trouble the same command ends with the bits of a run that had none.")
@@ -39,8 +40,8 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
     if not possible():
         return Tally(facts={"not tried": "mounting a small file system needs root on Linux"})
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["unshare", "-m", sys.executable, "-m", "chaos.disk", str(folder), str(n), str(seed)], capture_output=True,
-                          text=True, check=False, cwd=Path(__file__).parents[1])
+    done = subprocess.run(["unshare", "-m", sys.executable, "-m", "benchmarks.chaos.disk", str(folder), str(n), str(seed)],
+                          capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode:
         return Tally(n, [f"all: {done.stderr[-2000:]}"])
     return Tally(**json.loads(done.stdout.splitlines()[-1]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from chaos.tally import Tally
+from benchmarks.chaos.tally import Tally
 
 PROMISE = "A run of any length needs the memory, the open files and the threads of a short one."
 SAMPLES = 100

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chaos.tally import Tally
+from benchmarks.chaos.tally import Tally
 
 PROMISE = ("Killed at any of its file events, or with a file half written, a run goes on from its newest whole checkpoint and ends "
            "with the same bits.")

@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import sparring
-from chaos.damage import Listener, damage, equal
-from chaos.guard import guarded
-from chaos.hostile import at_config, at_state, json_edit, put_odd, tensors_edit
-from chaos.pickles import TINY, badly_told, refused
-from chaos.tally import Tally
+from benchmarks.chaos.damage import Listener, damage, equal
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.hostile import at_config, at_state, json_edit, put_odd, tensors_edit
+from benchmarks.chaos.pickles import TINY, badly_told, refused
+from benchmarks.chaos.tally import Tally
 from sparring.errors import InputError, RunFailed
 from sparring.game import NotFinite
 from sparring.runs import checkpoint

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from chaos.tally import Tally
+from benchmarks.chaos.tally import Tally
 
 ROOM = 2 << 30          # bytes of address space beyond the bound on memory
 Trial = Callable[[int], str | None]

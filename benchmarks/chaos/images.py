@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from chaos.guard import guarded
-from chaos.refusal import insane, unhelpful
-from chaos.tally import Tally
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.refusal import insane, unhelpful
+from benchmarks.chaos.tally import Tally
 from sparring.data import DataSettings, open_source
 from sparring.errors import InputError
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from chaos.tally import Tally
+from benchmarks.chaos.tally import Tally
 
 PROMISE = "A run that is killed at any moment, however often, goes on and ends with the same bits as one that was not."
 RUNS: list[tuple[str, str, dict[str, Any]]] = [
@@ -38,7 +38,7 @@ def train(recipe: str, data: str, given: dict[str, Any], out: str) -> None:
 def children() -> Any:
     """Processes that start with torch imported already, so that most of their life is training."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sparring.cli.train", "sparring.api", "sparring.setup.prepare", "chaos.kills"])
+    context.set_forkserver_preload(["sparring.cli.train", "sparring.api", "sparring.setup.prepare", "benchmarks.chaos.kills"])
     return context
 
 

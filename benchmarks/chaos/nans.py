@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from chaos.tally import Tally
+from benchmarks.chaos.tally import Tally
 from sparring.api import Silent, run
 from sparring.data.source import Batch
 from sparring.errors import RunFailed

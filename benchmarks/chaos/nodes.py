@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from chaos import ranks
-from chaos.tally import Tally
+from benchmarks.chaos import ranks
+from benchmarks.chaos.tally import Tally
 
 PROMISE = "The same on several machines, each with a torchrun of its own, whichever of them loses a process."
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from chaos.guard import guarded
-from chaos.images import EXTREMES, bases
-from chaos.refusal import insane, unhelpful
-from chaos.tally import Tally
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.images import EXTREMES, bases
+from benchmarks.chaos.refusal import insane, unhelpful
+from benchmarks.chaos.tally import Tally
 from sparring.data import open_source
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed

@@ -30,10 +30,10 @@ import numpy as np
 import torch
 
 import sparring
-from chaos.damage import Listener
-from chaos.guard import guarded
-from chaos.refusal import unhelpful
-from chaos.tally import Tally
+from benchmarks.chaos.damage import Listener
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.refusal import unhelpful
+from benchmarks.chaos.tally import Tally
 from sparring.data import open_source
 from sparring.errors import InputError, RunFailed
 from sparring.game.processes import ALONE

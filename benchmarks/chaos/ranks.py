@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from chaos.kills import differences
-from chaos.tally import Tally
+from benchmarks.chaos.kills import differences
+from benchmarks.chaos.tally import Tally
 
 PROMISE = "When some of several processes are killed, torchrun starts them again, and the run ends with the bits of one that nobody killed."
 OFTEN = ["threads=1", "log_every=1", "show_every=100", "score_every=100", "save_every=10"]

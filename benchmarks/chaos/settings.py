@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from chaos.guard import guarded
-from chaos.refusal import LONGEST
-from chaos.tally import Tally
+from benchmarks.chaos.guard import guarded
+from benchmarks.chaos.refusal import LONGEST
+from benchmarks.chaos.tally import Tally
 from sparring.data import DataSettings
 from sparring.errors import InputError
 from sparring.recipes import RECIPES

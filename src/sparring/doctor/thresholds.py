@@ -1,5 +1,5 @@
 """Every number that a sign is held against: derived, published, chosen where that is said, or calibrated on half of the labelled
-runs of `benchmarks/doctor.py`."""
+runs of `benchmarks/doctor/doctor.py`."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
 """The project's own features of small grey images: 64 numbers from a network that tells digits and clothes apart.
 
-`benchmarks/extractor.py` trained it on MNIST and Fashion-MNIST, as one task of twenty classes, and wrote the file beside this one.
+`benchmarks/metrics/extractor.py` trained it on MNIST and Fashion-MNIST, as one task of twenty classes, and wrote the file beside this one.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def read_weights(path: Path, sha256: str) -> Grey28:
     try:
         data = read_file(path, BYTES)
     except Strange as error:
-        raise InputError(f"{path} {error}. Give a file that benchmarks/extractor.py wrote.") from None
+        raise InputError(f"{path} {error}. Give a file that benchmarks/metrics/extractor.py wrote.") from None
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise InputError(f"{path} has sha256 {found}, and {sha256} was expected: it is another file, or damaged. Get it again.")
@@ -75,7 +75,7 @@ def read_weights(path: Path, sha256: str) -> Grey28:
     try:
         given = layout(data)
     except Strange as error:
-        raise InputError(f"{path} {error}. Give a file that benchmarks/extractor.py wrote.") from None
+        raise InputError(f"{path} {error}. Give a file that benchmarks/metrics/extractor.py wrote.") from None
     if {name: form.shape for name, form in given.items()} != wanted:
         odd = sorted(name for name in given.keys() | wanted.keys() if given.get(name, Form(torch.float16, ())).shape != wanted.get(name))
         raise InputError(f"{path} holds other weights than those of {NAME}'s network ({odd[0]!r} for one). A network of another kind is "

@@ -77,7 +77,7 @@ def load(data: bytes, path: Path) -> Any:
             return torch.jit.load(io.BytesIO(data), map_location=CPU).eval()
     except Exception as error:                                          # a zip of anything else raises nearly anything
         raise InputError(f"{path} is no TorchScript ({type(error).__name__}). Save it with torch.jit.script(net).save(path), or give a "
-                         f".safetensors that benchmarks/extractor.py wrote.") from None
+                         f".safetensors that benchmarks/metrics/extractor.py wrote.") from None
 
 
 def script(data: bytes, path: Path, sha256: str) -> Extractor:

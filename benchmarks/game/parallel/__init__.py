@@ -1,0 +1,1 @@
+"""What each of several processes does for benchmarks/game/processes.py."""

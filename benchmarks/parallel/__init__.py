@@ -1,1 +1,0 @@
-"""What each of several processes does for benchmarks/crew.py."""

@@ -1,0 +1,141 @@
+"""Several processes at once, as torchrun would start them, but forked from one that has imported torch already."""
+
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Ended(NamedTuple):
+    """How a process ended: exit code (minus the signal that killed it), and all it said."""
+
+    code: int
+    said: str
+
+
+def together(count: int, what: Any, folder: Path, *given: Any, seconds: float = 90) -> list[Ended]:
+    """`what(rank, *given)` in so many processes; whoever has not ended by then is killed, with code -9."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sparring.cli.train", "sparring.cli.app", "forked"])
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        where = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count), "OMP_NUM_THREADS": "1"}
+    files = [folder / f"said-{rank}" for rank in range(count)]
+    processes = [context.Process(target=one, args=(rank, where, str(file), what, given)) for rank, file in enumerate(files)]
+    for process in processes:
+        process.start()
+    until = time.monotonic() + seconds
+    for process in processes:
+        process.join(max(0.0, until - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
+    return [Ended(process.exitcode, file.read_text()) for process, file in zip(processes, files, strict=True)]
+
+
+def one(rank: int, where: dict[str, str], file: str, what: Any, given: tuple[Any, ...]) -> None:
+    os.environ.update(where, RANK=str(rank), LOCAL_RANK=str(rank))
+    with open(file, "w", buffering=1) as said:
+        sys.stdout = sys.stderr = said
+        os.dup2(said.fileno(), 2)
+        try:
+            what(rank, *given)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)
+
+
+# ---------------------------------------------------------------------------------------------- what they may do
+def sparring(rank: int, *words: object) -> None:
+    """The command line; a word may be a list, with one for each process."""
+    from sparring.cli.app import app
+
+    sys.argv = ["sparring", *(str(word[rank] if isinstance(word, list) else word) for word in words)]
+    app()
+
+
+def with_a_full_disk(rank: int, *words: object) -> None:
+    """The same, on a disk that takes no second checkpoint."""
+    from sparring.runs import checkpoint
+
+    write, written = checkpoint.write_synced, []
+
+    def full(path: Path, data: bytes) -> None:
+        written.append(path)
+        if len(written) > 6:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, data)
+
+    checkpoint.write_synced = full
+    sparring(rank, *words)
+
+
+def killed_while_saving(rank: int, *words: object) -> None:
+    """The same; the last process is killed when it would agree on a second checkpoint."""
+    from sparring.training import loop
+
+    save, saved = loop.save, []
+
+    def killing(*args: Any) -> None:
+        saved.append(0)
+        if rank and len(saved) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(*args)
+
+    loop.save = killing
+    sparring(rank, *words)
+
+
+def silent(rank: int, seconds: float) -> None:
+    """The last process joins and then does nothing; the others wait for it within a round."""
+    from sparring.game.processes import joined
+
+    with joined(soon=timedelta(seconds=seconds)) as crew:
+        if rank == crew.size - 1:
+            time.sleep(5 * seconds)
+        crew.means({"a": 1.0})
+
+
+def drifting(rank: int, *words: object) -> None:
+    """The command line; in the last process one weight is changed after a while, by very little."""
+    from sparring.training import loop
+
+    play = loop.play
+
+    def changed(game: Any, rounds: Any, step: int, share: Any) -> Any:
+        if rank and step == 6:
+            next(iter(game.players.values())).parameters[0].data.view(-1)[0] += 1e-6
+        return play(game, rounds, step, share)
+
+    loop.play = changed
+    sparring(rank, *words)
+
+
+def statistics(rank: int, file: str) -> None:
+    """Sums, their gradients, what the first one says, and what they agree on."""
+    import json
+
+    import torch
+
+    from sparring.errors import RunFailed
+    from sparring.game.processes import joined, total
+
+    with joined() as crew:
+        x = torch.tensor([1.0 + rank], requires_grad=True)
+        with crew.part_of(4):
+            y = total(x)
+        (y * (1 + rank)).sum().backward()
+        found = {"total": y.item(), "slope": x.grad.item(), "told": crew.told(f"I am {rank}"), "any": crew.any(rank == 1)}
+        crew.agree("nothing", "", b"same")
+        try:
+            crew.agree("a number", "Try again.", bytes([rank // 1]))
+        except RunFailed as error:
+            found["refused"] = str(error)
+        Path(f"{file}-{rank}").write_text(json.dumps(found))

@@ -1,0 +1,96 @@
+"""What processes do in tests/game/test_processes.py and benchmarks/game/processes.py: they play every recipe together, and
+compare with playing alone."""
+
+import json
+import sys
+from contextlib import closing, suppress
+
+import torch
+from pydantic import ValidationError
+
+from conftest import CELLS, SOURCES
+from sparring.data.source import batches
+from sparring.errors import InputError
+from sparring.game import play
+from sparring.game.processes import ALONE, Crew, joined
+from sparring.recipes import RECIPES
+from sparring.rng import seed_round
+from sparring.runs import checkpoint
+from sparring.setup.measured import in_precision
+
+CPU, ROUNDS = torch.device("cpu"), 3
+ADAPTED = 9             # rounds after which adaptive augmentation has changed its strength twice
+MORE = [("images", {"penalty": "r1", "penalty_weight": 0.1, "penalty_every": 2}), ("images", {"penalty": "r1+r2", "penalty_every": 2}),
+        ("images", {"augment": "diff"}), ("images", {"augment": "ada"}), ("images", {"augment": "ada", "penalty": "r1"}),
+        ("images", {"pack": 2, "conditional": False}), ("curves", {"pack": 2}), ("curves", {"pack": 2, "noise": 0.3}),
+        ("curves", {"noise": 0.3}), ("curves", {"discriminator_steps": 2, "spectral": True}), ("curves", {"critic_steps": 2}),
+        ("images", {"penalty": "dragan"}), ("curves", {"penalty": "one_sided", "objective": "wasserstein"}),
+        ("curves", {"penalty": "gradient", "penalty_every": 2, "pack": 2}), ("images", {"objective": "relativistic", "clip": 0.05}),
+        ("images", {"objective": "hinge", "spectral": True}), ("density", {"objective": "least_squares", "decay": 0.5}),
+        ("images", {"ema": 0.0}), ("images", {"conditional": False})]
+
+
+def cells():
+    """Every recipe on every kind of data that it takes, and with every setting of MORE that it has."""
+    for recipe, entry in RECIPES.items():
+        if recipe == "images":                                  # the game of `gan`
+            continue
+        own = [source for which, source in CELLS if which == recipe]
+        for source, more in [*((source, {}) for source in own), *((source, more) for source, more in MORE if source in own)]:
+            if more.keys() <= entry.settings.model_fields.keys():
+                with suppress(InputError, ValidationError):
+                    build(recipe, source, more)
+                    yield recipe, source, more
+
+
+def build(recipe, source, more):
+    torch.manual_seed(0)
+    entry = RECIPES[recipe]
+    small = {"steps": 40, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "pool": 0}
+    few = {k: v for k, v in small.items() if k in entry.settings.model_fields}
+    settings = entry.settings(**{**entry.defaults(SOURCES[source].space), **few, **more})
+    return in_precision(entry.game(settings, SOURCES[source].space, CPU), "fp32", CPU)
+
+
+def played(recipe, source, more, crew, seen=iter):
+    """The weights after some rounds, by name; `seen` may change the batches."""
+    game = build(recipe, source, more)
+    with closing(batches(SOURCES[source], 8, 0, 0, 0, crew.rows(8))) as drawn:
+        stream = seen(drawn)
+        for step in range(ADAPTED if more.get("augment") == "ada" else ROUNDS):
+            seed_round(0, CPU, step)
+            doubled = (type(b)(*map(in_default_dtype, b)) for b in stream)
+            with crew.part_of(8):
+                play(game, doubled, step, crew.share)
+    for part in game.memory.values():
+        assert getattr(part, "p", 1) > 0, "adaptive augmentation never began"
+    return {name: tensor.clone() for name, tensor in checkpoint.networks(game).items()}
+
+
+def in_default_dtype(part):
+    return part.to(torch.get_default_dtype()) if part is not None and part.is_floating_point() else part
+
+
+def compare(crew: Crew) -> dict[str, list[float]]:
+    """For every cell in both precisions, and every tensor of its weights: the largest difference, and how many exceed 1e-6, of how many.
+
+    Together first; what is played alone is then shared out.
+    """
+    together, found = {}, {}
+    for alone in (False, True):
+        for dtype in (torch.float32, torch.float64):
+            torch.set_default_dtype(dtype)
+            for i, cell in enumerate(cells()):
+                if not alone:
+                    together[dtype, i] = played(*cell, crew)
+                elif i % crew.size == crew.rank:
+                    for name, tensor in played(*cell, ALONE).items():
+                        off = (together[dtype, i][name] - tensor).abs()
+                        found[f"{dtype} {' '.join(map(str, cell))} {name}"] = [off.max().item(), (off > 1e-6).sum().item(), off.numel()]
+    return found
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with joined() as crew, open(f"{sys.argv[1]}/found-{crew.rank}.json", "w") as file:
+        json.dump(compare(crew), file)
