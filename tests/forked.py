@@ -97,10 +97,10 @@ def silent(rank: int, seconds: float) -> None:
     """The last process joins and then does nothing; the others wait for it within a round."""
     from sparring.game.processes import joined
 
-    with joined(soon=timedelta(seconds=seconds)) as crew:
-        if rank == crew.size - 1:
+    with joined(soon=timedelta(seconds=seconds)) as group:
+        if rank == group.world_size - 1:
             time.sleep(5 * seconds)
-        crew.means({"a": 1.0})
+        group.means({"a": 1.0})
 
 
 def drifting(rank: int, *words: object) -> None:
@@ -127,15 +127,15 @@ def statistics(rank: int, file: str) -> None:
     from sparring.errors import RunFailed
     from sparring.game.processes import joined, total
 
-    with joined() as crew:
+    with joined() as group:
         x = torch.tensor([1.0 + rank], requires_grad=True)
-        with crew.part_of(4):
+        with group.part_of(4):
             y = total(x)
         (y * (1 + rank)).sum().backward()
-        found = {"total": y.item(), "slope": x.grad.item(), "told": crew.told(f"I am {rank}"), "any": crew.any(rank == 1)}
-        crew.agree("nothing", "", b"same")
+        found = {"total": y.item(), "slope": x.grad.item(), "told": group.told(f"I am {rank}"), "any": group.any(rank == 1)}
+        group.agree("nothing", "", b"same")
         try:
-            crew.agree("a number", "Try again.", bytes([rank // 1]))
+            group.agree("a number", "Try again.", bytes([rank // 1]))
         except RunFailed as error:
             found["refused"] = str(error)
         Path(f"{file}-{rank}").write_text(json.dumps(found))

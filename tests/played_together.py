@@ -12,7 +12,7 @@ from conftest import CELLS, SOURCES
 from sparring.data.source import batches
 from sparring.errors import InputError
 from sparring.game import play
-from sparring.game.processes import ALONE, Crew, joined
+from sparring.game.processes import ALONE, ProcessGroup, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 from sparring.runs import checkpoint
@@ -52,16 +52,16 @@ def build(recipe, source, more):
     return in_precision(entry.game(settings, SOURCES[source].space, CPU), "fp32", CPU)
 
 
-def played(recipe, source, more, crew, seen=iter):
+def played(recipe, source, more, group, seen=iter):
     """The weights after some rounds, by name; `seen` may change the batches."""
     game = build(recipe, source, more)
-    with closing(batches(SOURCES[source], 8, 0, 0, 0, crew.rows(8))) as drawn:
+    with closing(batches(SOURCES[source], 8, 0, 0, 0, group.rows(8))) as drawn:
         stream = seen(drawn)
         for step in range(ADAPTED if more.get("augment") == "ada" else ROUNDS):
             seed_round(0, CPU, step)
             doubled = (type(b)(*map(in_default_dtype, b)) for b in stream)
-            with crew.part_of(8):
-                play(game, doubled, step, crew.share)
+            with group.part_of(8):
+                play(game, doubled, step, group.share)
     for part in game.memory.values():
         assert getattr(part, "p", 1) > 0, "adaptive augmentation never began"
     return {name: tensor.clone() for name, tensor in checkpoint.networks(game).items()}
@@ -71,7 +71,7 @@ def in_default_dtype(part):
     return part.to(torch.get_default_dtype()) if part is not None and part.is_floating_point() else part
 
 
-def compare(crew: Crew) -> dict[str, list[float]]:
+def compare(group: ProcessGroup) -> dict[str, list[float]]:
     """For every cell in both precisions, and every tensor of its weights: the largest difference, and how many exceed 1e-6, of how many.
 
     Together first; what is played alone is then shared out.
@@ -82,8 +82,8 @@ def compare(crew: Crew) -> dict[str, list[float]]:
             torch.set_default_dtype(dtype)
             for i, cell in enumerate(cells()):
                 if not alone:
-                    together[dtype, i] = played(*cell, crew)
-                elif i % crew.size == crew.rank:
+                    together[dtype, i] = played(*cell, group)
+                elif i % group.world_size == group.rank:
                     for name, tensor in played(*cell, ALONE).items():
                         off = (together[dtype, i][name] - tensor).abs()
                         found[f"{dtype} {' '.join(map(str, cell))} {name}"] = [off.max().item(), (off > 1e-6).sum().item(), off.numel()]
@@ -92,5 +92,5 @@ def compare(crew: Crew) -> dict[str, list[float]]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with joined() as crew, open(f"{sys.argv[1]}/found-{crew.rank}.json", "w") as file:
-        json.dump(compare(crew), file)
+    with joined() as group, open(f"{sys.argv[1]}/found-{group.rank}.json", "w") as file:
+        json.dump(compare(group), file)

@@ -52,12 +52,12 @@ def train(out: Path, steps: int | None = None) -> tuple[str, list[str]]:
     from sparring.api import run
     from sparring.errors import InputError, RunFailed
     from sparring.setup.prepare import prepare
-    from sparring.setup.request import Wish
+    from sparring.setup.request import Request
     from sparring.training.loop import train as play
 
     listener = Listener()
     try:
-        prepared = prepare(Wish("gan", "mixture", GIVEN, seed=5), out)
+        prepared = prepare(Request("gan", "mixture", GIVEN, seed=5), out)
         if prepared.finished():
             prepared.folder.unlock()
         elif steps is None:

@@ -42,16 +42,16 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
     Drawing takes some fifty pictures to have all the memory that it ever needs, so there are many in the first half.
     """
     from sparring.setup.prepare import prepare
-    from sparring.setup.request import Wish
+    from sparring.setup.request import Request
     from sparring.training.loop import train
 
     tally = Tally()
     for i, (recipe, data, given) in enumerate(RUNS):
         steps = n // len(RUNS)
         watch = Watch(steps)
-        wish = Wish(recipe, data, {**given, "steps": steps, "threads": 1, "log_every": max(1, steps // SAMPLES), "save_every": steps // 20,
-                                   "show_every": max(250, steps // 200), "score_every": steps // 20}, seed)
-        prepared = prepare(wish, folder / f"run-{i}")
+        request = Request(recipe, data, {**given, "steps": steps, "threads": 1, "log_every": max(1, steps // SAMPLES),
+                                         "save_every": steps // 20, "show_every": max(250, steps // 200), "score_every": steps // 20}, seed)
+        prepared = prepare(request, folder / f"run-{i}")
         train(prepared.game, prepared.source, prepared.plan, prepared.folder, watch)
         prepared.folder.unlock()
         tally.tried += steps

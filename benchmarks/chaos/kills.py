@@ -27,10 +27,10 @@ def train(recipe: str, data: str, given: dict[str, Any], out: str) -> None:
     """In a process of its own: what `sparring train` does."""
     from sparring.api import Silent, run
     from sparring.setup.prepare import prepare
-    from sparring.setup.request import Wish
+    from sparring.setup.request import Request
 
     with contextlib.redirect_stderr(io.StringIO()):
-        prepared = prepare(Wish(recipe, data, given, seed=3), Path(out))
+        prepared = prepare(Request(recipe, data, given, seed=3), Path(out))
         if not prepared.finished():
             run(prepared, Silent())
 

@@ -16,7 +16,7 @@ from sparring.errors import RunFailed
 from sparring.game import Game, Player, Report
 from sparring.runs import checkpoint
 from sparring.setup.prepare import Prepared, prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 PROMISE = ("A number that is not finite stops the run, or with on_nan=rollback takes it back to the last checkpoint with half the learning "
            "rate; no checkpoint ever holds one.")
@@ -105,9 +105,9 @@ def trials(n: int, folder: Path, seed: int = 0) -> Tally:
         name, given = RECIPES[recipe]
         clipped = (name, place) == ("wgan", "weights")          # clipping would take an infinite weight back, as it should
         injector = Injector(place, at, math.nan if clipped else BAD[(i + seed) % 3], once)
-        wish = Wish(name, "mixture", {"steps": STEPS, "batch": 16, "width": 8, "threads": 1, "save_every": SAVE_EVERY, "on_nan": policy,
-                                      "show_every": 10**6, "score_every": 10**6, **given}, seed=i)
-        prepared = prepare(wish, folder / f"run-{i}")
+        request = Request(name, "mixture", {"steps": STEPS, "batch": 16, "width": 8, "threads": 1, "save_every": SAVE_EVERY,
+                                            "on_nan": policy, "show_every": 10**6, "score_every": 10**6, **given}, seed=i)
+        prepared = prepare(request, folder / f"run-{i}")
         tally.tried += 1
         tally.count(f"in {place}")
         for complaint in judged(replace(prepared, game=injector.into(prepared.game)), injector, policy, once):

@@ -39,7 +39,7 @@ from sparring.errors import InputError, RunFailed
 from sparring.game.processes import ALONE
 from sparring.runs import checkpoint
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.training.loop import resume
 
 PROMISE = "A pickle, whatever it is called and wherever it lies, is refused or passed over: nothing in it is ever executed."
@@ -294,7 +294,7 @@ def in_run(data: bytes, run: Path, place: Path, counts: Counter[str]) -> str | N
 
 def go_on(run: Path) -> int:
     """The step from which the run goes on when the same is asked for again."""
-    prepared = prepare(Wish("gan", "ring", {"steps": 2, **TINY}, device="auto"), run)
+    prepared = prepare(Request("gan", "ring", {"steps": 2, **TINY}, device="auto"), run)
     try:
         return resume(prepared.game, prepared.plan, prepared.folder, Listener(), ALONE).step
     finally:

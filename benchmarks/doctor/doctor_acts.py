@@ -10,14 +10,14 @@ from sparring.api import Silent, run
 from sparring.cli.gallery import EXHIBITS, Exhibit
 from sparring.errors import RunFailed
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 
 def ends(exhibit: Exhibit, how: str) -> dict[str, object]:
     given = {**exhibit.given, "steps": 1000, "check_every": 25, "doctor": how, "show_every": 10**9, "score_every": 10**9}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            prepared = prepare(Wish(exhibit.recipe, exhibit.data, given), Path(folder) / "run")
+            prepared = prepare(Request(exhibit.recipe, exhibit.data, given), Path(folder) / "run")
             model, outcome = run(prepared, Silent())
         except RunFailed:
             return {"ended": "failed", "actions": "NaN"}

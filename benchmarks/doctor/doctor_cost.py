@@ -8,7 +8,7 @@ from benchmarks.record import record, spread
 from sparring.api import Silent, run
 from sparring.doctor.attend import Attending, attend
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.training import loop
 
 
@@ -32,7 +32,7 @@ def cost(recipe: str, data: str, steps: int) -> dict[str, float]:
     loop.attend = timed
     try:
         with tempfile.TemporaryDirectory() as folder:
-            prepared = prepare(Wish(recipe, data, given), Path(folder) / "run")
+            prepared = prepare(Request(recipe, data, given), Path(folder) / "run")
             outcome = run(prepared, Silent())[1]
     finally:
         loop.attend = attend

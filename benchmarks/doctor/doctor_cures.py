@@ -12,7 +12,7 @@ from sparring.doctor import judge
 from sparring.errors import RunFailed
 from sparring.settings import parse
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 ROUNDS = 700                        # of the cured run: what the labelled healthy runs get; the failed ones have 200 to 300
 
@@ -31,7 +31,7 @@ def cured(one: Labelled) -> dict[str, object]:
              "check_every": 35}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            prepared = prepare(Wish(str(one.run.config["recipe"]), where(one.data), given | looks, FIRST), Path(folder) / "run")
+            prepared = prepare(Request(str(one.run.config["recipe"]), where(one.data), given | looks, FIRST), Path(folder) / "run")
             model, outcome = run(prepared, Silent())
             how, _ = ended({"scores": outcome.scores | more(model, prepared.source), "nan": False}, one.family, one.data)
         except RunFailed:

@@ -13,7 +13,7 @@ from sparring.data.builtin.synthetic import Mixture
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError, RunFailed
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Images
 
 
@@ -25,7 +25,7 @@ def train(case: Case) -> None:
     if out.exists() and time.time() - out.stat().st_mtime > 600:     # what was left half done
         shutil.rmtree(out)
     try:
-        prepared = prepare(Wish(case.recipe, where(case.data), case.given, case.seed), out)
+        prepared = prepare(Request(case.recipe, where(case.data), case.given, case.seed), out)
         model, outcome = run(prepared, Silent())
         if not outcome.finished(prepared.plan):                 # someone asked it to stop
             return

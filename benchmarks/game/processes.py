@@ -107,7 +107,7 @@ def operations() -> float:
 
 def paper() -> dict[str, Any]:
     """One to eight processes, from what two of them measured."""
-    two = json.loads((RESULTS / "crew.json").read_text())["cases"]["all-reduce, 2 processes"]
+    two = json.loads((RESULTS / "processes.json").read_text())["cases"]["all-reduce, 2 processes"]
     latency, bandwidth, rate = two["latency, microseconds"] / 1e6, two["bandwidth, bytes/s"], operations()
     found: dict[str, Any] = {"formula": FORMULA, "operations a second": rate}
     for millions in (10, 100, 1000):
@@ -155,7 +155,7 @@ def on_paper(cases: dict[str, Any]) -> str:
 
 
 def write_page() -> None:
-    text, result = PAGE.read_text(), json.loads((RESULTS / "crew.json").read_text())
+    text, result = PAGE.read_text(), json.loads((RESULTS / "processes.json").read_text())
     for name, table in tables(result["cases"]).items():
         begin, end = BEGIN.format(name), END.format(name)
         text = text.split(begin)[0] + begin + table + end + text.split(end)[1]
@@ -163,7 +163,7 @@ def write_page() -> None:
 
 
 if __name__ == "__main__":
-    record("crew", PROTOCOL,
+    record("processes", PROTOCOL,
            {"exact": "1e-6 in float32, 1e-12 in float64, for every recipe", "pace": "reported", "on paper": "reported"},
            [*((f"exact, {n} processes", lambda n=n: exact(*torchrun(n, TESTS / "played_together.py", "OUT"))) for n in (2, 4)),
             ("one process, backwards", lambda: exact(*torchrun(1, "-m", "benchmarks.game.parallel.backwards", "OUT/found.json"))),

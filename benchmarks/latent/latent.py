@@ -19,7 +19,7 @@ from sparring.evaluation.inversion import nearest
 from sparring.latent.inversion import radius
 from sparring.rng import generator
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 MANY, STARTS, STEPS = 48, 4, 200
 
@@ -28,7 +28,7 @@ def trained(seed: int, steps: int = 1500) -> tuple[sparring.Model, Finite, dict[
     """A finished model, its data, and what training scored and took."""
     given = {"steps": steps, "threads": 1, "show_every": 10**9, "score_every": 10**9}
     with tempfile.TemporaryDirectory() as folder:
-        model, outcome = run(prepare(Wish("gan", "digits", given, seed), Path(folder) / "run"), Silent())
+        model, outcome = run(prepare(Request("gan", "digits", given, seed), Path(folder) / "run"), Silent())
     source = open_source("digits")
     assert isinstance(source, Finite) and source.held_out is not None
     return model, source, {"steps": steps, "seconds": outcome.seconds, "svc_accuracy": outcome.scores["svc_accuracy"]}

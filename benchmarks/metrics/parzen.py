@@ -30,7 +30,7 @@ from sparring.objectives import losses
 from sparring.rng import generator, seed_round
 from sparring.runs import checkpoint
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Images, Vectors
 
 CPU, SEED = torch.device("cpu"), 0
@@ -142,7 +142,7 @@ def recipe(digits: "Digits", steps: int) -> dict[str, float]:
     """`gan` with its defaults for images (a DCGAN), which are about other networks and another optimizer."""
     with tempfile.TemporaryDirectory() as folder:
         images = Finite(Images(1, 28, 28), (digits.train.view(-1, 1, 28, 28) * 255).round().to(torch.uint8))
-        prepared = prepare(Wish("gan", images, {"steps": steps, "threads": 1, "show_every": 10**9, "score_every": 10**9}, SEED),
+        prepared = prepare(Request("gan", images, {"steps": steps, "threads": 1, "show_every": 10**9, "score_every": 10**9}, SEED),
                            Path(folder) / "run")
         prepared = replace(prepared, plan=replace(prepared.plan, show_every=0, score_every=0))
         model, outcome = run(prepared, Silent())

@@ -14,7 +14,7 @@ from sparring.data.builtin.synthetic import Quadratic
 from sparring.metrics import parabola
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 CLASSIC = {"steps": 5000, "batch": 64, "latent": 5, "width": 128, "depth": 1, "slope": 0, "objective": "minimax", "lr": 1e-4,
            "beta1": 0.9, "beta2": 0.999, "decay": 0, "ema": 0, "log_every": 1, "show_every": 10**9, "threads": 1}
@@ -23,7 +23,7 @@ OWN = {"steps": 5000, "log_every": 1, "show_every": 10**9, "threads": 1}
 
 def case(given: dict[str, object], seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        _, outcome = run(prepare(Wish("gan", "quadratic", given, seed), Path(folder) / "run"), Silent())
+        _, outcome = run(prepare(Request("gan", "quadratic", given, seed), Path(folder) / "run"), Silent())
         last = [row for row in read_lines(Path(folder) / "run" / "log.jsonl") if row["step"] > 4500]
     return {"D(real)": mean(row["discriminator/D(x)"] for row in last),
             "D loss": mean(row["discriminator/adversarial"] for row in last), **outcome.scores, "seconds": outcome.seconds}

@@ -7,13 +7,13 @@ from benchmarks.record import record
 from sparring.api import Silent, run
 from sparring.experiments.optimal_discriminator import FROZEN, TRUTHS, optimum
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 
 def trained(data: str, seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         given = {"steps": 5000, "show_every": 10**9, "threads": 1}
-        _, outcome = run(prepare(Wish("gan", data, given, seed), Path(folder) / "run"), Silent())
+        _, outcome = run(prepare(Request("gan", data, given, seed), Path(folder) / "run"), Silent())
     return {**outcome.scores, "seconds": outcome.seconds}
 
 

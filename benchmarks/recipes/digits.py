@@ -6,13 +6,13 @@ from pathlib import Path
 from benchmarks.record import record
 from sparring.api import Silent, run
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 
 def case(conditional: bool, seed: int) -> dict[str, float]:
     given = {"steps": 1500, "conditional": conditional, "show_every": 10**9, "score_every": 10**9}
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare(Wish("gan", "digits", given, seed), Path(folder) / "run")
+        prepared = prepare(Request("gan", "digits", given, seed), Path(folder) / "run")
         _, outcome = run(prepared, Silent())
     chosen = prepared.config["run_settings"]
     return {**outcome.scores, "seconds": outcome.seconds, "threads": chosen["threads"], "precision": chosen["precision"]}

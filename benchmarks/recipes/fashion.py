@@ -9,7 +9,7 @@ from benchmarks.record import DATA as SETS
 from benchmarks.record import record
 from sparring.api import run
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 DATA = SETS / "fashion-mnist"
 STEPS = 1000
@@ -33,7 +33,7 @@ def case() -> dict[str, object]:
     memory = Memory()
     with tempfile.TemporaryDirectory() as folder:
         given = {"steps": STEPS, "size": 32, "log_every": 10, "show_every": 10**9, "save_every": 100, "score_every": 10**9}
-        prepared = prepare(Wish("gan", str(DATA), given), Path(folder) / "run")
+        prepared = prepare(Request("gan", str(DATA), given), Path(folder) / "run")
         _, outcome = run(prepared, memory)
     early = median(mb for step, mb in memory.held if 0.2 * STEPS <= step < 0.4 * STEPS)
     late = median(mb for step, mb in memory.held if step >= 0.8 * STEPS)

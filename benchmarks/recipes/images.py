@@ -23,7 +23,7 @@ from sparring.metrics.sets import stored
 from sparring.progress import Line
 from sparring.runs.folder import read_json
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 RUNS = Path(os.environ.get("SPARRING_RUNS", "runs/images"))
 EMOJI, PHOTOS = str(DATA / "emoji/emoji4_64_png.zip"), str(DATA / "horse2zebra/horse2zebra_jpg.zip")
@@ -60,8 +60,8 @@ def case(name: str, seed: int) -> dict[str, Any]:
     folder = RUNS / f"{name.replace(' ', '-')}-{seed}"
     if not (folder / "model").exists():
         source = zebras() if name.startswith("zebras") else data
-        wish = Wish("images", source, given | {"threads": 1}, seed, command="python -m benchmarks.recipes.images", minutes=minutes)
-        _, outcome = run(prepare(wish, folder), Line(f"{name} {seed}"))
+        request = Request("images", source, given | {"threads": 1}, seed, command="python -m benchmarks.recipes.images", minutes=minutes)
+        _, outcome = run(prepare(request, folder), Line(f"{name} {seed}"))
         if not (folder / "model").exists():
             raise SystemExit(f"{name} {seed} stopped after {outcome.step:,} rounds; the same command goes on.")
     config = read_json(folder / "config.json")

@@ -24,7 +24,7 @@ from sparring.nets.resnet import ResNetTranslator
 from sparring.nets.stargan import DomainDiscriminator, DomainGenerator
 from sparring.nets.unet import UNet
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Images, TwoDomains
 
 PAIRS, SIZE = 3 if "--quick" in sys.argv else 7, 64
@@ -44,7 +44,7 @@ def ours(recipe: str, batch: int) -> float:
     source = of(recipe)
     given = {"batch": batch, "width": 32, "threads": 1, "precision": "fp32", "steps": 1000, "log_every": 1}
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare(Wish(recipe, source, given), Path(folder) / "run")
+        prepared = prepare(Request(recipe, source, given), Path(folder) / "run")
         plan = replace(prepared.plan, show_every=0, score_every=0, save_every=0, steps=ROUNDS[recipe])
         _, outcome = run(replace(prepared, plan=plan), Silent())
     return outcome.step / outcome.seconds

@@ -15,7 +15,7 @@ from sparring.data.translation.sets import Domains
 from sparring.progress import Line
 from sparring.rng import generator
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Images
 
 RUNS = Path(os.environ.get("SPARRING_RUNS", "runs/translation"))
@@ -78,12 +78,12 @@ def trained(name: str, seed: int) -> Model:
         every = given["steps"] // 4
         own = {key: value for key, value in given.items() if key != "size" or data != "emoji"}
         own |= {"threads": 1, "show_every": every, "score_every": every}
-        wish = Wish(recipe, emoji(given["size"]) if data == "emoji" else data, own, seed)
+        request = Request(recipe, emoji(given["size"]) if data == "emoji" else data, own, seed)
         if name in GOES_ON and not (folder / "config.json").exists():
             trained(GOES_ON[name], seed)
-            made = prepare(wish, RUNS / f"{GOES_ON[name]}-{seed}", fork=folder)
+            made = prepare(request, RUNS / f"{GOES_ON[name]}-{seed}", fork=folder)
         else:
-            made = prepare(wish, folder)
+            made = prepare(request, folder)
         run(made, Line(f"{name} {seed}"))
     return load(folder)
 

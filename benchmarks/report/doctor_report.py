@@ -11,7 +11,7 @@ from sparring.api import Silent, run
 from sparring.cli.report import report
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 STEPS = 100_000
 
@@ -24,7 +24,7 @@ def built(data: str) -> dict[str, object]:
     given |= {"size": 64, "width": 8, "batch": 16} if data.endswith(".zip") else {}
     with tempfile.TemporaryDirectory() as name:
         folder, noise = Path(name) / "run", random.Random(0)
-        run(prepare(Wish("gan", data, given), folder), Silent())
+        run(prepare(Request("gan", data, given), folder), Silent())
         for path, count in (("log.jsonl", STEPS), ("health.jsonl", 20)):
             rows = read_lines(folder / path)
             more = [{**rows[i * len(rows) // count], "step": (i + 1) * STEPS // count} for i in range(count)]

@@ -32,7 +32,7 @@ from sparring.runs.folder import RunFolder, parse_json, remade
 from sparring.settings import Settings, make
 from sparring.setup.build import build
 from sparring.setup.prepare import Prepared, prepare, versions
-from sparring.setup.request import Wish, choose_device
+from sparring.setup.request import Request, choose_device
 from sparring.spaces import Images, Space, Traits, from_json, to_json, traits_of
 from sparring.training.loop import Outcome, Progress, train
 from sparring.untrusted import JSON_BYTES, number, told
@@ -227,13 +227,13 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     InputError for wrong input; RunFailed when training cannot go on.
     """
     own = {name: net for name, net in (("generator", generator), ("discriminator", discriminator)) if net is not None}
-    wish = Wish(recipe, data, settings, whole_seed(seed), str(device), own, command=f"sparring.fit({recipe!r}, ...)")
+    request = Request(recipe, data, settings, whole_seed(seed), str(device), own, command=f"sparring.fit({recipe!r}, ...)")
     threads = torch.get_num_threads()
     try:
         if out is not None:
-            return run(prepare(wish, Path(out)), progress or Silent())[0]
+            return run(prepare(request, Path(out)), progress or Silent())[0]
         with tempfile.TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
-            prepared = prepare(wish, Path(folder))
+            prepared = prepare(request, Path(folder))
             only_scores = replace(prepared.plan, show_every=0, save_every=0, score_every=prepared.plan.steps)
             model, outcome = run(replace(prepared, plan=only_scores), progress or Silent())
             if not outcome.finished(prepared.plan):
@@ -247,14 +247,14 @@ def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
     """Train what was prepared, to the end or to an interruption; at the end write the model folder."""
     folder, config, plan = prepared.folder, prepared.config, prepared.plan
     try:
-        game, outcome = train(prepared.game, prepared.source, plan, folder, progress, prepared.crew, prepared.remake)
+        game, outcome = train(prepared.game, prepared.source, plan, folder, progress, prepared.group, prepared.remake)
         model = Model(config["recipe"], make(find(config["recipe"]).settings, config["settings"]), prepared.source.space,
                       game, scores=outcome.scores,
                       trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
                                "fingerprint": config["fingerprint"], "seed": config["seed"],
                                "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks),
                                "actions": list(outcome.actions)})
-        if outcome.finished(plan) and prepared.crew.first:
+        if outcome.finished(plan) and prepared.group.first:
             model.save(folder.model)
         return model, outcome
     finally:

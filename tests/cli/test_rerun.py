@@ -60,11 +60,11 @@ def test_a_run_that_was_stopped_and_resumed_is_rerun_in_one_go(tmp_path):
 
     from sparring.api import Silent, run
     from sparring.setup.prepare import prepare
-    from sparring.setup.request import Wish
+    from sparring.setup.request import Request
 
-    wish = Wish("wgan-gp", "ring", {**TINY, "steps": 6})
+    request = Request("wgan-gp", "ring", {**TINY, "steps": 6})
     for stop in (3, 6):
-        piece = prepare(wish, tmp_path / "run")
+        piece = prepare(request, tmp_path / "run")
         run(replace(piece, plan=replace(piece.plan, steps=stop)), Silent())
     assert rerun.rerun(tmp_path / "run", None, None, "")["state"] == "identical"
 

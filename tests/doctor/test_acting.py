@@ -16,7 +16,7 @@ from sparring.game.processes import ALONE
 from sparring.report import sections
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.training.loop import train
 
 
@@ -37,7 +37,7 @@ class Stopping(api.Silent):
 
 
 def acting(folder, listener, **given):
-    prepared = prepare(Wish("gan", "gaussian", FAST | {"width": 8, "lr": 1e-6, "log_every": 1, "doctor": "act", **given}), folder)
+    prepared = prepare(Request("gan", "gaussian", FAST | {"width": 8, "lr": 1e-6, "log_every": 1, "doctor": "act", **given}), folder)
     return api.run(replace(prepared, plan=replace(prepared.plan, score_every=0)), listener)[1]
 
 
@@ -72,7 +72,7 @@ def test_a_run_that_was_acted_on_resumes_exactly(tmp_path, events):
 def test_a_fork_has_the_settings_it_was_given(tmp_path):
     acting(tmp_path / "run", Stopping(stop=50))
     given = FAST | {"width": 8, "lr": 1e-4, "doctor": "tell"}
-    prepared = prepare(Wish("gan", "gaussian", given), tmp_path / "run", tmp_path / "fork")
+    prepared = prepare(Request("gan", "gaussian", given), tmp_path / "run", tmp_path / "fork")
     game, outcome = train(prepared.game, prepared.source, replace(prepared.plan, score_every=0), prepared.folder, Stopping(), ALONE)
     prepared.folder.unlock()
     assert outcome.actions == () and game.players["generator"].optimizer.param_groups[0]["lr"] <= 1e-4

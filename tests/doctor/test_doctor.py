@@ -25,7 +25,7 @@ from sparring.recipes import RECIPES
 from sparring.rng import generator
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Vectors
 
 LOG4 = 2 * math.log(2)
@@ -147,7 +147,7 @@ def test_findings_are_about_the_settings_of_their_time():
 
 def test_what_is_gone_is_said_to_be_gone(tmp_path):
     source = gaussian()
-    prepared = prepare(Wish("gan", source, FAST | {"steps": 2}), tmp_path / "run")
+    prepared = prepare(Request("gan", source, FAST | {"steps": 2}), tmp_path / "run")
     api.run(prepared, api.Silent())
     watch = attend(source, prepared.folder, 0)
     for verdict, said in (("collapse", 1), ("collapse", 0), ("fine", 1), ("fine", 0), ("collapse", 1)):
@@ -227,7 +227,7 @@ def test_company_moves_a_logit_only_through_batch_norm(tmp_path):
     found = {}
     for name, first in (("plain", nn.Identity()), ("norm", nn.BatchNorm1d(2))):
         net = nn.Sequential(first, nn.Linear(2, 8), nn.LeakyReLU(), nn.Linear(8, 1))
-        prepared = prepare(Wish("gan", "ring", {"steps": 3, "width": 8, "threads": 1}, own={"discriminator": net}), tmp_path / name)
+        prepared = prepare(Request("gan", "ring", {"steps": 3, "width": 8, "threads": 1}, own={"discriminator": net}), tmp_path / name)
         before = {key: value.clone() for key, value in net.state_dict().items()}
         found[name] = checkup(prepared.game, standard(prepared.source, 0), 0).get("company")
         assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
@@ -247,7 +247,7 @@ def test_images_moved_around_the_edges_leak():
 
 
 def test_the_discriminator_can_have_a_rate_of_its_own(tmp_path):
-    prepared = prepare(Wish("gan", "ring", {"steps": 3, "width": 8, "threads": 1, "lr": 1e-3, "lr_ratio": 4}), tmp_path / "run")
+    prepared = prepare(Request("gan", "ring", {"steps": 3, "width": 8, "threads": 1, "lr": 1e-3, "lr_ratio": 4}), tmp_path / "run")
     prepared.folder.unlock()
     rates = {name: player.optimizer.param_groups[0]["lr"] for name, player in prepared.game.players.items()}
     assert rates == {"generator": 1e-3, "discriminator": 4e-3}
@@ -267,7 +267,7 @@ def test_looking_changes_nothing(recipe, tmp_path):
     few |= {"steps": 12, "batch": 8, "width": 8}
     source, models = small_images(), {}
     for name, every in (("often", 2), ("again", 2), ("never", 0)):
-        prepared = prepare(Wish(recipe, source, few), tmp_path / name)
+        prepared = prepare(Request(recipe, source, few), tmp_path / name)
         api.run(replace(prepared, plan=replace(prepared.plan, check_every=every, show_every=0, score_every=0)), api.Silent())
         models[name] = (tmp_path / name / "model" / "model.safetensors").read_bytes()
     assert models["often"] == models["never"]
@@ -279,14 +279,14 @@ def test_a_stopped_run_has_the_same_check_ups(tmp_path):
     given = FAST | {"steps": 60, "save_every": 15}
     for name, stops in (("whole", (60,)), ("pieces", (20, 45, 60))):
         for stop in stops:
-            prepared = prepare(Wish("gan", "gaussian", given), tmp_path / name)
+            prepared = prepare(Request("gan", "gaussian", given), tmp_path / name)
             api.run(replace(prepared, plan=replace(prepared.plan, steps=stop, score_every=0)), api.Silent())
     rows = {name: {row["step"]: row for row in read_lines(tmp_path / name / "health.jsonl")} for name in ("whole", "pieces")}
     assert all(rows["pieces"][step] == row for step, row in rows["whole"].items())
 
 
 def test_a_checkup_leaves_randomness_and_modes_alone(tmp_path):
-    prepared = prepare(Wish("gan", small_images(), {"steps": 3, "batch": 8, "width": 8, "threads": 1}), tmp_path / "run")
+    prepared = prepare(Request("gan", small_images(), {"steps": 3, "batch": 8, "width": 8, "threads": 1}), tmp_path / "run")
     try:
         data, before = standard(prepared.source, 0), torch.get_rng_state()
         row = checkup(prepared.game, data, 0, augmented=True)
@@ -310,7 +310,7 @@ def test_runs_that_fail_are_told_before_half_of_them(data, given, name, tmp_path
         def say(self, message):
             said.append(message)
 
-    prepared = prepare(Wish("gan", data, FAST | given), tmp_path / "run")
+    prepared = prepare(Request("gan", data, FAST | given), tmp_path / "run")
     api.run(replace(prepared, plan=replace(prepared.plan, score_every=0)), Listener())
     _, config, run = opened(tmp_path / "run")
     assert name in names(diagnose(read_lines(tmp_path / "run/log.jsonl"), read_lines(tmp_path / "run/health.jsonl"), config))
@@ -322,7 +322,7 @@ def test_runs_that_fail_are_told_before_half_of_them(data, given, name, tmp_path
 
 def test_a_run_ends_early_when_asked_and_stays_ended(tmp_path):
     for _ in range(2):
-        prepared = prepare(Wish("gan", "gaussian", FAST | {"lr": 1e-6, "stop_when": "failed"}), tmp_path / "run")
+        prepared = prepare(Request("gan", "gaussian", FAST | {"lr": 1e-6, "stop_when": "failed"}), tmp_path / "run")
         _, outcome = api.run(replace(prepared, plan=replace(prepared.plan, score_every=0)), api.Silent())
         assert outcome.step < 50 and "failing" in outcome.health
     assert not (tmp_path / "run/model").exists()

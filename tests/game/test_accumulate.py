@@ -15,7 +15,7 @@ from sparring.game import Game, Player, Report, Turn, play
 from sparring.game.accumulate import in_parts, indivisible
 from sparring.recipes import RECIPES
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 
 def toy(parts):
@@ -75,9 +75,9 @@ def test_a_run_may_go_on_in_parts(tmp_path):
             told.append(message)
 
     given = {"steps": 4, "batch": 8, "width": 4, "threads": 1, "save_every": 2, "score_every": 100, "show_every": 100}
-    first = prepare(Wish("gan", "ring", given), tmp_path / "run")
+    first = prepare(Request("gan", "ring", given), tmp_path / "run")
     run(replace(first, plan=replace(first.plan, steps=2)), Told())
-    second = prepare(Wish("gan", "ring", {**given, "accumulate": 2}), tmp_path / "run")
+    second = prepare(Request("gan", "ring", {**given, "accumulate": 2}), tmp_path / "run")
     assert second.resumed and second.plan.accumulate == 2
     _, outcome = run(second, Told())
     assert outcome.step == 4
@@ -87,18 +87,18 @@ def test_a_run_may_go_on_in_parts(tmp_path):
 @pytest.mark.parametrize(("given", "said"), [({"accumulate": 3}, "does not divide"), ({"accumulate": 2, "unroll": 2}, "unroll=2")])
 def test_parts_that_cannot_be(given, said, tmp_path):
     with pytest.raises(InputError, match=said):
-        prepare(Wish("gan", "ring", {"batch": 8, **given}), tmp_path / "run")
+        prepare(Request("gan", "ring", {"batch": 8, **given}), tmp_path / "run")
 
 
 def test_a_run_that_began_before_a_setting_existed_has_its_default(tmp_path):
     given = {"steps": 4, "batch": 8, "width": 4, "threads": 1}
-    prepare(Wish("gan", "ring", given), tmp_path / "run").folder.unlock()
+    prepare(Request("gan", "ring", given), tmp_path / "run").folder.unlock()
     path = tmp_path / "run" / "config.json"
     config = json.loads(path.read_text())
     del config["settings"]["residual"], config["settings"]["lr_ratio"]
     path.write_text(json.dumps(config))
-    again = prepare(Wish("gan", "ring", given), tmp_path / "run")
+    again = prepare(Request("gan", "ring", given), tmp_path / "run")
     again.folder.unlock()
     assert again.resumed
     with pytest.raises(InputError, match="residual"):
-        prepare(Wish("gan", "digits", {**given, "residual": True}), tmp_path / "run")
+        prepare(Request("gan", "digits", {**given, "residual": True}), tmp_path / "run")

@@ -21,7 +21,7 @@ import forked
 from conftest import small_table
 from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
-from sparring.game.processes import ALONE, Crew, Rows, bits, joined, met, sizes, total
+from sparring.game.processes import ALONE, ProcessGroup, Rows, bits, joined, met, sizes, total
 from sparring.recipes import RECIPES
 from sparring.runs.folder import read_lines
 from sparring.setup.sharing import refuse_uneven
@@ -75,7 +75,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run by two processes of which torchrun lost one and started both again, and the same by one."""
-    folder = tmp_path_factory.mktemp("crew")
+    folder = tmp_path_factory.mktemp("group")
     script = folder / "killed.py"
     script.write_text(KILLED.format(words=[*TRAIN, "--out", str(folder / "two")]))
     done = torchrun(2, script, restarts=1)
@@ -138,7 +138,7 @@ def test_every_sample_is_seen_once_whoever_joins():
     source, seen = small_table(64), []
     for start, count in ((0, 1), (2, 2), (5, 4)):
         for rank in range(count):
-            with closing(batches(source, 8, 3, start, rows=Crew(rank, count).rows(8))) as stream:
+            with closing(batches(source, 8, 3, start, rows=ProcessGroup(rank, count).rows(8))) as stream:
                 seen += [next(stream).x for _ in range({0: 2, 2: 3, 5: 3}[start])]
     assert sorted(map(tuple, torch.cat(seen).tolist())) == sorted(map(tuple, source.values.tolist()))
 
@@ -230,8 +230,8 @@ def test_alone_there_is_nothing_to_share(monkeypatch):
     torch.manual_seed(0)
     with ALONE.part_of(8):
         assert torch.equal(torch.randn(8), expected)
-    with joined({}) as crew:
-        assert crew is ALONE
+    with joined({}) as group:
+        assert group is ALONE
     with pytest.raises(InputError, match="should be whole numbers"), joined({"WORLD_SIZE": "two"}):
         pass
     with pytest.raises(InputError, match=r"MASTER_ADDR expected, but not set\. Start with torchrun"), joined({"WORLD_SIZE": "2"}):
@@ -240,20 +240,20 @@ def test_alone_there_is_nothing_to_share(monkeypatch):
 
 def test_devices_that_processes_cannot_share(monkeypatch):
     settings = RECIPES["gan"].settings()
-    refuse_uneven(settings, {}, lambda: "cpu", Crew(1, 2, 1))
+    refuse_uneven(settings, {}, lambda: "cpu", ProcessGroup(1, 2, 1))
     refuse_uneven(settings, {"compile": "on"}, lambda: "mps", ALONE)
     with pytest.raises(InputError, match="not on one Apple GPU"):
-        refuse_uneven(settings, {}, lambda: "mps", Crew(1, 2, 1))
+        refuse_uneven(settings, {}, lambda: "mps", ProcessGroup(1, 2, 1))
     with pytest.raises(InputError, match="compile=on"):
-        refuse_uneven(settings, {"compile": "on"}, lambda: "cpu", Crew(1, 2, 1))
+        refuse_uneven(settings, {"compile": "on"}, lambda: "cpu", ProcessGroup(1, 2, 1))
     monkeypatch.setattr("torch.distributed.is_nccl_available", lambda: False)
     with pytest.raises(InputError, match="need a build of torch with NCCL"):
-        refuse_uneven(settings, {}, lambda: "cuda", Crew(1, 2, 1))
+        refuse_uneven(settings, {}, lambda: "cuda", ProcessGroup(1, 2, 1))
     monkeypatch.setattr("torch.distributed.is_nccl_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    refuse_uneven(settings, {}, lambda: "cuda", Crew(0, 2, 0))
+    refuse_uneven(settings, {}, lambda: "cuda", ProcessGroup(0, 2, 0))
     with pytest.raises(InputError, match="process 1 finds no GPU for itself: there are 1 on its machine, and 1 processes before it"):
-        refuse_uneven(settings, {}, lambda: "cuda", Crew(1, 2, 1))
+        refuse_uneven(settings, {}, lambda: "cuda", ProcessGroup(1, 2, 1))
 
 
 def test_every_start_meets_in_a_part_of_its_own():
@@ -285,13 +285,13 @@ def test_noise_is_the_rows_of_what_one_would_draw(draw, blocks, each):
     whole = draw(blocks * each * 4)
     for rank in range(4):
         torch.manual_seed(3)
-        with Rows(Crew(rank, 4), each):
+        with Rows(ProcessGroup(rank, 4), each):
             mine = draw(blocks * each)
         assert torch.equal(mine, whole.unflatten(0, (blocks, each * 4))[:, rank * each:(rank + 1) * each].flatten(0, 1))
 
 
 def test_noise_of_packs_of_one_and_of_other_lengths():
-    with Rows(Crew(1, 2), 8):
+    with Rows(ProcessGroup(1, 2), 8):
         torch.manual_seed(0)
         packs = torch.randn(2, 3)
         torch.manual_seed(0)
@@ -311,7 +311,7 @@ def test_noise_of_packs_of_one_and_of_other_lengths():
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("shape", [(8, 3), (8, 3, 4, 5)])
 def test_batch_norm_over_all_is_batch_norm(shape, affine, dtype):
-    """For a crew of one, which adds nothing up: output, running statistics and every gradient."""
+    """For a group of one, which adds nothing up: output, running statistics and every gradient."""
     plain = torch.nn.BatchNorm1d(3, affine=affine) if len(shape) == 2 else torch.nn.BatchNorm2d(3, affine=affine)
     ours, rng = deepcopy(plain), torch.Generator().manual_seed(0)
     x, slope = (torch.randn(shape, generator=rng).to(dtype) for _ in range(2))
@@ -329,7 +329,7 @@ def test_batch_norm_over_all_is_batch_norm(shape, affine, dtype):
         torch.testing.assert_close(a, b, atol=within, rtol=within)
 
 
-class Nobody(Crew):
+class Nobody(ProcessGroup):
     def add_up(self, x):
         return x
 

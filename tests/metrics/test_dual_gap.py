@@ -12,14 +12,14 @@ from sparring.doctor import chart, judge, weighed
 from sparring.errors import InputError
 from sparring.evaluation import duality_gap
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 FAST = {"steps": 400, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,
         "score_every": 10**9}
 
 
 def trained(folder, recipe="gan", **given):
-    api.run(prepare(Wish(recipe, "gaussian", FAST | given), folder), api.Silent())
+    api.run(prepare(Request(recipe, "gaussian", FAST | given), folder), api.Silent())
     return folder
 
 
@@ -39,7 +39,7 @@ def test_gauging_moves_nothing(tmp_path):
 
 def test_classes_and_pictures_have_a_gap_too(tmp_path):
     given = FAST | {"steps": 5, "width": 4, "batch": 16, "check_every": 100}
-    api.run(prepare(Wish("images", "digits", given), tmp_path / "run"), api.Silent())
+    api.run(prepare(Request("images", "digits", given), tmp_path / "run"), api.Silent())
     assert duality_gap.gap_of(tmp_path / "run", steps=3).gap >= 0           # each player may at least stay as it is
 
 

@@ -19,7 +19,7 @@ from sparring.rng import generator
 from sparring.runs import checkpoint
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -122,11 +122,11 @@ def next_batch(game, source, settings, step, workers):
 def test_a_stopped_run_ends_like_one_that_never_stopped(recipe, source, tmp_path):
     few = {name: value for name, value in SMALL.items() if name in RECIPES[recipe].settings.model_fields}
     more = few | {"steps": 12, "threads": 1, "save_every": 5, "show_every": 1000, "score_every": 1000}
-    wish = Wish(recipe, SOURCES[source], more)
-    whole = prepare(wish, tmp_path / "whole")
+    request = Request(recipe, SOURCES[source], more)
+    whole = prepare(request, tmp_path / "whole")
     run(quiet(whole), Silent())
     for stop in (5, 9, 12):                                     # each time as if killed after its last save
-        piece = prepare(wish, tmp_path / "pieces")
+        piece = prepare(request, tmp_path / "pieces")
         run(replace(quiet(piece), plan=replace(quiet(piece).plan, steps=stop)), Silent())
     name = "model/model.safetensors"
     assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "pieces" / name).read_bytes()

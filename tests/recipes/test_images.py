@@ -19,7 +19,7 @@ from sparring.recipes import RECIPES, images
 from sparring.recipes.gan import GanSettings
 from sparring.setup import forecast
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Images
 
 CPU = torch.device("cpu")
@@ -69,7 +69,7 @@ def test_modulation_is_batch_normalization_with_gain_and_bias_from_the_latents()
 
 def test_residual_networks_are_for_images(tmp_path):
     with pytest.raises(InputError, match="residual=true is for images"):
-        prepare(Wish("gan", "ring", {"residual": True, "steps": 5}), tmp_path / "run")
+        prepare(Request("gan", "ring", {"residual": True, "steps": 5}), tmp_path / "run")
 
 
 def test_a_deep_discriminator_has_two_convolutions_at_every_resolution(tmp_path):
@@ -79,7 +79,7 @@ def test_a_deep_discriminator_has_two_convolutions_at_every_resolution(tmp_path)
     assert deep(torch.randn(2, 3, 32, 48), torch.tensor([0, 4])).shape == (2,)
     for data, residual in (("ring", False), ("digits", True)):
         with pytest.raises(InputError, match="deep=true is for"):
-            prepare(Wish("gan", data, {"deep": True, "steps": 5, "residual": residual}), tmp_path / "run")
+            prepare(Request("gan", data, {"deep": True, "steps": 5, "residual": residual}), tmp_path / "run")
 
 
 # ---------------------------------------------------------------------------------------------- the recipe's choices
@@ -114,17 +114,17 @@ def test_choices_follow_the_data_and_have_reasons():
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_a_handful_of_pictures_is_enough_to_begin(count, tmp_path):
-    prepared = prepare(Wish("images", squares(count), {"steps": 4, "threads": 1, "width": 4, "check_every": 2}), tmp_path / "run")
+    prepared = prepare(Request("images", squares(count), {"steps": 4, "threads": 1, "width": 4, "check_every": 2}), tmp_path / "run")
     run(prepared, Silent())
     with pytest.raises(InputError, match="1 sample, and one alone"):
-        prepare(Wish("images", squares(1), {"steps": 4, "batch": 1}), tmp_path / "one")
+        prepare(Request("images", squares(1), {"steps": 4, "batch": 1}), tmp_path / "one")
 
 
 def test_several_labels_are_learned_and_scored_without_being_asked_for(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
     y = np.stack([np.arange(40) % 2, np.linspace(0, 1, 40)], 1).astype(np.float32)
-    wish = Wish("images", (x, y), {"steps": 4, "threads": 1, "width": 4, "batch": 8, "keep_best": "kid", "score_every": 2})
-    prepared = prepare(wish, tmp_path / "run")
+    request = Request("images", (x, y), {"steps": 4, "threads": 1, "width": 4, "batch": 8, "keep_best": "kid", "score_every": 2})
+    prepared = prepare(request, tmp_path / "run")
     assert prepared.config["settings"]["conditional"]
     assert not any("classes" in line for line in facts(prepared))
     run(prepared, Silent())
@@ -134,26 +134,26 @@ def test_several_labels_are_learned_and_scored_without_being_asked_for(tmp_path)
 @pytest.mark.parametrize("given", [{"penalty": "none"}, {"clip": 0.1}, {"penalty": "consensus"}, {"objective": "hinge"}, {"pack": 2},
                                    {"objective": "wasserstein", "penalty": "gradient"}, {"batch": 8}, {"spectral": True}], ids=str)
 def test_choices_go_together_with_what_was_asked_for(given, tmp_path):
-    prepared = prepare(Wish("images", squares(), {"steps": 5, "threads": 1, "width": 8, "batch": 16} | given), tmp_path / "run")
+    prepared = prepare(Request("images", squares(), {"steps": 5, "threads": 1, "width": 8, "batch": 16} | given), tmp_path / "run")
     prepared.folder.unlock()
     assert prepared.config["settings"].items() >= given.items()
 
 
 def test_choices_are_told_and_kept_and_what_was_asked_for_is_neither(tmp_path):
-    wish = Wish("images", squares(), {"steps": 5, "batch": 16, "threads": 1})
-    prepared = prepare(wish, tmp_path / "run")
+    request = Request("images", squares(), {"steps": 5, "batch": 16, "threads": 1})
+    prepared = prepare(request, tmp_path / "run")
     prepared.folder.unlock()
     assert prepared.config["settings"]["augment"] == "ada"
     assert any(line.startswith("augment=ada (400 pictures") for line in facts(prepared))
     assert not any(line.startswith("batch=") for line in facts(prepared))
-    again = prepare(wish, tmp_path / "run")
+    again = prepare(request, tmp_path / "run")
     again.folder.unlock()
     assert again.resumed and facts(again) == facts(prepared)
 
 
 def test_images_is_for_images(tmp_path):
     with pytest.raises(InputError, match="does not learn from data of this kind"):
-        prepare(Wish("images", "ring", {}), tmp_path / "run")
+        prepare(Request("images", "ring", {}), tmp_path / "run")
 
 
 # ------------------------------------------------------------------------------------------------- minutes for rounds
@@ -164,25 +164,25 @@ def test_rounds_that_fit_into_minutes():
 
 def test_a_plan_by_minutes_is_kept_when_the_run_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(forecast, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.01)
-    wish = Wish("gan", "ring", {"threads": 1, "compile": "off"}, minutes=1.0)
-    first = prepare(wish, tmp_path / "run")
+    request = Request("gan", "ring", {"threads": 1, "compile": "off"}, minutes=1.0)
+    first = prepare(request, tmp_path / "run")
     first.folder.unlock()
     assert first.plan.steps == 5400 and first.plan.log_every == 11
     assert any("5,400 rounds: about 1 min" in line for line in facts(first))
     monkeypatch.setattr(forecast, "seconds_a_round", lambda trial, rounds, patience=0.0: 0.02)
-    again = prepare(wish, tmp_path / "run")
+    again = prepare(request, tmp_path / "run")
     again.folder.unlock()
     assert again.resumed and again.plan.steps == 5400
     assert json.loads((tmp_path / "run" / "config.json").read_text())["minutes"] == 1.0
     with pytest.raises(InputError, match="planned for 1 minutes, and --minutes 4"):
-        prepare(Wish("gan", "ring", {"threads": 1, "compile": "off"}, minutes=4.0), tmp_path / "run")
+        prepare(Request("gan", "ring", {"threads": 1, "compile": "off"}, minutes=4.0), tmp_path / "run")
 
 
 @pytest.mark.parametrize(("minutes", "given", "said"), [(-1, {}, "no time to train for"), (float("nan"), {}, "no time to train for"),
                                                         (5, {"steps": 100}, "both say how long")])
 def test_minutes_that_cannot_be(minutes, given, said, tmp_path):
     with pytest.raises(InputError, match=said):
-        prepare(Wish("gan", "ring", given, minutes=minutes), tmp_path / "run")
+        prepare(Request("gan", "ring", given, minutes=minutes), tmp_path / "run")
 
 
 def test_a_rehearsal_leaves_the_random_numbers_alone():

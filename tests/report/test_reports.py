@@ -24,7 +24,7 @@ from sparring.report import neighbours
 from sparring.report.data import look
 from sparring.rng import generator
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Vectors
 
 FAST = {"steps": 100, "batch": 64, "width": 32, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9,
@@ -38,7 +38,7 @@ def test_nearest_training_samples(tmp_path):
     assert neighbours.closest(known, known, torch.arange(3)).tolist() == [1, 0, 1]
     np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
     given = FAST | {"steps": 3, "batch": 8, "width": 8, "check_every": 1}
-    api.run(prepare(Wish("gan", str(tmp_path / "x.npz"), given), tmp_path / "run"), api.Silent())
+    api.run(prepare(Request("gan", str(tmp_path / "x.npz"), given), tmp_path / "run"), api.Silent())
     at = neighbours.open_run(tmp_path / "run")
     found = neighbours.nearness(at, tmp_path)
     assert found.known == 60 and found.picture is None and "a training sample to another" in found.sentence()
@@ -77,7 +77,7 @@ def test_the_commands_and_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name, lr in (("slow", 1e-6), ("fast", 1e-3)):
         given = FAST | {"lr": lr, "steps": 60, "show_every": 30, "score_every": 60}
-        api.run(prepare(Wish("gan", "gaussian", given), Path(name)), api.Silent())
+        api.run(prepare(Request("gan", "gaussian", given), Path(name)), api.Silent())
     said = Shell(monkeypatch, capsys)("doctor", "slow", "--json").json()
     assert set(said) == {"command", "verdict", "findings"} and said["verdict"] == "failing"
     assert set(said["findings"][0]) == {"name", "severity", "steps", "evidence", "explanation", "actions"}
@@ -107,7 +107,7 @@ def test_a_run_that_ended_itself_can_go_on(tmp_path, monkeypatch, capsys):
 def test_the_page_in_a_browser(tmp_path):
     """The slider shows one picture at a time and moves, the findings are there, and nothing complains."""
     given = FAST | {"lr": 1e-6, "steps": 60, "show_every": 20}
-    api.run(prepare(Wish("gan", "gaussian", given), tmp_path / "run"), api.Silent())
+    api.run(prepare(Request("gan", "gaussian", given), tmp_path / "run"), api.Silent())
     page = Path(report(tmp_path / "run", None)["page"])
     move = "<script>const h = document.querySelector('input'); h.value = 1; h.dispatchEvent(new Event('input'));</script></body>"
     moved = tmp_path / "moved.html"

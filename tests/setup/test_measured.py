@@ -15,7 +15,7 @@ from sparring.recipes import RECIPES
 from sparring.setup import measured
 from sparring.setup.build import build
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 CPU = torch.device("cpu")
 IMAGES = small_images(40)
@@ -114,14 +114,14 @@ def test_a_network_that_bf16_cannot_do_stays_in_fp32(trial, monkeypatch):
 def test_the_choice_is_kept_with_its_reason_and_resumed(tmp_path, monkeypatch):
     clock(monkeypatch, [2.0, 1.0])
     given = {"steps": 500, "batch": 8, "width": 250, "threads": 1}
-    first = prepare(Wish("gan", IMAGES, given), tmp_path / "run")
+    first = prepare(Request("gan", IMAGES, given), tmp_path / "run")
     first.folder.unlock()
     assert first.plan.precision == "bf16"
     assert any("bf16 (2.0 times as fast as fp32 here" in fact for fact in facts(first))
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["run_settings"]["precision"] == "bf16" and "2.0 times" in config["reasons"]["precision"]
     monkeypatch.setattr(measured, "pace", lambda *given: pytest.fail("measured again"))
-    again = prepare(Wish("gan", IMAGES, {**given, "precision": "auto"}), tmp_path / "run")
+    again = prepare(Request("gan", IMAGES, {**given, "precision": "auto"}), tmp_path / "run")
     again.folder.unlock()
     assert again.plan.precision == "bf16"
 
@@ -129,13 +129,13 @@ def test_the_choice_is_kept_with_its_reason_and_resumed(tmp_path, monkeypatch):
 def test_a_run_from_before_there_was_a_choice_stays_in_fp32(tmp_path, monkeypatch):
     given = {"steps": 500, "batch": 8, "width": 250, "threads": 1}
     clock(monkeypatch, [1.0, 1.0])
-    prepare(Wish("gan", IMAGES, given), tmp_path / "run").folder.unlock()
+    prepare(Request("gan", IMAGES, given), tmp_path / "run").folder.unlock()
     path = tmp_path / "run" / "config.json"
     config = json.loads(path.read_text())
     del config["run_settings"]["precision"]
     path.write_text(json.dumps(config))
     clock(monkeypatch, [2.0, 1.0])                              # by now bf16 would win
-    again = prepare(Wish("gan", IMAGES, given), tmp_path / "run")
+    again = prepare(Request("gan", IMAGES, given), tmp_path / "run")
     again.folder.unlock()
     assert again.plan.precision == "fp32"
 
@@ -146,7 +146,7 @@ def test_measuring_leaves_random_numbers_and_own_networks_alone(tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    prepare(Wish("gan", "ring", {"latent": 4, "batch": 16, "steps": 300, "threads": 1}, own={"generator": G}), tmp_path).folder.unlock()
+    prepare(Request("gan", "ring", {"latent": 4, "batch": 16, "steps": 300, "threads": 1}, own={"generator": G}), tmp_path).folder.unlock()
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(p, q) for p, q in zip(before, G.parameters(), strict=True))
 

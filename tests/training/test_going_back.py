@@ -14,7 +14,7 @@ from sparring.game import NotFinite
 from sparring.runs import checkpoint
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.training import loop
 
 GIVEN = {"steps": 16, "batch": 16, "width": 8, "depth": 1, "threads": 1, "save_every": 4, "log_every": 1, "show_every": 10**6,
@@ -23,7 +23,7 @@ GIVEN = {"steps": 16, "batch": 16, "width": 8, "depth": 1, "threads": 1, "save_e
 
 def trained(folder, place=None, at=6, once=True, recipe="gan", **given):
     """(outcome or what it failed with, everything that was said, the game)."""
-    listener, prepared = Listener(), prepare(Wish(recipe, "mixture", {**GIVEN, **given}), folder)
+    listener, prepared = Listener(), prepare(Request(recipe, "mixture", {**GIVEN, **given}), folder)
     if place:
         prepared = replace(prepared, game=Injector(place, at, math.nan, once).into(prepared.game))
     try:
@@ -60,7 +60,7 @@ def test_a_run_that_went_back_resumes_at_its_pace(tmp_path):
     whole, _, _ = trained(tmp_path / "whole", "data", on_nan="rollback")
     injector = Injector("data", 6, math.nan, True)
     listener = Listener()
-    prepared = prepare(Wish("gan", "mixture", {**GIVEN, "on_nan": "rollback"}), tmp_path / "pieces")
+    prepared = prepare(Request("gan", "mixture", {**GIVEN, "on_nan": "rollback"}), tmp_path / "pieces")
     short = replace(prepared, game=injector.into(prepared.game), plan=replace(prepared.plan, steps=10, show_every=0, score_every=0))
     run(short, listener)
     outcome, _, _ = trained(tmp_path / "pieces", on_nan="rollback")
@@ -100,7 +100,7 @@ def test_a_stopped_run_goes_on_with_another_policy(tmp_path):
 
 
 def test_other_conditions_are_told_on_resuming(tmp_path, monkeypatch):
-    prepared = prepare(Wish("gan", "mixture", GIVEN), tmp_path)
+    prepared = prepare(Request("gan", "mixture", GIVEN), tmp_path)
     loop.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
     prepared.folder.unlock()
     real = loop.conditions
@@ -111,7 +111,7 @@ def test_other_conditions_are_told_on_resuming(tmp_path, monkeypatch):
 
 def test_a_fork_begins_with_a_clean_slate(tmp_path):
     trained(tmp_path / "run", "data", on_nan="rollback", steps=12)
-    prepared = prepare(Wish("gan", "mixture", {**GIVEN, "on_nan": "rollback", "steps": 20}), tmp_path / "run", tmp_path / "fork")
+    prepared = prepare(Request("gan", "mixture", {**GIVEN, "on_nan": "rollback", "steps": 20}), tmp_path / "run", tmp_path / "fork")
     assert prepared.plan.inherited == 1
     outcome = run(replace(prepared, plan=replace(prepared.plan, show_every=0, score_every=0)), Listener())[1]
     assert outcome.rollbacks == ()
@@ -119,7 +119,7 @@ def test_a_fork_begins_with_a_clean_slate(tmp_path):
 
 
 def test_a_log_that_is_gone_is_told(tmp_path):
-    prepared = prepare(Wish("gan", "mixture", GIVEN), tmp_path)
+    prepared = prepare(Request("gan", "mixture", GIVEN), tmp_path)
     loop.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
     prepared.folder.unlock()
     (tmp_path / "log.jsonl").unlink()
@@ -127,10 +127,10 @@ def test_a_log_that_is_gone_is_told(tmp_path):
 
 
 def test_a_fork_learns_with_its_own_hyperparameters(tmp_path):
-    wish = Wish("gan", "mixture", {**GIVEN, "steps": 5})
-    run(prepare(wish, tmp_path / "run"), Listener())
+    request = Request("gan", "mixture", {**GIVEN, "steps": 5})
+    run(prepare(request, tmp_path / "run"), Listener())
     longer = {**GIVEN, "steps": 8, "lr": 0.123, "beta1": 0.25, "decay": 0}
-    forked = prepare(Wish("gan", "mixture", longer), tmp_path / "run", tmp_path / "fork")
+    forked = prepare(Request("gan", "mixture", longer), tmp_path / "run", tmp_path / "fork")
     run(forked, Listener())
     group = forked.game.players["generator"].optimizer.param_groups[0]
     assert (group["lr"], group["betas"][0]) == (0.123, 0.25)

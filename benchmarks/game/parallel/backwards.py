@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import played_together
 from sparring.data.source import EVERY
-from sparring.game.processes import Crew, Rows, total
+from sparring.game.processes import ProcessGroup, Rows, total
 
 BATCH = 8
 
@@ -29,7 +29,7 @@ class Backwards(Rows):
         return x.unflatten(0, self.split(len(x))).flip(1).flatten(0, 1) if shape and len(x) % self.part == 0 else x
 
 
-class Reversed(Crew):
+class Reversed(ProcessGroup):
     """One process that takes the rows of a batch from the last to the first."""
 
     def rows(self, batch: int) -> slice:

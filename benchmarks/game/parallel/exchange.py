@@ -33,8 +33,8 @@ def measure(size: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with joined() as crew:
+    with joined() as group:
         found = [measure(size) for size in SIZES]
-        if crew.first:
+        if group.first:
             with open(sys.argv[1], "w") as file:
                 json.dump(found, file)

@@ -13,7 +13,7 @@ import torch
 
 from sparring.data.source import Finite, batches
 from sparring.game import Game, play
-from sparring.game.processes import ALONE, Crew, joined
+from sparring.game.processes import ALONE, ProcessGroup, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 from sparring.setup.measured import in_precision
@@ -30,37 +30,37 @@ def dcgan(batch: int, precision: str) -> Game:
     return in_precision(recipe.game(settings, SOURCE.space, CPU), precision, CPU)
 
 
-def pace(game: Game, batch: int, crew: Crew, rounds: int) -> dict[str, float]:
+def pace(game: Game, batch: int, group: ProcessGroup, rounds: int) -> dict[str, float]:
     """Seconds a round, of this process's processor and on the clock, and which share of them went into averaging."""
-    with closing(batches(SOURCE, batch, 0, rows=crew.rows(batch))) as stream:
+    with closing(batches(SOURCE, batch, 0, rows=group.rows(batch))) as stream:
         for step in range(rounds + 1):
             if step == 1:                                       # the first one warms up
-                crew.wait()
-                crew.seconds, began, worked = 0.0, time.perf_counter(), time.process_time()
+                group.wait()
+                group.seconds, began, worked = 0.0, time.perf_counter(), time.process_time()
             seed_round(0, CPU, step)
-            with crew.part_of(batch):
-                play(game, stream, step, crew.share)
+            with group.part_of(batch):
+                play(game, stream, step, group.share)
         seconds = time.perf_counter() - began
-        return {"seconds": seconds / rounds, "worked": (time.process_time() - worked) / rounds, "averaging": crew.seconds / seconds}
+        return {"seconds": seconds / rounds, "worked": (time.process_time() - worked) / rounds, "averaging": group.seconds / seconds}
 
 
-def compare(crew: Crew, batch: int, precision: str, pairs: int, rounds: int) -> list[dict[str, Any]]:
+def compare(group: ProcessGroup, batch: int, precision: str, pairs: int, rounds: int) -> list[dict[str, Any]]:
     """While the first process plays alone, the others wait; apart, each plays its part of the batch, and exchanges nothing."""
-    games, found, part = [dcgan(batch, precision) for _ in range(3)], [], batch // crew.size
+    games, found, part = [dcgan(batch, precision) for _ in range(3)], [], batch // group.world_size
     for _ in range(pairs):
-        one = pace(games[0], batch, ALONE, rounds) if crew.first else {}
-        crew.wait()
-        apart = crew.means(pace(games[1], part, ALONE, rounds))
-        crew.wait()
-        found.append({"alone": one, "apart": apart, "together": pace(games[2], batch, crew, rounds)})
+        one = pace(games[0], batch, ALONE, rounds) if group.first else {}
+        group.wait()
+        apart = group.means(pace(games[1], part, ALONE, rounds))
+        group.wait()
+        found.append({"alone": one, "apart": apart, "together": pace(games[2], batch, group, rounds)})
     parameters = sum(p.numel() for player in games[0].players.values() for p in player.parameters)
     return [{"parameters": parameters, **row} for row in found]
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with joined() as crew:
-        found = compare(crew, int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
-        if crew.first:
+    with joined() as group:
+        found = compare(group, int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+        if group.first:
             with open(sys.argv[1], "w") as file:
                 json.dump(found, file)

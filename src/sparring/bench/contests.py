@@ -14,7 +14,7 @@ from sparring.bench import by_hand
 from sparring.data.source import Finite
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Images
 
 CLASSIC: Mapping[str, Any] = {"batch": 64, "latent": 5, "width": 128, "depth": 1, "slope": 0, "objective": "minimax", "lr": 1e-4,
@@ -42,7 +42,7 @@ def trained(data: Callable[[], Any], settings: Mapping[str, Any]) -> Callable[[i
     def rate(threads: int, rounds: int) -> float:
         given = {**settings, "steps": LONG, "threads": threads, "log_every": max(1, rounds // 10)}
         with tempfile.TemporaryDirectory() as folder:
-            prepared = prepare(Wish("gan", data(), given), Path(folder) / "run")
+            prepared = prepare(Request("gan", data(), given), Path(folder) / "run")
             plan = replace(prepared.plan, show_every=0, score_every=0, save_every=0, steps=rounds)
             run(replace(prepared, plan=plan), Silent())
             rows = read_lines(prepared.folder.log)

@@ -14,7 +14,7 @@ from sparring.api import Silent, run
 from sparring.bench.contests import DCGAN, LONG, noise_images, spread
 from sparring.game import Player
 from sparring.setup.prepare import Prepared, prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 
 def overhead(precision: str, threads: int, repeats: int, rounds: int = 20) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def overhead(precision: str, threads: int, repeats: int, rounds: int = 20) -> di
         clock = Clock()
         with tempfile.TemporaryDirectory() as folder, timing(clock):
             given = {**DCGAN, "steps": LONG, "threads": threads, "precision": precision, "log_every": 1}
-            prepared = timed_losses(prepare(Wish("gan", noise_images(), given), Path(folder) / "run"), clock, rounds)
+            prepared = timed_losses(prepare(Request("gan", noise_images(), given), Path(folder) / "run"), clock, rounds)
             clock.seconds = 0.0
             _, outcome = run(prepared, Silent())
             prepared.folder.unlock()

@@ -12,7 +12,7 @@ from sparring.pictures.album import album
 from sparring.progress import Line, duration
 from sparring.report.page import Section, write_page
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def play_act(act: Act, out: Path, seed: int, quick: bool) -> tuple[Section, dict
     """Train one act in its own run folder, draw its pictures, and describe it."""
     steps = max(20, act.steps // 20) if quick else act.steps
     line = Line(act.name, every=None if quick else 2.0)
-    prepared = prepare(Wish("gan", act.data, {"steps": steps}, seed, command="sparring demo"), out / act.name)
+    prepared = prepare(Request("gan", act.data, {"steps": steps}, seed, command="sparring demo"), out / act.name)
     line.say(f"\n{act.heading}")
     for fact in facts(prepared):
         line.say(f"  {fact}")

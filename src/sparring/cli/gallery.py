@@ -22,7 +22,7 @@ from sparring.report.page import Section, write_page
 from sparring.runs.folder import RunFolder, read_lines
 from sparring.settings import parse
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 SMALL = {"batch": 64, "width": 64, "steps": 300, "threads": 1, "compile": "off", "precision": "fp32", "check_every": 15}
 WILD = SMALL | {"decay": 0, "ema": 0.9}
@@ -165,7 +165,7 @@ def fail(exhibit: Exhibit, data: str, given: dict[str, Any], folder: Path, own: 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             nets = {"discriminator": DISCRIMINATORS[own]()} if own else None
-        prepared = prepare(Wish(exhibit.recipe, placed(data, folder.parent.parent), given, own=nets, command="sparring gallery"), folder)
+        prepared = prepare(Request(exhibit.recipe, placed(data, folder.parent.parent), given, own=nets, command="sparring gallery"), folder)
         if not prepared.finished():
             api.run(prepared, line)
     except RunFailed as error:

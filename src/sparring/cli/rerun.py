@@ -15,7 +15,7 @@ from sparring.recipes import find
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, differences, read_lines
 from sparring.setup.prepare import prepare, versions
-from sparring.setup.request import Wish, resolve
+from sparring.setup.request import Request, resolve
 
 WEIGHTS = "model.safetensors"
 
@@ -30,17 +30,17 @@ def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[s
     if config is None:
         raise InputError(f"{run} holds no run: there is no config.json in it. Give a run folder.")
     refuse_what_cannot_be_repeated(config, old)
-    wish = wish_of(config, data, command)
+    request = request_of(config, data, command)
     named = run if run.name not in ("", "..") else Path(os.path.abspath(run))
     out = out or named.with_name(named.name + "-rerun")
     if (out / "model" / WEIGHTS).exists():
         raise InputError(f"{out} holds a finished run already, so nothing would be trained. Remove it, or give another --out.")
     with api.fix_told("Train it to its end again; its checkpoint makes a new model."):
         checkpoint.read_folder(old.model, {WEIGHTS: 2**62})      # before training for hours, to have something to compare with
-    if resolve(wish).source.fingerprint != config["fingerprint"]:
-        raise InputError(f"{wish.data} is not the data of {run}: its fingerprint differs. Give the same data with --data.")
-    prepared = prepare(wish, out)
-    line = Line(wish.recipe)
+    if resolve(request).source.fingerprint != config["fingerprint"]:
+        raise InputError(f"{request.data} is not the data of {run}: its fingerprint differs. Give the same data with --data.")
+    prepared = prepare(request, out)
+    line = Line(request.recipe)
     for fact in facts(prepared):
         line.say(fact)
     try:
@@ -70,7 +70,7 @@ def refuse_what_cannot_be_repeated(config: dict[str, Any], run: RunFolder) -> No
                          f"  {config.get('command')}")
 
 
-def wish_of(config: dict[str, Any], data: str | None, command: str) -> Wish:
+def request_of(config: dict[str, Any], data: str | None, command: str) -> Request:
     """What the user asked for then, with every choice that was made for them."""
     then = config["data"] if isinstance(config["data"], list) else [config["data"]]
     every = [found_again(str(one), config) for one in then] if data is None else [data]
@@ -80,7 +80,7 @@ def wish_of(config: dict[str, Any], data: str | None, command: str) -> Wish:
         raise InputError("the receipt's settings are not what was written there. Put config.json back from a copy.")
     if type(config["seed"]) is not int:
         raise InputError(f"the receipt's seed is {config['seed']!r}; expected a whole number. Put config.json back from a copy.")
-    return Wish(str(config["recipe"]), given, {k: v for part in parts for k, v in part.items()}, config["seed"], str(config["device"]),
+    return Request(str(config["recipe"]), given, {k: v for part in parts for k, v in part.items()}, config["seed"], str(config["device"]),
                 command=command)
 
 

@@ -10,13 +10,13 @@ from sparring.cli.facts import facts
 from sparring.doctor.retry import without
 from sparring.errors import InputError
 from sparring.game import Game
-from sparring.game.processes import Crew, joined
+from sparring.game.processes import ProcessGroup, joined
 from sparring.pictures.album import album
 from sparring.progress import Line, duration
 from sparring.recipes import find
 from sparring.settings import parse
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 
 
 def train(recipe: str, words: list[str], paths: list[str], out: Path | None, steps: int | None, seed: int, device: str,
@@ -30,20 +30,20 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
     if minutes == 0:
         raise InputError("--minutes 0 is no time to train for. Give a number above 0, such as --minutes 30, or leave it out.")
     data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
-    with joined() as crew:
-        wish = Wish(recipe, data, given, seed, device, command=command, minutes=minutes or 0.0)
-        if not crew.first:
-            prepared = prepare(wish, out or default_out(recipe, data), fork, crew)
+    with joined() as group:
+        request = Request(recipe, data, given, seed, device, command=command, minutes=minutes or 0.0)
+        if not group.first:
+            prepared = prepare(request, out or default_out(recipe, data), fork, group)
             if not prepared.finished():
                 api.run(prepared, api.Silent())
             return {}                                           # the first process speaks for all
-        return train_first(wish, out or default_out(recipe, data), fork, crew)
+        return train_first(request, out or default_out(recipe, data), fork, group)
 
 
-def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[str, Any]:
+def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGroup) -> dict[str, Any]:
     """Train and tell; of several processes, in the one that writes."""
-    line, seed, command = Line(wish.recipe), wish.seed, wish.command
-    prepared = prepare(wish, out, fork, crew)
+    line, seed, command = Line(request.recipe), request.seed, request.command
+    prepared = prepare(request, out, fork, group)
     folder = prepared.folder
     if prepared.finished():
         folder.unlock()
@@ -55,8 +55,8 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
                         f"{next_command(prepared.game, folder.path)}"}
     for fact in facts(prepared):
         line.say(fact)
-    if crew.size > 1:
-        line.say(f"processes: {crew.size}, each with {prepared.plan.batch // crew.size} of a batch of {prepared.plan.batch}")
+    if group.world_size > 1:
+        line.say(f"processes: {group.world_size}, each with {prepared.plan.batch // group.world_size} of a batch of {prepared.plan.batch}")
         if prepared.plan.device.type == "cuda":
             line.say("several GPUs: nobody has tried this yet; what is certain is that nothing is saved before all have the same weights")
     if prepared.resumed:
@@ -67,8 +67,9 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
         line.leave()
     scores = {name: round(value, 5) for name, value in outcome.scores.items()}
     common = {"run": str(folder.path), "step": outcome.step, "seconds": round(outcome.seconds, 3), "scores": scores,
-              "rollbacks": list(outcome.rollbacks), **({"averaging": round(outcome.averaging, 3)} if crew.size > 1 else {})}
-    averaging = f"\n{outcome.averaging:.0%} of the time was spent on averaging gradients, and waiting for that." if crew.size > 1 else ""
+              "rollbacks": list(outcome.rollbacks), **({"averaging": round(outcome.averaging, 3)} if group.world_size > 1 else {})}
+    averaging = f"\n{outcome.averaging:.0%} of the time was spent on averaging gradients, and waiting for that." \
+        if group.world_size > 1 else ""
     back = f"\nIt went back {len(outcome.rollbacks)} time(s), and learned with {0.5 ** len(outcome.rollbacks):g} of its learning rate " \
            f"at the end: see rollbacks in {folder.model}/config.json." if outcome.rollbacks else ""
     if not outcome.finished(prepared.plan):
@@ -77,7 +78,7 @@ def train_first(wish: Wish, out: Path, fork: Path | None, crew: Crew) -> dict[st
         command = all_the_same(command) if ended else command
         return {"state": "stopped", **common, "resume": command,
                 "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{why}{averaging}\n"
-                        f"To go on{' all the same' if ended else ''}:\n  {'torchrun ... -m ' if crew.size > 1 else ''}{command}"
+                        f"To go on{' all the same' if ended else ''}:\n  {'torchrun ... -m ' if group.world_size > 1 else ''}{command}"
                         + (f"\nWhat the doctor would change: sparring doctor {shlex.quote(str(folder.path))}" if ended else "")}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     best = f"best:     {folder.best}\n" if folder.best.exists() else ""

@@ -18,7 +18,7 @@ from sparring.pictures import style
 from sparring.pictures.grids import image_grid
 from sparring.progress import Line
 from sparring.setup.prepare import prepare
-from sparring.setup.request import Wish
+from sparring.setup.request import Request
 from sparring.spaces import Images
 
 CLAIM = "Packing, and the relativistic loss with R1 and R2, find all of the 1,000 modes of stacked digits."
@@ -84,7 +84,7 @@ def measured(name: str, truth: Stacked, rounds: int, reader: Reader, setting: Se
     recipe, more = METHODS[name]
     given = COMMON | more | {"steps": rounds, "threads": 1, "score_every": 10**9, "show_every": max(1, rounds // 4),
                              "save_every": max(1, rounds // 40)}
-    prepared = prepare(Wish(recipe, truth, given), setting.out / name)
+    prepared = prepare(Request(recipe, truth, given), setting.out / name)
     unasked = replace(prepared, plan=replace(prepared.plan, check_every=0))          # the claim is judged here, and not by the doctor
     model, outcome = api.run(unasked, Line(name))
     if not outcome.finished(prepared.plan):

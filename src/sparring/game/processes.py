@@ -27,7 +27,7 @@ SOON = timedelta(minutes=5)     # for an answer within a round, which all play a
 LATE = timedelta(hours=2)       # for the first process, which alone opens the data, draws, scores and saves; one that dies is seen at once
 
 
-class Crew:
+class ProcessGroup:
     """This process among those that train together; `seconds` is what it spent on exchanging gradients and statistics.
 
     `local` is its number on its machine; `patient` are the same processes, who wait for each other longer.  RunFailed from whatever
@@ -35,7 +35,7 @@ class Crew:
     """
 
     def __init__(self, rank: int = 0, size: int = 1, local: int = 0) -> None:
-        self.rank, self.size, self.local, self.seconds = rank, size, local, 0.0
+        self.rank, self.world_size, self.local, self.seconds = rank, size, local, 0.0
         self.patient: dist.ProcessGroup | None = None
 
     @property
@@ -46,16 +46,16 @@ class Crew:
     @property
     def share(self) -> Callable[[Tensor, list[Tensor]], float] | None:
         """What `play` does with gradients before a step; None when there is nobody to share with."""
-        return self.average if self.size > 1 else None
+        return self.average if self.world_size > 1 else None
 
     def average(self, total: Tensor, parameters: list[Tensor]) -> float:
         """Average the gradients of these parameters over all processes; the mean of the total, which is not finite when one is not."""
         began = time.perf_counter()
         slopes = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([*(g.flatten() for g in slopes), total.detach().reshape(1).to(slopes[0].dtype)])
-        with self.company():
+        with self.leaving_told():
             dist.all_reduce(flat)
-        flat /= self.size
+        flat /= self.world_size
         for slope, mean in zip(slopes, flat[:-1].split([g.numel() for g in slopes]), strict=True):
             slope.copy_(mean.view_as(slope))
         self.seconds += time.perf_counter() - began
@@ -64,24 +64,24 @@ class Crew:
     def add_up(self, x: Tensor) -> Tensor:
         """The sum of these tensors over all processes."""
         began, out = time.perf_counter(), x.detach().clone(memory_format=torch.contiguous_format)
-        with self.company():
+        with self.leaving_told():
             dist.all_reduce(out)
         self.seconds += time.perf_counter() - began
         return out
 
     def rows(self, batch: int) -> slice:
         """Which part of a batch is this process's."""
-        each = batch // self.size
+        each = batch // self.world_size
         return slice(self.rank * each, (self.rank + 1) * each)
 
     def means(self, values: Mapping[str, float], *, patiently: bool = False) -> dict[str, float]:
         """The mean of each value over all processes."""
-        if self.size == 1:
+        if self.world_size == 1:
             return dict(values)
         flat = torch.tensor(list(values.values()), dtype=torch.float64)
-        with self.company():
+        with self.leaving_told():
             dist.all_reduce(flat, group=self.patient if patiently else None)
-        return dict(zip(values, (flat / self.size).tolist(), strict=True))
+        return dict(zip(values, (flat / self.world_size).tolist(), strict=True))
 
     def any(self, flag: bool, *, patiently: bool = False) -> bool:
         """Whether it is so in some process."""
@@ -93,11 +93,11 @@ class Crew:
 
     def agree(self, what: str, advice: str, *parts: bytes) -> None:
         """RunFailed, with advice, unless every process has the same bytes."""
-        if self.size == 1:
+        if self.world_size == 1:
             return
         mine = torch.frombuffer(bytearray(hashlib.sha256(b"\0".join(parts)).digest()), dtype=torch.uint8)
-        everyones = [torch.empty_like(mine) for _ in range(self.size)]
-        with self.company():
+        everyones = [torch.empty_like(mine) for _ in range(self.world_size)]
+        with self.leaving_told():
             dist.all_gather(everyones, mine, group=self.patient)
         others = [rank for rank, theirs in enumerate(everyones) if not torch.equal(theirs, everyones[0])]
         if others:
@@ -105,11 +105,11 @@ class Crew:
 
     def told(self, text: str) -> str:
         """What the first process says."""
-        if self.size == 1:
+        if self.world_size == 1:
             return text
         said = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
         length = torch.tensor(len(said) if self.first else 0)
-        with self.company():
+        with self.leaving_told():
             dist.broadcast(length, 0, group=self.patient)
             said = said if self.first else torch.empty(int(length), dtype=torch.uint8)
             dist.broadcast(said, 0, group=self.patient)
@@ -118,14 +118,14 @@ class Crew:
     @contextmanager
     def part_of(self, batch: int) -> Iterator[None]:
         """While entered, noise is this process's rows of what one process would draw, and statistics of a batch are those of all."""
-        if self.size == 1:
+        if self.world_size == 1:
             yield
             return
-        with Rows(self, batch // self.size):
+        with Rows(self, batch // self.world_size):
             yield
 
     @contextmanager
-    def company(self) -> Iterator[None]:
+    def leaving_told(self) -> Iterator[None]:
         """RunFailed, in a sentence, when what is entered finds that another process is gone, or waits too long for it."""
         try:
             yield
@@ -136,12 +136,12 @@ class Crew:
                             f"reason.") from error
 
 
-ALONE = Crew()
+ALONE = ProcessGroup()
 
 
 @contextmanager
-def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, late: timedelta = LATE) -> Iterator[Crew]:
-    """The crew that torchrun started this process in, or ALONE.  InputError when its variables make no sense.
+def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, late: timedelta = LATE) -> Iterator[ProcessGroup]:
+    """The group that torchrun started this process in, or ALONE.  InputError when its variables make no sense.
 
     Where there are GPUs, the n-th process of a machine takes the n-th.
     """
@@ -154,11 +154,11 @@ def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, 
         return
     from torch.distributed.rendezvous import rendezvous  # not every build of torch has it
 
-    crew = Crew(rank, size, local)
+    group = ProcessGroup(rank, size, local)
     gpus = torch.cuda.device_count() if dist.is_nccl_available() else 0
     if local < gpus:
         torch.cuda.set_device(local)
-    with crew.company():
+    with group.leaving_told():
         try:
             store, _, _ = next(rendezvous("env://", rank, size, timeout=soon))
         except ValueError as error:
@@ -166,9 +166,9 @@ def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, 
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", store=met(store, rank, size, soon), rank=rank, world_size=size,
                                 timeout=soon)
     try:
-        with crew.company():
-            crew.patient = dist.new_group(backend="gloo", timeout=late)
-        yield crew
+        with group.leaving_told():
+            group.patient = dist.new_group(backend="gloo", timeout=late)
+        yield group
     finally:
         dist.destroy_process_group()
 
@@ -222,13 +222,13 @@ class Sum(torch.autograd.Function):
     """The sum of a tensor over all processes, whose gradient is the sum of theirs."""
 
     @staticmethod
-    def forward(context: Any, x: Tensor, crew: Crew) -> Tensor:
-        context.crew = crew
-        return crew.add_up(x)
+    def forward(context: Any, x: Tensor, group: ProcessGroup) -> Tensor:
+        context.group = group
+        return group.add_up(x)
 
     @staticmethod
     def backward(context: Any, *slopes: Tensor) -> tuple[Tensor, None]:
-        return context.crew.add_up(slopes[0]), None
+        return context.group.add_up(slopes[0]), None
 
 
 class Rows(TorchFunctionMode):
@@ -239,9 +239,9 @@ class Rows(TorchFunctionMode):
     a single number, which has no length, torch.rand(()), and what has a generator of its own, such as data.
     """
 
-    def __init__(self, crew: Crew, part: int) -> None:
+    def __init__(self, group: ProcessGroup, part: int) -> None:
         super().__init__()
-        self.crew, self.part = crew, part
+        self.group, self.part = group, part
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
         how, more = HOW.get(func), kwargs or {}
@@ -250,7 +250,7 @@ class Rows(TorchFunctionMode):
         return how(self, func, *args, **more)
 
     def summed(self, func: Any, x: Tensor) -> Tensor:
-        return Sum.apply(x, self.crew)
+        return Sum.apply(x, self.group)
 
     def shaped(self, func: Any, *args: Any, size: Any = (), **more: Any) -> Tensor:
         """torch.randn and torch.rand, whose shape comes as numbers or as one sequence."""
@@ -273,7 +273,8 @@ class Rows(TorchFunctionMode):
     def about(self, func: Any, x: Tensor, *args: Any, **more: Any) -> Tensor:
         """Each row of what is drawn is about the same row of what is given, of which only this process's are known, and wanted."""
         def draw(shape: tuple[int, ...]) -> Tensor:
-            every = x if len(x) == shape[0] else x.unflatten(0, self.split(len(x))).repeat_interleave(self.crew.size, 0).reshape(shape)
+            blocks = x.unflatten(0, self.split(len(x)))
+            every = x if len(x) == shape[0] else blocks.repeat_interleave(self.group.world_size, 0).reshape(shape)
             return func(every, *args, **more)
 
         return self.drawn(tuple(x.shape), draw)
@@ -287,8 +288,8 @@ class Rows(TorchFunctionMode):
         if n == 0 or not (n % self.part == 0 or self.part % n == 0):
             return draw(shape)
         blocks, each = self.split(n)
-        whole = draw((n * self.crew.size, *shape[1:])).unflatten(0, (blocks, self.crew.size * each))
-        return whole[:, self.crew.rank * each:(self.crew.rank + 1) * each].flatten(0, 1)
+        whole = draw((n * self.group.world_size, *shape[1:])).unflatten(0, (blocks, self.group.world_size * each))
+        return whole[:, self.group.rank * each:(self.group.rank + 1) * each].flatten(0, 1)
 
     def normalized(self, func: Any, x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
                    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
@@ -297,9 +298,9 @@ class Rows(TorchFunctionMode):
             return func(x, running_mean, running_var, weight, bias, training, momentum, eps)
         plain = torch.empty(x.shape[1], dtype=x.dtype if x.dtype == torch.float64 else torch.float32, device=x.device)
         weight, bias = plain.fill_(1) if weight is None else weight, torch.zeros_like(plain) if bias is None else bias
-        out, mean, variance = Norm.apply(x, weight, bias, self.crew, eps)
+        out, mean, variance = Norm.apply(x, weight, bias, self.group, eps)
         if running_mean is not None and running_var is not None:
-            count = x.numel() // x.shape[1] * self.crew.size
+            count = x.numel() // x.shape[1] * self.group.world_size
             running_mean.lerp_(mean.to(running_mean.dtype), momentum)
             running_var.lerp_((variance * count / max(1, count - 1)).to(running_var.dtype), momentum)
         return out
@@ -310,12 +311,12 @@ class Norm(torch.autograd.Function):
     means and variances too.  It can be differentiated once."""
 
     @staticmethod
-    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor, crew: Crew, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor, group: ProcessGroup, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         mine, spread = torch.batch_norm_update_stats(x if x.dtype == torch.float64 else x.float(), None, None, 0.0)
-        mean = crew.add_up(mine) / crew.size
-        variance = crew.add_up(spread + (mine - mean).square()) / crew.size
+        mean = group.add_up(mine) / group.world_size
+        variance = group.add_up(spread + (mine - mean).square()) / group.world_size
         context.save_for_backward(x, weight, mean, variance)
-        context.crew, context.eps = crew, eps
+        context.group, context.eps = group, eps
         context.mark_non_differentiable(mean, variance)
         return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps), mean, variance
 
@@ -326,7 +327,7 @@ class Norm(torch.autograd.Function):
         x, weight, mean, variance = context.saved_tensors
         slope, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
             slopes[0], x, weight, mean, variance, None, None, False, context.eps, [True, True, True])
-        every, count = context.crew.add_up(torch.stack([by_weight, by_bias])), x.numel() // x.shape[1] * context.crew.size
+        every, count = context.group.add_up(torch.stack([by_weight, by_bias])), x.numel() // x.shape[1] * context.group.world_size
         scale = (variance + context.eps).rsqrt()
         tilt = -weight * scale.square() * every[0] / count
         shift = -weight * scale * every[1] / count - tilt * mean

@@ -1,4 +1,4 @@
-"""From a wish to a game that is ready to play: its folder, its device, what is chosen by trying, and its receipt."""
+"""From a request to a game that is ready to play: its folder, its device, what is chosen by trying, and its receipt."""
 
 import json
 import os
@@ -17,14 +17,14 @@ from sparring.data.source import Source, batches, workers_for
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.game.accumulate import in_parts
-from sparring.game.processes import ALONE, Crew
+from sparring.game.processes import ALONE, ProcessGroup
 from sparring.recipes import Recipe
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, Settings, make
 from sparring.setup import forecast, measured
 from sparring.setup.build import build
 from sparring.setup.fork import go_on_from, refuse_changes
-from sparring.setup.request import Resolved, Wish, choose_device, resolve
+from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.spaces import Space, to_json
 from sparring.training.loop import Plan, Remake
@@ -43,45 +43,45 @@ class Prepared:
     folder: RunFolder
     config: dict[str, Any]
     resumed: bool
-    crew: Crew = ALONE
+    group: ProcessGroup = ALONE
     remake: Remake | None = None            # the same game with some settings changed
 
     def finished(self) -> bool:
         return (self.folder.model / "config.json").exists()
 
 
-def scheduled(wish: Wish, folder: RunFolder, crew: Crew, fork: bool) -> tuple[Resolved, dict[str, Any], dict[str, str]]:
+def scheduled(request: Request, folder: RunFolder, group: ProcessGroup, fork: bool) -> tuple[Resolved, dict[str, Any], dict[str, str]]:
     """What `resolve` gives, with as many rounds as were planned for the minutes when the run began, or are to be now; and what was
     chosen for planning by trying, with the reasons."""
-    wish = replace(wish, given=forecast.remembered(wish.given, wish.minutes, folder.read_config() if wish.minutes else None))
-    plan = bool(wish.minutes) and "steps" not in wish.given
-    if plan and crew.size > 1:
+    request = replace(request, given=forecast.remembered(request.given, request.minutes, folder.read_config() if request.minutes else None))
+    plan = bool(request.minutes) and "steps" not in request.given
+    if plan and group.world_size > 1:
         raise InputError("--minutes measures one process, and several were started. Give --steps.")
     if plan and fork:
         raise InputError("--minutes plans a run from its beginning, and a fork has one already. Give --steps, counted from that beginning.")
-    wanted = resolve(wish)
-    return planned(wish, wanted) if plan else (wanted, {}, {})
+    wanted = resolve(request)
+    return planned(request, wanted) if plan else (wanted, {}, {})
 
 
-def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE) -> Prepared:
+def prepare(request: Request, out: Path, fork: Path | None = None, group: ProcessGroup = ALONE) -> Prepared:
     """Make or reopen the run folder and build the game; the folder stays locked until `folder.unlock()`.
 
-    InputError when the folder holds a run that was asked for differently, with the differences.  Of a crew, the first process
+    InputError when the folder holds a run that was asked for differently, with the differences.  Of several processes, the first one
     makes the folder, and the others find the run in it, once they are found to have been asked for the same.
     """
-    if not crew.first:
-        crew.wait()
+    if not group.first:
+        group.wait()
     folder = RunFolder(fork or out)
-    wanted, tried, reasons = scheduled(wish, folder, crew, fork is not None)
+    wanted, tried, reasons = scheduled(request, folder, group, fork is not None)
     recipe, settings, source, run_settings = wanted.recipe, wanted.settings, wanted.source, wanted.run.for_steps(wanted.settings.steps)
-    looks = {name: value for name, value in run_settings.model_dump().items() if name in wish.given and value not in (0, "auto")}
+    looks = {name: value for name, value in run_settings.model_dump().items() if name in request.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
-    asked = asked_for(wish, wanted, looks)
-    refuse_uneven(settings, looks, lambda: choose_device(wish.device), crew)
+    asked = asked_for(request, wanted, looks)
+    refuse_uneven(settings, looks, lambda: choose_device(request.device), group)
     before, new = folder.config.exists(), not folder.path.exists()
-    if not crew.first:
-        refuse_strangers(asked | now, crew)
-        refuse_own_folder(folder, crew)
+    if not group.first:
+        refuse_strangers(asked | now, group)
+        refuse_own_folder(folder, group)
     else:
         folder.create()
         folder.lock()
@@ -91,60 +91,60 @@ def prepare(wish: Wish, out: Path, fork: Path | None = None, crew: Crew = ALONE)
             refuse_changes(old, asked, folder)
             # a run that began before there was a choice was in fp32, and stays so
             run_settings = make(RunSettings, {"precision": "fp32", "compile": "off"} | old["run_settings"] | now)
-            if crew.first and now and run_settings.model_dump() != old["run_settings"]:
+            if group.first and now and run_settings.model_dump() != old["run_settings"]:
                 old = old | {"run_settings": run_settings.model_dump()}         # the receipt says what is done from here on
                 folder.write_config(old)
-        device = torch.device(choose_device(wish.device) if old is None else same_device(old, folder))
-        run_settings, why = choose(run_settings.model_copy(update=tried), recipe, settings, source, device, wish, crew.size == 1)
+        device = torch.device(choose_device(request.device) if old is None else same_device(old, folder))
+        run_settings, why = choose(run_settings.model_copy(update=tried), recipe, settings, source, device, request, group.world_size == 1)
         reasons = {**reasons, **why, **wanted.reasons}
         if old is None:
-            reasons |= expected_cost(wish, recipe, settings, source, device, run_settings.precision)
-        remake = remaker(recipe, settings, source.space, device, wish, run_settings)
+            reasons |= expected_cost(request, recipe, settings, source, device, run_settings.precision)
+        remake = remaker(recipe, settings, source.space, device, request, run_settings)
         game = remake({})
         config: dict[str, Any] = old or asked | {
-            "data": named(wish.data), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
+            "data": named(request.data), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "inherited_rollbacks": 0, "inherited_actions": 0,
-        } | circumstances(wish, device, crew)
+        } | circumstances(request, device, group)
         if old is None:
             if fork is not None:
                 go_on_from(RunFolder(out), folder, game, config)
             else:
                 folder.write_config(config)
-        if crew.first:
-            crew.wait()
-            refuse_strangers(asked | now, crew)
+        if group.first:
+            group.wait()
+            refuse_strangers(asked | now, group)
     except BaseException:
-        if crew.size > 1 and crew.first and not before:         # others were started differently: nothing began here
+        if group.world_size > 1 and group.first and not before:         # others were started differently: nothing began here
             folder.config.unlink(missing_ok=True)
-        if crew.first and new:
+        if group.first and new:
             folder.unmake()                                     # before others may lock it
         folder.unlock()
         raise
-    plan = plan_of(settings, run_settings, wish.seed, device, source, config, crew)
-    crew.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
-    return Prepared(game, source, plan, folder, config, resumed=old is not None, crew=crew, remake=remake)
+    plan = plan_of(settings, run_settings, request.seed, device, source, config, group)
+    group.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
+    return Prepared(game, source, plan, folder, config, resumed=old is not None, group=group, remake=remake)
 
 
 def plan_of(settings: Settings, run: RunSettings, seed: int, device: torch.device, source: Source, config: Mapping[str, Any],
-            crew: Crew) -> Plan:
+            group: ProcessGroup) -> Plan:
     """What the trainer has to know."""
     rollbacks, actions = (n if type(n := config.get(f"inherited_{name}")) is int else 0 for name in ("rollbacks", "actions"))
     return Plan(settings.steps, settings.batch, seed, device, run.log_every, run.show_every, run.score_every, run.save_every,
-                run.workers or workers_for(source), run.precision, run.compile == "on" and crew.size == 1 and run.accumulate == 1,
+                run.workers or workers_for(source), run.precision, run.compile == "on" and group.world_size == 1 and run.accumulate == 1,
                 run.exact, run.on_nan, run.keep_best, run.check_every, run.stop_when, rollbacks, run.doctor, actions, run.accumulate)
 
 
-def asked_for(wish: Wish, wanted: Resolved, looks: dict[str, Any]) -> dict[str, Any]:
+def asked_for(request: Request, wanted: Resolved, looks: dict[str, Any]) -> dict[str, Any]:
     """What makes a run this run and no other, as it stands in config.json."""
-    return {"recipe": wish.recipe, "settings": wanted.settings.model_dump(), "data_settings": wanted.data_settings.model_dump(),
-            "seed": wish.seed, "fingerprint": wanted.source.fingerprint, "device": wish.device, "run_settings": looks,
-            "own_networks": {name: repr(net) for name, net in (wish.own or {}).items()}}
+    return {"recipe": request.recipe, "settings": wanted.settings.model_dump(), "data_settings": wanted.data_settings.model_dump(),
+            "seed": request.seed, "fingerprint": wanted.source.fingerprint, "device": request.device, "run_settings": looks,
+            "own_networks": {name: repr(net) for name, net in (request.own or {}).items()}}
 
 
-def circumstances(wish: Wish, device: torch.device, crew: Crew) -> dict[str, Any]:
+def circumstances(request: Request, device: torch.device, group: ProcessGroup) -> dict[str, Any]:
     """Where, when and how a run begins."""
-    return {"device": str(device), "processes": crew.size, "command": wish.command, "minutes": wish.minutes, "versions": versions(),
-            "directory": os.getcwd(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {"device": str(device), "processes": group.world_size, "command": request.command, "minutes": request.minutes,
+            "versions": versions(), "directory": os.getcwd(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def named(data: Any) -> str | list[str]:
@@ -155,9 +155,9 @@ def named(data: Any) -> str | list[str]:
 
 
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
-           wish: Wish, alone: bool) -> tuple[RunSettings, dict[str, str]]:
+           request: Request, alone: bool) -> tuple[RunSettings, dict[str, str]]:
     """Threads, precision and compilation, as given or by trying them, and why; torch has that many threads from here on."""
-    trial, rounds = rehearsals(wish, recipe, settings, source, device, "fp32")
+    trial, rounds = rehearsals(request, recipe, settings, source, device, "fp32")
     threads, reasons = run.threads or measured.threads(trial, rounds, device), {}
     torch.set_num_threads(threads)
     precision: str = run.precision
@@ -165,45 +165,46 @@ def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source,
         precision, reasons["precision"] = measured.precision(trial, rounds, device, settings.steps)
     compiling: str = run.compile
     if compiling == "auto":
-        compiling, reasons["compile"] = measured.compiling(rehearsals(wish, recipe, settings, source, device, precision)[0],
+        compiling, reasons["compile"] = measured.compiling(rehearsals(request, recipe, settings, source, device, precision)[0],
                                                           rounds, device, settings.steps) if alone else ("off", "several processes")
     return run.model_copy(update={"threads": threads, "precision": precision, "compile": compiling}), reasons
 
 
-def planned(wish: Wish, wanted: Resolved) -> tuple[Resolved, dict[str, Any], dict[str, str]]:
+def planned(request: Request, wanted: Resolved) -> tuple[Resolved, dict[str, Any], dict[str, str]]:
     """As many rounds as fit into the minutes, by a measurement with the threads and the precision that were chosen for it, and why."""
-    device, long = torch.device(choose_device(wish.device)), wanted.settings.model_copy(update={"steps": 100_000})
-    chosen, reasons = choose(wanted.run.model_copy(update={"compile": "off"}), wanted.recipe, long, wanted.source, device, wish, True)
-    trial = rehearsals(wish, wanted.recipe, long, wanted.source, device, chosen.precision)
-    steps = forecast.rounds_within(wish.minutes, forecast.seconds_a_round(*trial, forecast.WATCHED))
+    device, long = torch.device(choose_device(request.device)), wanted.settings.model_copy(update={"steps": 100_000})
+    chosen, reasons = choose(wanted.run.model_copy(update={"compile": "off"}), wanted.recipe, long, wanted.source, device, request, True)
+    trial = rehearsals(request, wanted.recipe, long, wanted.source, device, chosen.precision)
+    steps = forecast.rounds_within(request.minutes, forecast.seconds_a_round(*trial, forecast.WATCHED))
     return (replace(wanted, settings=wanted.settings.model_copy(update={"steps": steps})),
             {"threads": chosen.threads, "precision": chosen.precision}, reasons)
 
 
-def expected_cost(wish: Wish, recipe: Recipe, settings: Settings, source: Source, device: torch.device, precision: str) -> dict[str, str]:
+def expected_cost(request: Request, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
+                  precision: str) -> dict[str, str]:
     """Time and memory that the run will take, in words; nothing for a run that may be over before one has read it."""
     if settings.steps < HARDLY:
         return {}
     patience = 0.0 if settings.steps < measured.SHORT else forecast.GLANCED
-    seconds = forecast.seconds_a_round(*rehearsals(wish, recipe, settings, source, device, precision), patience)
+    seconds = forecast.seconds_a_round(*rehearsals(request, recipe, settings, source, device, precision), patience)
     return {"forecast": forecast.in_words(seconds, settings.steps, device)}
 
 
-def rehearsals(wish: Wish, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
+def rehearsals(request: Request, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
                precision: str) -> tuple[Callable[[], Game], Callable[[], Iterator[Any]]]:
     """What makes throw-away games like the one that is wished for, and what makes their batches."""
     def trial() -> Game:
-        game = build(recipe, settings, source.space, device, wish.seed, deepcopy(dict(wish.own or {})))
+        game = build(recipe, settings, source.space, device, request.seed, deepcopy(dict(request.own or {})))
         return measured.in_precision(game, precision, device)
 
-    return trial, lambda: batches(source, settings.batch, wish.seed)
+    return trial, lambda: batches(source, settings.batch, request.seed)
 
 
-def remaker(recipe: Recipe, settings: Settings, space: Space, device: torch.device, wish: Wish, run: RunSettings) -> Remake:
+def remaker(recipe: Recipe, settings: Settings, space: Space, device: torch.device, request: Request, run: RunSettings) -> Remake:
     """A function that builds the game with some of the settings changed."""
     def remake(changed: Mapping[str, Any]) -> Game:
         now = make(recipe.settings, settings.model_dump() | dict(changed))
-        game = measured.in_precision(build(recipe, now, space, device, wish.seed, wish.own), run.precision, device)
+        game = measured.in_precision(build(recipe, now, space, device, request.seed, request.own), run.precision, device)
         return in_parts(game, run.accumulate) if run.accumulate > 1 else game
 
     return remake

@@ -19,7 +19,7 @@ from sparring.spaces import Images
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What the user asked for."""
 
     recipe: str
@@ -34,7 +34,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A wish with everything that it left open filled in, and the data opened."""
+    """A request with everything that it left open filled in, and the data opened."""
 
     recipe: Recipe
     settings: Settings
@@ -44,20 +44,20 @@ class Resolved:
     reasons: Mapping[str, str]              # of what the recipe chose itself, by setting
 
 
-def resolve(wish: Wish) -> Resolved:
+def resolve(request: Request) -> Resolved:
     """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
-    recipe = find(wish.recipe)
-    dealt = split(wish.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
+    recipe = find(request.recipe)
+    dealt = split(request.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
     given = make(recipe.settings, dealt["recipe"])              # complain before reading a large data set
     data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])
-    source = recipe.reads.open(wish.data, data_settings)
+    source = recipe.reads.open(request.data, data_settings)
     if not isinstance(source.space, recipe.reads.kinds):
-        raise InputError(f"{wish.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, such as "
-                         f"--data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
-    chosen = {name: choice for name, choice in chosen_for(recipe, source, given, wish.device).items() if name not in wish.given}
+        raise InputError(f"{request.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, "
+                         f"such as --data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
+    chosen = {name: choice for name, choice in chosen_for(recipe, source, given, request.device).items() if name not in request.given}
     settings = make(recipe.settings, {**recipe.defaults(source.space), **{name: value for name, (value, _) in chosen.items()},
                                       **dealt["recipe"]})
-    refuse_what_does_not_go_together(settings, run_settings, source, wish.seed)
+    refuse_what_does_not_go_together(settings, run_settings, source, request.seed)
     return Resolved(recipe, settings, data_settings, run_settings, source, {name: why for name, (_, why) in chosen.items()})
 
 
@@ -98,14 +98,14 @@ def chosen_for(recipe: Recipe, source: Source, given: Settings, device: str) -> 
     return recipe.choices(source, given, choose_device(device) != "cpu") if recipe.choices is not None else {}
 
 
-def choose_device(wish: str) -> str:
+def choose_device(asked: str) -> str:
     """cuda, then mps, then cpu; InputError for a device that is not there."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wish == "auto":
+    if asked == "auto":
         return next(name for name, yes in there.items() if yes)
-    if wish not in there:
-        raise InputError(f"there is no device '{wish}'. Devices: auto, cuda, mps, cpu.")
-    if not there[wish]:
-        raise InputError(f"this machine, or this build of torch {torch.__version__}, has no {wish}. Use --device cpu, "
+    if asked not in there:
+        raise InputError(f"there is no device '{asked}'. Devices: auto, cuda, mps, cpu.")
+    if not there[asked]:
+        raise InputError(f"this machine, or this build of torch {torch.__version__}, has no {asked}. Use --device cpu, "
                          f"or install a build for your hardware: see the README.")
-    return wish
+    return asked

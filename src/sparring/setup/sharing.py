@@ -8,33 +8,34 @@ import torch
 import torch.distributed as dist
 
 from sparring.errors import InputError
-from sparring.game.processes import Crew
+from sparring.game.processes import ProcessGroup
 from sparring.runs.folder import RunFolder, differences, in_words
 from sparring.settings import Settings
 
 ONE_DISK = "Give --out a folder on a disk that all of them share."
 
 
-def refuse_uneven(settings: Settings, looks: dict[str, Any], device: Callable[[], str], crew: Crew) -> None:
+def refuse_uneven(settings: Settings, looks: dict[str, Any], device: Callable[[], str], group: ProcessGroup) -> None:
     """InputError for what several processes cannot share; `looks` are run settings that were given."""
-    if crew.size == 1:
+    if group.world_size == 1:
         return
-    part, pack = settings.batch // crew.size, getattr(settings, "pack", 1)
+    part, pack = settings.batch // group.world_size, getattr(settings, "pack", 1)
     match device():
         case "cuda" if not dist.is_nccl_available():
             raise InputError("several processes on GPUs need a build of torch with NCCL, which this one is without. Give --device cpu, or "
                              "start without torchrun.")
-        case "cuda" if crew.local >= (gpus := torch.cuda.device_count()):
-            raise InputError(f"process {crew.rank} finds no GPU for itself: there are {gpus} on its machine, and {crew.local} processes "
+        case "cuda" if group.local >= (gpus := torch.cuda.device_count()):
+            raise InputError(f"process {group.rank} finds no GPU for itself: there are {gpus} on its machine, and {group.local} processes "
                              f"before it. Give --nproc-per-node {gpus}, or --device cpu.")
         case "mps":
             raise InputError("several processes train on processors or on CUDA GPUs, not on one Apple GPU. Give --device cpu, or start "
                              "without torchrun.")
-    if settings.batch % crew.size:
-        raise InputError(f"batch={settings.batch} cannot be shared evenly by {crew.size} processes. Try batch={max(1, part) * crew.size}.")
+    if settings.batch % group.world_size:
+        raise InputError(f"batch={settings.batch} cannot be shared evenly by {group.world_size} processes. "
+                         f"Try batch={max(1, part) * group.world_size}.")
     if part % pack:
-        raise InputError(f"batch={settings.batch} leaves {part} samples to each of {crew.size} processes, which pack={pack} does not "
-                         f"divide. Try batch={max(1, part // pack) * pack * crew.size}.")
+        raise InputError(f"batch={settings.batch} leaves {part} samples to each of {group.world_size} processes, which pack={pack} does "
+                         f"not divide. Try batch={max(1, part // pack) * pack * group.world_size}.")
     if (parts := looks.get("accumulate", 1)) > 1:
         raise InputError(f"accumulate={parts} takes a batch in parts, which several processes do already. Give accumulate=1, or more "
                          f"processes.")
@@ -52,17 +53,17 @@ def refuse_uneven(settings: Settings, looks: dict[str, Any], device: Callable[[]
                          f"Train with one process, or give unroll=0.")
 
 
-def refuse_strangers(asked: dict[str, Any], crew: Crew) -> None:
+def refuse_strangers(asked: dict[str, Any], group: ProcessGroup) -> None:
     """InputError, in every process, when one was asked for something else than the first one was."""
     text = json.dumps(asked, default=str)
-    changed = in_words(differences(json.loads(crew.told(text)), json.loads(text)), "other data")
-    if crew.any(bool(changed), patiently=True):
-        raise InputError("\n  ".join([f"process {crew.rank} was started differently from process 0:", *changed] if changed else
+    changed = in_words(differences(json.loads(group.told(text)), json.loads(text)), "other data")
+    if group.any(bool(changed), patiently=True):
+        raise InputError("\n  ".join([f"process {group.rank} was started differently from process 0:", *changed] if changed else
                                      ["another process was started differently from this one, and says how."]) +
                          "\nStart all of them with the same command, on the same data.")
 
 
-def refuse_own_folder(folder: RunFolder, crew: Crew) -> None:
+def refuse_own_folder(folder: RunFolder, group: ProcessGroup) -> None:
     """InputError in a process that does not see the run which the first one has made."""
     if not folder.config.exists():
-        raise InputError(f"process {crew.rank} does not see the run of process 0: there is none in {folder.path.absolute()}. {ONE_DISK}")
+        raise InputError(f"process {group.rank} does not see the run of process 0: there is none in {folder.path.absolute()}. {ONE_DISK}")

@@ -15,7 +15,7 @@ from sparring.doctor.attend import Attending, attend, due
 from sparring.errors import InputError, RunFailed
 from sparring.game import Game, NotFinite, play
 from sparring.game.compiled import in_one
-from sparring.game.processes import ALONE, Crew, bits
+from sparring.game.processes import ALONE, ProcessGroup, bits
 from sparring.metrics.known import score
 from sparring.pictures.snapshot import snapshot
 from sparring.rng import seed_round
@@ -28,7 +28,7 @@ from sparring.training.interrupt import Interrupt
 Remake = Callable[[Mapping[str, Any]], Game]        # the same game with these settings, untrained
 
 MOST_ROLLBACKS = 3
-TOGETHER = 8            # rounds after which a crew asks whether one of it was asked to stop
+TOGETHER = 8            # rounds after which processes ask each other whether one was asked to stop
 
 
 @dataclass(frozen=True)
@@ -99,78 +99,78 @@ class Position:
     rollbacks: list[dict[str, Any]] = field(default_factory=list)    # {"at": round, "to": round, "why": message}
     actions: list[dict[str, Any]] = field(default_factory=list)      # of the doctor: {"at": round, "why": finding, "settings": {...}}
 
-    def facts(self, plan: Plan, crew: Crew) -> dict[str, Any]:
+    def facts(self, plan: Plan, group: ProcessGroup) -> dict[str, Any]:
         return {"seconds": self.seconds, "rollbacks": self.rollbacks, "actions": self.actions,
-                "conditions": conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile, plan.accumulate)}
+                "conditions": conditions(plan.device, plan.precision, plan.exact, group.world_size, plan.compile, plan.accumulate)}
 
 
-def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew = ALONE,
+def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup = ALONE,
           remake: Remake | None = None) -> tuple[Game, Outcome]:
     """Train until the plan is done or someone asks to stop; everything needed to go on is in the folder then.
 
     The game that comes back is the one given, unless the doctor changed its settings, for which there must be `remake`.
 
     RunFailed when a term is not finite (with `on_nan` rollback, after three times back with half the learning rate), or when
-    the disk does not take what must be written.  Of a crew, the first process draws, scores, logs, saves and speaks.
+    the disk does not take what must be written.  Of several processes, the first process draws, scores, logs, saves and speaks.
     """
     game = in_one(game, progress.say) if plan.compile else game
     with randomness_restored(plan.device), Interrupt() as interrupt, disk_trouble_told(folder), memory_trouble_told(plan, folder), \
             deterministic(plan.exact):
-        at = resume(game, plan, folder, progress, crew)
-        game, before = treated(game, at, plan, folder, progress, crew, remake), at.seconds
+        at = resume(game, plan, folder, progress, group)
+        game, before = treated(game, at, plan, folder, progress, group, remake), at.seconds
         while True:
             try:
-                outcome = play_on(game, source, plan, folder, progress, crew, interrupt, at, remake)
+                outcome = play_on(game, source, plan, folder, progress, group, interrupt, at, remake)
                 if outcome is not None:
-                    return game, replace(outcome, averaging=crew.seconds / max(outcome.seconds - before, crew.seconds, 1e-9))
+                    return game, replace(outcome, averaging=group.seconds / max(outcome.seconds - before, group.seconds, 1e-9))
             except NotFinite as error:
-                at = roll_back(error, game, plan, folder, progress, crew, at)
-            game = treated(game, at, plan, folder, progress, crew, remake)
+                at = roll_back(error, game, plan, folder, progress, group, at)
+            game = treated(game, at, plan, folder, progress, group, remake)
 
 
-def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, interrupt: Interrupt,
+def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup, interrupt: Interrupt,
             at: Position, remake: Remake | None) -> Outcome | None:
     """The loop; None where the doctor acted, and the run goes on with other settings."""
     saved, scores = at.step, last_scores(folder)
-    watched = crew.first and plan.check_every and game.translation is None
+    watched = group.first and plan.check_every and game.translation is None
     doctor = attend(source, folder, plan.seed, own_actions(at, plan)) if watched else None
     if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
-        save(game, plan, folder, crew, at)
-    with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers, crew.rows(plan.batch))) as stream:
+        save(game, plan, folder, group, at)
+    with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers, group.rows(plan.batch))) as stream:
         rounds = on_device(stream, plan.device)
         while True:
             done = at.step >= plan.steps
             taken = own_actions(at, plan) if plan.doctor == "act" and remake else None
             ended = doctor is not None and doctor.done(plan.stop_when, taken)
             asked = interrupt.asked or ended
-            if crew.size > 1:
-                asked = at.step % TOGETHER == 0 and crew.any(asked)
+            if group.world_size > 1:
+                asked = at.step % TOGETHER == 0 and group.any(asked)
             shown = plan.show_every and (done or at.step % plan.show_every == 0)
             scored = plan.score_every and at.step and (done or at.step % plan.score_every == 0)
-            if crew.first and shown:
+            if group.first and shown:
                 snapshot(game, source, folder.samples, at.step, plan.seed)
-            if crew.first and scored:
+            if group.first and scored:
                 scores = score(game, source, plan.seed, plan.keep_best)
                 append(folder.scores, {"step": at.step, **scores})
-                keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, crew))
+                keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, group))
             if shown or scored:
-                crew.wait()                                     # patiently; within a round nobody is waited for that long
+                group.wait()                                     # patiently; within a round nobody is waited for that long
             if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):
-                save(game, plan, folder, crew, at)
+                save(game, plan, folder, group, at)
                 saved = at.step
             if done or asked:
                 health = doctor.diagnosis.line() if doctor and doctor.diagnosis else ""
                 return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]), 0.0, health, ended, own_actions(at, plan))
             started = time.perf_counter()                       # looking and saving is not training
             seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
-            with crew.part_of(plan.batch):
-                terms, seen = play(game, rounds, at.step, crew.share)
+            with group.part_of(plan.batch):
+                terms, seen = play(game, rounds, at.step, group.share)
             at.step += 1
             if at.step % plan.log_every == 0 or at.step in (1, plan.steps):
                 values = {name: value.item() for name, value in terms.items()}
-                values = crew.means(values | {name: look().item() for name, look in seen.items()})
+                values = group.means(values | {name: look().item() for name, look in seen.items()})
                 at.seconds += time.perf_counter() - started
-                if crew.first:
+                if group.first:
                     log(folder, {"step": at.step, "time": round(at.seconds, 3), **values}, doctor)
                     progress.update(at.step, plan.steps, values)
             else:
@@ -178,8 +178,8 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             if due(at.step, plan.steps, plan.check_every):
                 if doctor:
                     consult(doctor, game, at.step, progress)
-                if plan.doctor == "act" and remake and act(doctor, game, plan, progress, crew, at, remake):
-                    save(game, plan, folder, crew, at)
+                if plan.doctor == "act" and remake and act(doctor, game, plan, progress, group, at, remake):
+                    save(game, plan, folder, group, at)
                     return None
 
 
@@ -198,7 +198,7 @@ def consult(doctor: Attending, game: Game, step: int, progress: Progress) -> Non
         progress.say(news)
 
 
-def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, crew: Crew, at: Position, remake: Remake) -> bool:
+def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, group: ProcessGroup, at: Position, remake: Remake) -> bool:
     """Note what the doctor wants to be changed in `at`, unless it cannot be; whether anything is."""
     own, wanted = own_actions(at, plan), None
     if doctor and (wanted := doctor.treatment(own)):
@@ -207,7 +207,7 @@ def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, cr
         if why:
             doctor.helpless.add(wanted.finding)
             wanted = None
-    said = json.loads(crew.told(json.dumps({"at": at.step, "why": wanted.finding, "settings": wanted.settings}
+    said = json.loads(group.told(json.dumps({"at": at.step, "why": wanted.finding, "settings": wanted.settings}
                                            if wanted and wanted.settings else None)))
     at.actions = [*at.actions, said] if said else at.actions
     return said is not None
@@ -232,7 +232,8 @@ def changed(at: Position, plan: Plan) -> dict[str, Any]:
     return {name: value for action in own_actions(at, plan) for name, value in action["settings"].items()}
 
 
-def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, remake: Remake | None) -> Game:
+def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup,
+            remake: Remake | None) -> Game:
     """The game with the settings that the doctor's actions left, in the state of the newest checkpoint.
 
     An action is a fork of the run into itself, so a run that goes on and one that is stopped and resumed do the same.  Right after
@@ -241,7 +242,7 @@ def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: P
     files = checkpoint.newest(folder.checkpoints, game)[0] if plan.doctor == "act" and remake else None
     if files is None or remake is None:
         return game
-    if crew.first:
+    if group.first:
         write_atomic(folder.actions, json.dumps(own_actions(at, plan), indent=1) + "\n")
     game = remake(changed(at, plan))
     checkpoint.restore(files, game)
@@ -252,46 +253,46 @@ def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: P
     return in_one(game, progress.say) if plan.compile else game
 
 
-def save(game: Game, plan: Plan, folder: RunFolder, crew: Crew, at: Position) -> None:
+def save(game: Game, plan: Plan, folder: RunFolder, group: ProcessGroup, at: Position) -> None:
     """Write a checkpoint, once all processes are found to have the same weights; what stops the first one stops all."""
-    crew.agree(f"the weights after {at.step} rounds", "Nothing was saved of these: start them again, to go on from the last checkpoint. "
-               "If that does not help, give exact=true, or train with one process.", held(game, crew))
+    group.agree(f"the weights after {at.step} rounds", "Nothing was saved of these: start them again, to go on from the last checkpoint. "
+               "If that does not help, give exact=true, or train with one process.", held(game, group))
     poisoned: NotFinite | None = None
-    if crew.first:
+    if group.first:
         try:
-            checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan, crew))
+            checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan, group))
         except NotFinite as error:
             poisoned = error
-    if crew.any(poisoned is not None, patiently=True):
+    if group.any(poisoned is not None, patiently=True):
         raise poisoned or NotFinite(f"a number is not finite after {at.step} rounds.")
 
 
-def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew) -> Position:
+def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup) -> Position:
     """Put the newest whole checkpoint into the game; where that is, or the beginning without one."""
-    if crew.first:
+    if group.first:
         checkpoint.sweep(folder.checkpoints)
-    crew.wait()
-    at = restore(game, plan, folder, progress, crew)
-    crew.wait()
-    if crew.first:
+    group.wait()
+    at = restore(game, plan, folder, progress, group)
+    group.wait()
+    if group.first:
         if at.step and not folder.log.exists():
             progress.say(f"{folder.log.name} is gone, and with it what was logged before step {at.step:,}")
         folder.rewind(at.step)
-    crew.agree("where to go on from", "Give --out a folder on a disk that all of them share, and start them on the same kind of machine.",
-               str(at.step).encode(), held(game, crew))
+    group.agree("where to go on from", "Give --out a folder on a disk that all of them share, and start them on the same kind of machine.",
+               str(at.step).encode(), held(game, group))
     return at
 
 
-def held(game: Game, crew: Crew) -> bytes:
+def held(game: Game, group: ProcessGroup) -> bytes:
     """A digest of the networks and the memory, by which processes see that they have the same; nothing where there is one."""
-    if crew.size == 1:
+    if group.world_size == 1:
         return b""
     tensors: dict[str, Tensor] = {}
     plain = checkpoint.flatten({name: part.state_dict() for name, part in game.memory.items()}, tensors, "memory")
     return bits([*checkpoint.networks(game).values(), *tensors.values()]) + json.dumps(plain).encode()
 
 
-def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew) -> Position:
+def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup) -> Position:
     """Every process reads the same checkpoint for itself."""
     files, complaints = checkpoint.newest(folder.checkpoints, game)
     for i, complaint in enumerate(complaints):
@@ -307,13 +308,14 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew:
     at = Position(step, float(facts.get("seconds", 0.0)), list(facts.get("rollbacks", ())), list(facts.get("actions", ())))
     keep_pace(game, at, plan)
     progress.say(f"resumed from step {step}")
-    now = conditions(plan.device, plan.precision, plan.exact, crew.size, plan.compile, plan.accumulate)
+    now = conditions(plan.device, plan.precision, plan.exact, group.world_size, plan.compile, plan.accumulate)
     if other := broken(facts.get("conditions", {}), now):
         progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
     return at
 
 
-def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progress: Progress, crew: Crew, at: Position) -> Position:
+def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup,
+              at: Position) -> Position:
     """Go back to the last good checkpoint with half the learning rate, or give up with the reason."""
     if plan.on_nan != "rollback":
         raise NotFinite(f"{error} Try half the learning rate, or the same command with on_nan=rollback, and look at the last lines of "
@@ -327,8 +329,8 @@ def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progr
     step, facts = checkpoint.restore(files, game)
     back = Position(step, at.seconds, [*at.rollbacks, {"at": at.step, "to": step, "why": str(error)}], list(facts.get("actions", ())))
     keep_pace(game, back, plan)
-    crew.wait()
-    if crew.first:
+    group.wait()
+    if group.first:
         folder.rewind(step)
     progress.say(f"{error}\nBack to step {step:,}, with {pace(back, plan):g} of the learning rate from there on.")
     return back
