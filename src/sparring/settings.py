@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import core_schema
 
 from sparring.errors import InputError, did_you_mean, shown
 
@@ -13,6 +14,16 @@ SMALLEST, LARGEST = 4, 1024     # pixels a side that may be asked for
 
 # For choices among integers, which pydantic compares as they are given, and a command line gives as text.
 Integer = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)
+
+
+class OneOf:
+    """A setting that takes one of the names in a table, which so stand in one place: `Annotated[str, OneOf(OBJECTIVES)]`."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.literal_schema(list(self.names))
 
 
 class Settings(BaseModel):
@@ -126,7 +137,7 @@ def as_given(value: object) -> str:
 
 def bounds(field: FieldInfo) -> str:
     """What a field may be, in words: `an integer from 1 to 100`, `minimax or nonsaturating`."""
-    choices = getattr(field.annotation, "__args__", ())
+    choices = getattr(field.annotation, "__args__", ()) or next((rule.names for rule in field.metadata if isinstance(rule, OneOf)), ())
     if choices:
         return " or ".join(str(c) for c in choices)
     limits = {limit: getattr(rule, limit) for rule in field.metadata for limit in ("ge", "gt", "le", "lt")

@@ -21,7 +21,9 @@ from sparring.metrics import modes
 from sparring.metrics.known import draw
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.objectives import losses
-from sparring.objectives.pair import PENALTIES, Adversaries, Rules, networks
+from sparring.objectives.opponents import networks
+from sparring.objectives.pair import Adversaries, Rules
+from sparring.objectives.penalties import PENALTIES
 from sparring.pictures import style
 from sparring.rng import generator, seed_round
 

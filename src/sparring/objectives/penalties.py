@@ -87,7 +87,6 @@ def packed(x: Tensor, size: int) -> Tensor:
     return x.reshape(len(x) // size, size * x.shape[1], *x.shape[2:])
 
 
-
 Weights = dict[str, Tensor]             # a network's parameters by name
 
 
@@ -102,3 +101,17 @@ def consensus(losses: Callable[[Weights, Weights], tuple[Tensor, Tensor]], gener
         of_discriminator = grad(lambda weights: losses(generator, weights)[1])(discriminator)
     squares = [g.square().sum() for g in (*of_generator.values(), *of_discriminator.values())]
     return torch.stack(squares).sum() / 2
+
+
+Penalty = Callable[[Critic, Tensor, Tensor], Tensor]      # (critic, real, fake) -> scalar
+
+PENALTIES: dict[str, dict[str, Penalty]] = {              # by the name that `penalty=` takes: the terms that the discriminator pays
+    "none": {},
+    "r1": {"r1": lambda critic, real, fake: r1(critic, real)},
+    "r2": {"r2": lambda critic, real, fake: r2(critic, fake)},
+    "r1+r2": {"r1+r2": r1_and_r2},
+    "gradient": {"gradient": lipschitz},
+    "one_sided": {"one_sided": lipschitz_one_sided},
+    "dragan": {"dragan": lambda critic, real, fake: dragan(critic, real)},
+    "consensus": {},                                      # both players pay `consensus`, above
+}

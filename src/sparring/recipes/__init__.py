@@ -12,6 +12,7 @@ from sparring.data.source import Source
 from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
+from sparring.objectives.opponents import NETWORKS
 from sparring.recipes import cyclegan, gan, images, pix2pix, r3gan, stargan, vae, wgan
 from sparring.settings import Settings
 from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors
@@ -39,12 +40,12 @@ class Recipe(NamedTuple):
 
 
 RECIPES: dict[str, Recipe] = {
-    "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, gan.NETWORKS),
-    "images": Recipe(images.SUMMARY, gan.GanSettings, images.defaults, gan.game, gan.NETWORKS,
+    "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, NETWORKS),
+    "images": Recipe(images.SUMMARY, gan.GanSettings, images.defaults, gan.game, NETWORKS,
                      Reader(example="digits", kinds=(Images,)), images.choices),
-    "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, wgan.NETWORKS),
-    "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, wgan.NETWORKS),
-    "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, r3gan.NETWORKS),
+    "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, NETWORKS),
+    "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, NETWORKS),
+    "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, NETWORKS),
     "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.NETWORKS),
     "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game,
                       reads=Reader(open_pairs, TranslationSettings, "shapes", (TwoDomains,))),

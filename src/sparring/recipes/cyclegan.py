@@ -7,18 +7,18 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
-from torch.optim import Adam
 
 from sparring.data.source import Pair
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.game import Game, Report, Translation, Turn
+from sparring.game.learner import learner
 from sparring.game.precision import full
-from sparring.game.schedules import linear_decay
 from sparring.nets.both import Both, refuse_unlike
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.resnet import SMALLEST, ResNetTranslator
+from sparring.objectives.fields import BETA1, HALF_DECAY
 from sparring.objectives.losses import least_squares
-from sparring.objectives.pair import can_fuse, evaluate
+from sparring.objectives.pair import evaluate
 from sparring.objectives.penalties import r1_and_r2
 from sparring.objectives.pool import Pool
 from sparring.settings import Integer, Settings
@@ -45,8 +45,8 @@ class CycleganSettings(Settings):
                            "runs of many of their steps; 0, as in the paper: none")
     pool: int = Field(50, ge=0, le=10_000, description="earlier translations that the discriminators are shown too; 0: none")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
-    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    beta1: float = BETA1
+    decay: float = HALF_DECAY
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the generators' average, which translates; 0, as in the paper: no average")
 
 
@@ -74,11 +74,8 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
     judges = Both(D_A, D_B).to(device)
     F, G = both.a, both.b
 
-    def player(net: nn.Module, ema: float = 0.0) -> Player:
-        adam = Adam(net.parameters(), c.lr, (float(c.beta1), 0.999), fused=can_fuse(net))
-        return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
-
-    generators, discriminators = player(both, c.ema), player(judges)
+    generators = learner(both, c.lr, (c.beta1, 0.999), c.steps, c.decay, ema=c.ema)
+    discriminators = learner(judges, c.lr, (c.beta1, 0.999), c.steps, c.decay)
     pools = {name: Pool(c.pool, side.shape, device) for name, side in (("a", space.a), ("b", space.b))}
     made: dict[str, Tensor] = {}                # the round's translations, which the discriminators see after the generators moved
 

@@ -7,16 +7,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
-from torch.optim import Adam
 
 from sparring.data.source import Pair
-from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.game import Game, Report, Translation, Turn
+from sparring.game.learner import learner
 from sparring.game.precision import full
-from sparring.game.schedules import linear_decay
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
+from sparring.objectives.fields import BETA1, HALF_DECAY
 from sparring.objectives.losses import nonsaturating
-from sparring.objectives.pair import can_fuse, evaluate
+from sparring.objectives.pair import evaluate
 from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 
@@ -35,8 +35,8 @@ class Pix2pixSettings(Settings):
     adversarial: float = Field(1.0, ge=0, le=1e6, description="weight of the conditional GAN's loss; 0: L1 alone")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the inner maps that is dropped: the system's noise")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
-    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    beta1: float = BETA1
+    decay: float = HALF_DECAY
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's average, which translates; 0, as in the paper: no average")
 
 
@@ -59,11 +59,8 @@ def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[st
     G = UNet(given.channels, wanted.channels, given.height, given.width, c.width, c.dropout).to(device)
     D = PatchDiscriminator(given.channels + wanted.channels, c.width, c.field).to(device)
 
-    def player(net: nn.Module, ema: float = 0.0) -> Player:
-        adam = Adam(net.parameters(), c.lr, (float(c.beta1), 0.999), fused=can_fuse(net))
-        return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
-
-    generator, discriminator = player(G, c.ema), player(D)
+    generator = learner(G, c.lr, (c.beta1, 0.999), c.steps, c.decay, ema=c.ema)
+    discriminator = learner(D, c.lr, (c.beta1, 0.999), c.steps, c.decay)
     made: dict[int, Tensor] = {}                # the round's translations: what D is asked about, G then learns from
 
     def discriminate(batch: Pair, step: int) -> Report:

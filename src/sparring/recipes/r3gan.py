@@ -7,28 +7,19 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import nn
-from torch.optim import Adam
 
 from sparring.game import Game, Player
-from sparring.game.schedules import geometric, linear_decay
+from sparring.game.learner import learner
+from sparring.game.schedules import geometric
+from sparring.objectives.fields import CONDITIONAL, DECAY, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
 from sparring.objectives.losses import relativistic
-from sparring.objectives.pair import (
-    PENALTIES,
-    Adversaries,
-    Rules,
-    augmentation,
-    can_fuse,
-    examples_of,
-    free,
-    networks,
-    place,
-    refuse_batch_norm,
-)
+from sparring.objectives.opponents import augmentation, opponents
+from sparring.objectives.pair import Rules
+from sparring.objectives.penalties import PENALTIES
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 
 SUMMARY = "relativistic GAN with R1 and R2 penalties (Huang et al., 2024): few modes lost, stable on any network"
-NETWORKS = ("generator", "discriminator")
 
 
 class R3ganSettings(Settings):
@@ -36,20 +27,19 @@ class R3ganSettings(Settings):
 
     batch: int = Field(256, ge=1, le=65_536, description="samples in a batch")
     discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round; 1 in the paper")
-    latent: int = Field(8, ge=1, le=4096, description="numbers in the random vector z ~ N(0, I)")
-    width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
+    latent: int = LATENT
+    width: int = WIDTH
     depth: int = Field(3, ge=1, le=16, description="hidden layers (not used for images)")
-    slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
-    residual: bool = Field(False, description="residual networks instead of DCGAN's, a round of which takes about four times as long; for "
-                           "images")
-    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
+    slope: float = SLOPE
+    residual: bool = RESIDUAL
+    lr: float = LR
     beta2: float = Field(0.99, ge=0, lt=1, description="Adam's decay of the mean of squared gradients; that of the mean is 0")
     gamma: float = Field(0.2, gt=0, le=1e6, description="weight of R1 and R2 at first; by default 0.1 a number of a vector or curve, "
                                                       "and 0.05 (n / 3072)^2 for images of n numbers")
     gamma_last: float = Field(0.1, gt=0, le=1, description="share of gamma that is left at the end, falling by a factor a round")
-    decay: float = Field(1.0, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the generator's average, which sampling uses; 0: no average")
-    conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
+    decay: float = DECAY
+    ema: float = EMA
+    conditional: bool = CONDITIONAL
     augment: Literal["none", "diff"] = Field("none", description="change all images that the discriminator sees, so that few of them "
                                              "suffice (DiffAugment)")
 
@@ -74,18 +64,11 @@ def defaults(space: Space) -> dict[str, Any]:
 def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """The discriminator pays for its slopes: R1 at real samples, R2 at generated ones (Huang et al., 2024, section 2).
      `own` networks are called as those of `gan` are."""
-    classes = len(space.labels) if c.conditional else 0
-    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, residual=c.residual), **(own or {})}
-    refuse_batch_norm(nets["discriminator"], "this recipe")
-    place(nets, space, device)
-    rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
-
-    def player(net: nn.Module, ema: float = 0.0) -> Player:
-        adam = Adam(free(net), c.lr, (0.0, float(c.beta2)), fused=can_fuse(net))
-        return Player(net, adam, ema=ema, learning_rate=rate)
-
     rules = Rules(PENALTIES["r1+r2"], geometric(c.gamma, c.gamma * c.gamma_last, c.steps), augment=augmentation(c.augment, space, 0))
-    pair = Adversaries(player(nets["generator"], c.ema), player(nets["discriminator"]), relativistic, c.latent, device, classes,
-                       rules, once=c.discriminator_steps == 1, separately="discriminator" in (own or {}),
-                       examples=examples_of(space, device))
+
+    def players(G: nn.Module, D: nn.Module) -> tuple[Player, Player]:
+        betas = (0.0, c.beta2)
+        return learner(G, c.lr, betas, c.steps, c.decay, ema=c.ema), learner(D, c.lr, betas, c.steps, c.decay)
+
+    pair = opponents(c, space, device, own, relativistic, rules, players, once=c.discriminator_steps == 1, sloped="this recipe")
     return pair.game(pair.turns(c.discriminator_steps))

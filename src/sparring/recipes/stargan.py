@@ -7,16 +7,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
-from torch.optim import Adam
 
 from sparring.data.source import Batch
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Translation, Turn
+from sparring.game import Game, Report, Translation, Turn
+from sparring.game.learner import learner
 from sparring.game.precision import full
-from sparring.game.schedules import linear_decay
 from sparring.nets.stargan import SMALLEST, DomainDiscriminator, DomainGenerator
+from sparring.objectives.fields import BETA1, HALF_DECAY
 from sparring.objectives.losses import wasserstein
-from sparring.objectives.pair import can_fuse, evaluate
+from sparring.objectives.pair import evaluate
 from sparring.objectives.penalties import lipschitz
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
@@ -45,8 +45,8 @@ class StarganSettings(Settings):
     classification: float = Field(1.0, ge=0, le=1e6, description="weight of the domain classification, lambda_cls")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the reconstruction, lambda_rec")
     lr: float = Field(1e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the mean of gradients; that of their squares is 0.999")
-    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
+    beta1: float = BETA1
+    decay: float = HALF_DECAY
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's average, which translates; 0, as in the paper: no average")
 
 
@@ -70,11 +70,8 @@ def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[st
     G = DomainGenerator(space.channels, domains, c.width, c.blocks, c.halvings, c.doubled, c.skip, c.colours).to(device)
     D = DomainDiscriminator(space.channels, domains, space.height, space.width, c.width).to(device)
 
-    def player(net: nn.Module, ema: float = 0.0) -> Player:
-        adam = Adam(net.parameters(), c.lr, (float(c.beta1), 0.999), fused=can_fuse(net))
-        return Player(net, adam, ema=ema, learning_rate=linear_decay(c.lr, c.steps, c.decay) if c.decay else None)
-
-    generator, discriminator = player(G, c.ema), player(D)
+    generator = learner(G, c.lr, (c.beta1, 0.999), c.steps, c.decay, ema=c.ema)
+    discriminator = learner(D, c.lr, (c.beta1, 0.999), c.steps, c.decay)
 
     def targets(batch: Batch) -> Tensor:
         """Domains to translate into, int64[B], each as likely as another."""

@@ -7,15 +7,17 @@ from typing import Any
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from sparring.data.source import Batch
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Report, Turn
+from sparring.game.learner import learner
 from sparring.game.precision import full
-from sparring.game.schedules import geometric, linear_decay
+from sparring.game.schedules import geometric
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp, with_class
-from sparring.objectives.pair import asked, can_fuse, evaluate, examples_of, free, inputs_of, networks, place
+from sparring.objectives.fields import CONDITIONAL, DEPTH, EMA, HALF_DECAY, LATENT, SLOPE, WIDTH
+from sparring.objectives.opponents import inputs_of, networks, place
+from sparring.objectives.pair import asked, evaluate, examples_of
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 
@@ -27,16 +29,16 @@ class VaeSettings(Settings):
     """The settings of `vae`."""
 
     batch: int = Field(128, ge=1, le=65_536, description="samples in a batch")
-    latent: int = Field(8, ge=1, le=4096, description="numbers in the latent vector z ~ N(0, I)")
-    width: int = Field(128, ge=2, le=4096, description="units in a hidden layer; for images, feature maps at full resolution")
-    depth: int = Field(2, ge=1, le=16, description="hidden layers (not used for images)")
-    slope: float = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
+    latent: int = LATENT
+    width: int = WIDTH
+    depth: int = DEPTH
+    slope: float = SLOPE
     sigma: float = Field(0.1, gt=0, le=1, description="deviation of the likelihood N(x; decoder(z), sigma^2 I), in what networks see; "
                                                       "it falls from 1 to this over the first half of the run")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
-    decay: float = Field(0.5, ge=0, le=1, description="last part of the run over which the learning rate falls to zero")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the average, which sampling uses; 0: no average")
-    conditional: bool = Field(False, description="tell both networks the class; needs data with labels")
+    decay: float = HALF_DECAY
+    ema: float = EMA
+    conditional: bool = CONDITIONAL
 
 
 def defaults(space: Space) -> dict[str, Any]:
@@ -94,11 +96,8 @@ def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, n
     decoder = (own or {}).get("generator") or networks(space, c.latent, c.width, c.depth, c.slope, classes)["generator"]
     net = Autoencoder(Encoder(space, c, classes), decoder)
     place({"autoencoder": net}, space, device)
-    rate = linear_decay(c.lr, c.steps, c.decay) if c.decay else None
     sigma = geometric(1.0, c.sigma, -(-c.steps // 2))       # coarse things first: with a small one from the start, codes miss the prior
-    adam = Adam(free(net), c.lr, fused=can_fuse(net))
-    both = Player(net, adam, ema=c.ema, learning_rate=rate)
-
+    both = learner(net, c.lr, (0.9, 0.999), c.steps, c.decay, ema=c.ema)
     examples = examples_of(space, device)
 
     def given(labels: Tensor | None) -> tuple[Tensor, ...]:

@@ -19,8 +19,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sparring.runs.checkpoint import write_synced
 from sparring.errors import InputError, RunFailed
+from sparring.runs.checkpoint import write_synced
 from sparring.settings import RunSettings, S, make
 from sparring.untrusted import JSON_BYTES, Strange, brief, number, parse, read_file, told
 

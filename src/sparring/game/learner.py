@@ -1,0 +1,24 @@
+"""A network under an optimizer: the player that most recipes make of a network."""
+
+from torch import nn
+from torch.optim import Adam
+
+from sparring.game.players import Player
+from sparring.game.schedules import linear_decay
+
+
+def learner(net: nn.Module, lr: float, betas: tuple[float, float], steps: int, decay: float, *, ema: float = 0.0) -> Player:
+    """A network under Adam (Kingma and Ba, 2015), whose learning rate falls from `lr` to zero over the last `decay`, a fraction, of
+    `steps` rounds; with an average of its weights where `ema` is above 0."""
+    adam = Adam(free(net), lr, (float(betas[0]), float(betas[1])), fused=can_fuse(net))     # torch takes no whole numbers for betas
+    return Player(net, adam, ema=ema, learning_rate=linear_decay(lr, steps, decay) if decay else None)
+
+
+def free(net: nn.Module) -> list[nn.Parameter]:
+    """The parameters that may learn: those of a user's network may be frozen in part."""
+    return [p for p in net.parameters() if p.requires_grad]
+
+
+def can_fuse(net: nn.Module) -> bool:
+    """Whether an optimizer step over this network can be one fused kernel: not where there are no weights (meta)."""
+    return all(p.device.type in ("cpu", "cuda", "mps") for p in net.parameters())
