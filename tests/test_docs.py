@@ -39,6 +39,14 @@ def test_settings_named_in_the_readme_exist():
     assert set(re.findall(r"(\w+)=", shell)) <= known
 
 
+@pytest.mark.parametrize("setting", ["objective", "penalty"])
+def test_every_objective_and_penalty_has_its_formula(setting):
+    from sparring.recipes import RECIPES
+
+    rows = re.findall(r"^\| `([\w+]+)`", (ROOT / "docs" / "objectives.md").read_text(), re.MULTILINE)
+    assert set(RECIPES["gan"].settings.model_fields[setting].annotation.__args__) <= set(rows)
+
+
 def test_contributing_is_short():
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 60
 
