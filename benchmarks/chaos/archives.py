@@ -17,7 +17,7 @@ from benchmarks.chaos.tally import Tally
 from sparring.data import open_source
 from sparring.errors import InputError
 
-PROMISE = ("Any bytes called .zip are read, or refused by name with a reason and a fix, and nothing is written anywhere, but pixels to the "
+PROMISE = ("Any bytes named .zip are read, or refused by name with a reason and a fix. Nothing is written anywhere, except pixels to the "
            "user's cache.")
 SECONDS, MEGABYTES = 60.0, 1800        # as for images: the worst that a zip can hold is the worst image
 NAMES = ("../up.png", "a/../../up.png", "/etc/up.png", "C:up.png", "a\\..\\..\\up.png", "//host/up.png", "./a.png", "a//b.png", "a/./b.png",

@@ -23,7 +23,7 @@ from benchmarks.chaos.tally import Tally
 from sparring.data import DataSettings, open_source
 from sparring.errors import InputError
 
-PROMISE = "Any array, and any bytes called .npy, .npz or IDX, are read or refused with a reason and a fix; no code in them ever runs."
+PROMISE = "Any array, and any bytes named .npy, .npz or IDX, are read, or refused with a reason and a fix. No code in them ever runs."
 SECONDS, MEGABYTES = 20.0, 400
 EXECUTED = "code was executed"
 SHAPES = ((), (0,), (1,), (7,), (5, 3), (1, 1), (0, 4), (4, 0), (3, 8, 8), (2, 8, 8, 3), (2, 3, 8, 8), (2, 4, 4, 4), (8, 8, 3), (2, 1, 8),

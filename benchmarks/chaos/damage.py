@@ -22,7 +22,7 @@ from sparring.runs.folder import RunFolder, read_lines
 from sparring.setup.build import build
 from sparring.training.loop import Plan, resume
 
-PROMISE = "Any damage to a checkpoint is seen, the user is told, and the run goes on from the one before, bit for bit."
+PROMISE = "Any damage to a checkpoint is noticed and reported, and the run goes on from the checkpoint before it, bit for bit."
 RUNS = (("gan", "ring"), ("wgan", "quadratic"), ("r3gan", "mixture"), ("vae", "grid"))
 BEFORE, NEWEST = 2, 4           # rounds after which the two checkpoints were saved
 PLAN = Plan(steps=10, batch=8, seed=0, device=torch.device("cpu"))

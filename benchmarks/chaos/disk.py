@@ -20,8 +20,8 @@ from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.tally import Tally
 from benchmarks.record import ROOT
 
-PROMISE = ("When a disk is full, read-only or fails to sync, the run says so by name, what was saved stays whole, nothing is called saved "
-           "that is not, and after the trouble the same command ends with the bits of a run that had none.")
+PROMISE = ("When a disk is full, read-only or fails to sync, the run says which, keeps what was saved whole, and calls nothing saved that "
+           "is not. Afterwards the same command ends with the bits of a run that had no trouble.")
 KINDS = ("full", "read-only", "sync")
 SAID = {"full": "No space left", "read-only": "Read-only file system", "sync": "Input/output error"}
 GIVEN: dict[str, Any] = {"steps": 30, "batch": 16, "width": 16, "threads": 1, "save_every": 4,

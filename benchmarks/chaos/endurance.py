@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.chaos.tally import Tally
 
-PROMISE = "A run of any length needs the memory, the open files and the threads of a short one."
+PROMISE = "A run of any length needs no more memory, open files and threads than a short one."
 SAMPLES = 100
 RUNS: list[tuple[str, str, dict[str, Any]]] = [
     ("gan", "mixture", {"batch": 8, "width": 8, "depth": 1, "workers": 2}), ("r3gan", "quadratic", {"batch": 8, "width": 8, "depth": 1}),

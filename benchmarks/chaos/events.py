@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks.chaos.tally import Tally
 
-PROMISE = ("Killed at any of its file events, or with a file half written, a run goes on from its newest whole checkpoint and ends "
-           "with the same bits.")
+PROMISE = ("A run that is killed at any of its file operations, or with a file half written, goes on from its newest whole checkpoint and "
+           "ends with the same bits.")
 RESUMED = r"(?:resumed from step |is finished \()(\d+)"      # killed while it drew its last pictures, a run is finished
 TRAIN = ["train", "gan", "--data", "mixture", "--steps", "12", "batch=16", "width=16", "threads=1", "save_every=4", "show_every=6",
          "score_every=6", "log_every=3"]

@@ -25,7 +25,7 @@ from sparring.errors import InputError, RunFailed
 from sparring.game import NotFinite
 from sparring.runs import checkpoint
 
-PROMISE = "A folder that anyone wrote loads with exactly the weights it holds, or is refused by name with a reason and a fix: nothing else."
+PROMISE = "A run or model folder, whoever wrote it, loads with exactly the weights it holds, or is refused by name with a reason and a fix."
 SECONDS, MEGABYTES = 30.0, 400
 STEPS = 3                       # of the run, whose checkpoints after 1 and 2 rounds are left
 

@@ -20,7 +20,7 @@ from benchmarks.chaos.tally import Tally
 from sparring.data import DataSettings, open_source
 from sparring.errors import InputError
 
-PROMISE = "Any bytes called an image are read, or refused by name with a reason and a fix: no traceback, no hang, bounded memory."
+PROMISE = "Any bytes named as an image are read, or refused by name with a reason and a fix: no traceback, no hang, bounded memory."
 SECONDS, MEGABYTES = 60.0, 1800         # a canvas of 100 million pixels, the largest that is read, takes up to 1.5 GB to decode
 EXTREMES = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 OPTIONS = [{}] * 4 + [{"size": 8}, {"size": "6x24"}, {"size": 32, "channels": 4}, {"channels": 1, "size": 4}, {"alpha": "black"}]

@@ -18,8 +18,8 @@ from sparring.runs import checkpoint
 from sparring.setup.prepare import Prepared, prepare
 from sparring.setup.request import Request
 
-PROMISE = ("A number that is not finite stops the run, or with on_nan=rollback takes it back to the last checkpoint with half the learning "
-           "rate; no checkpoint ever holds one.")
+PROMISE = ("A number that is not finite stops the run; with on_nan=rollback the run goes back to the last checkpoint with half the "
+           "learning rate. No checkpoint ever holds such a number.")
 STEPS, SAVE_EVERY = 16, 4
 RECIPES: list[tuple[str, dict[str, Any]]] = [
     ("gan", {"penalty": "r1", "penalty_weight": 0.1}), ("wgan", {"first_steps": 2, "ema": 0.9}), ("wgan-gp", {}), ("r3gan", {}),

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.chaos import ranks
 from benchmarks.chaos.tally import Tally
 
-PROMISE = "The same on several machines, each with a torchrun of its own, whichever of them loses a process."
+PROMISE = "The same holds on several machines, each with a torchrun of its own, whichever of them loses a process."
 
 
 def start(words: list[str], out: Path) -> "list[subprocess.Popen[bytes]]":

@@ -19,7 +19,7 @@ from sparring.data import open_source
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed
 
-PROMISE = "Any bytes called .parquet are read, or refused by name with a reason and a fix: no traceback, no hang, bounded memory."
+PROMISE = "Any bytes named .parquet are read, or refused by name with a reason and a fix: no traceback, no hang, bounded memory."
 SECONDS, MEGABYTES = 60.0, 600
 CODECS = ("none", "snappy", "gzip", "zstd", "brotli", "lz4")
 

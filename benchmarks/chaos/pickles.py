@@ -42,7 +42,7 @@ from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
 from sparring.training.loop import resume
 
-PROMISE = "A pickle, whatever it is called and wherever it lies, is refused or passed over: nothing in it is ever executed."
+PROMISE = "A pickle, whatever its name and place, is refused or ignored. Nothing in it is ever executed."
 SECONDS, MEGABYTES = 60.0, 300
 EXTRA = ("data.pkl", "model.pt", "pytorch_model.bin", "sparring.py", "config.json.pkl", ".hidden")
 DATA = ("a.npy", "b.npz", "c.zip", "d.png", "train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "e.pkl", "f.pt", "g.csv")

@@ -25,7 +25,8 @@ from sparring.errors import InputError
 from sparring.recipes import RECIPES
 from sparring.settings import RunSettings, make, parse, split
 
-PROMISE = "Any settings are taken within their bounds, or refused with the setting, what was given, what is expected and what it means."
+PROMISE = ("Any settings are accepted within their bounds, or refused with the name of the setting, what was given, what is expected and "
+           "what the setting means.")
 SECONDS, MEGABYTES = 10.0, 200
 WORDS = ("batch=64", "lr=1e-3", "lr=0.5", "size=auto", "size=32", "size=48x64", "channels=3", "alpha=black", "steps=10", "width=16",
          "objective=hinge", "conditional=true", "threads=0", "log_every=5", "latent=8", "ema=0", "penalty=r1", "depth=1", "gamma=1")
