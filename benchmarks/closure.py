@@ -13,18 +13,19 @@ from benchmarks.record import ROOT
 PAGE = ROOT / "docs" / "dependencies.md"
 HEAD = """# What an installation brings
 
-Everything in the closure of the core, as pinned in `constraints.txt`, and the licence that each package states; all are permissive.
-`constraints-hashes.txt` holds the same versions with the sha256 of every file on the package index:
-`pip install --no-deps --require-hashes -r constraints-hashes.txt`, then `pip install --no-deps .`. (Builds of PyTorch from its own
-index, such as those for the CPU alone, are other files with other hashes.) `make audit` asks pip-audit for known weaknesses of these
-versions. `python benchmarks/closure.py` writes this page.
+The table lists every package that `pip install sparring` brings, with the version pinned in `constraints.txt` and the licence that the
+package states. All licences are permissive. `python benchmarks/closure.py` writes this page.
+
+`constraints-hashes.txt` has the same versions with the sha256 of every file on the package index. To install exactly these files:
+`pip install --no-deps --require-hashes -r constraints-hashes.txt`, then `pip install --no-deps .`. Builds of PyTorch from its own index,
+such as those for the CPU alone, are other files with other hashes. `make audit` asks pip-audit for known weaknesses of these versions.
 
 | package | version | licence |
 | --- | --- | --- |
 """
 EXTRAS = {"parquet": "pyarrow"}
 MORE = """
-And what only an extra brings:
+Only an extra brings these:
 
 | extra | package | version | licence |
 | --- | --- | --- | --- |
