@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from torch import Tensor
 
 from sparring.data.builtin.digits import digits
 from sparring.data.builtin.synthetic import Quadratic, gaussian, grid, mixture, ring
+from sparring.data.formats import IMAGES, READ, Progress, format_of
 from sparring.data.settings import AUTO, DataSettings, open_file, refuse_settings
 from sparring.data.source import Arranged, Endless, Finite, Source
 from sparring.errors import InputError, did_you_mean, reason, shown
@@ -23,13 +24,12 @@ NAMED: dict[str, Callable[[], Source]] = {
     "grid": grid,
     "digits": digits,
 }
-READ = "a folder or .zip of images, .tar shards of them, .parquet, an IDX folder or file, .npy or .npz"
 NOT_YET = {".csv": "tables", ".tsv": "tables", ".txt": "text", ".json": "text", ".jsonl": "text"}
 PACKED = (".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
 def open_source(data: str | Path | np.ndarray | Tensor | tuple[Any, ...] | Source, settings: DataSettings = AUTO,
-                progress: Callable[[int, int], None] | None = None) -> Source:
+                progress: Progress | None = None) -> Source:
     """A source from one of the NAMED, a path, an array, (array, labels), or a source, which is returned as it is.
 
     A name wins over a file of that name; write ./ring for the file.  `progress(done, total)` is told how far the
@@ -79,57 +79,20 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
     return Finite(Images(channels, *size, space.labels), values, source.labels, held_out=rest, notes=source.notes)
 
 
-def _open_path(data: str | Path, settings: DataSettings, progress: Callable[[int, int], None] | None) -> Finite:
+def _open_path(data: str | Path, settings: DataSettings, progress: Progress | None) -> Finite:
     path = existing(data)
-    suffix = path.suffix.lower()
-    if path.is_dir() and next(path.glob("*.tar"), None) is not None:
-        from sparring.data.images.shards import read_shards
-        return read_shards(path, settings, progress)
-    if suffix == ".parquet" or (path.is_dir() and only_parquet(path)):
-        from sparring.data.tables.parquet import read_parquet
-        return read_parquet(path, settings, progress)
-    if path.is_dir():
-        from sparring.data.images.idx import is_idx, read_idx
-        try:
-            in_idx = is_idx(path)
-        except OSError as error:
-            raise InputError(f"the folder {shown(path)} cannot be read: {error.strerror}. "
-                             f"Check that you may open it.") from None
-        if in_idx:
-            return read_idx(path, settings)
-    elif suffix in (".npy", ".npz"):
-        from sparring.data.arrays.arrays import read_arrays
-        return read_arrays(path, settings)
-    elif suffix == ".tar":
-        open_file(path).close()
-        from sparring.data.images.shards import read_shards
-        return read_shards(path, settings, progress)
-    elif suffix != ".zip":
-        return _open_other_file(path, settings)
-    from sparring.data.images.folder import read_images
-    return read_images(path, settings, progress)
+    form = format_of(path)
+    if form is None:
+        refuse_format(path)
+    return form.open(path, settings, progress)
 
 
-def only_parquet(folder: Path) -> bool:
-    """Whether there are .parquet files in a folder and no images, which such a file may also describe."""
+def refuse_format(path: Path) -> NoReturn:
+    """InputError for a file of no format that is read, with what to do about it."""
     from sparring.data.images.decode import SUFFIXES
-
-    try:
-        found = {entry.suffix.lower() for entry in islice(folder.iterdir(), 10_000)}
-    except OSError:
-        return False                                  # told by whoever reads it
-    return ".parquet" in found and not found & SUFFIXES
-
-
-def _open_other_file(path: Path, settings: DataSettings) -> Finite:
-    """An IDX file, or InputError with what to do about it."""
-    from sparring.data.images.decode import SUFFIXES
-    from sparring.data.images.idx import is_idx, read_idx
 
     open_file(path).close()
     suffix = path.suffix.lower()
-    if is_idx(path):
-        return read_idx(path, settings)
     if suffix in SUFFIXES:
         raise InputError(f"{shown(path)} is one image, and one image is not a data set: give its folder, "
                          f"{shown(path.parent)}.")
@@ -146,11 +109,8 @@ def image_files_at(data: Any) -> Path | None:
     InputError when there is nothing there."""
     if not isinstance(data, (str, Path)) or (isinstance(data, str) and data in NAMED):
         return None
-    from sparring.data.images.idx import is_idx
-
     path = existing(data)
-    folder = path.is_dir() and next(path.glob("*.tar"), None) is None and not is_idx(path) and not only_parquet(path)
-    return path if folder or (path.suffix.lower() == ".zip" and path.is_file()) else None
+    return path if format_of(path) is IMAGES and (path.is_dir() or path.is_file()) else None
 
 
 def existing(data: str | Path, kinds: str = "") -> Path:

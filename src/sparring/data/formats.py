@@ -1,0 +1,106 @@
+"""The formats of data that are read, in one table: what each is called, how it is recognized, and how it is opened.
+
+Help, README and messages speak of formats by this table.  Nothing here imports torch before a file is opened.
+"""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sparring.data.settings import DataSettings, open_file
+from sparring.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from sparring.data.source import Finite
+
+Progress = Callable[[int, int], None]           # (done, total), while image files are read
+
+
+class Format(NamedTuple):
+    """One format; `name` completes "Give ...", and `recognized` says in a line what is taken for it."""
+
+    name: str
+    recognized: str
+    is_at: Callable[[Path], bool]
+    open: "Callable[[Path, DataSettings, Progress | None], Finite]"
+
+
+def images_at(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() == ".zip"
+
+
+def open_images(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+    from sparring.data.images.folder import read_images
+    return read_images(path, settings, progress)
+
+
+def arrays_at(path: Path) -> bool:
+    return not path.is_dir() and path.suffix.lower() in (".npy", ".npz")
+
+
+def open_arrays(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+    from sparring.data.arrays.arrays import read_arrays
+    return read_arrays(path, settings)
+
+
+def idx_at(path: Path) -> bool:
+    from sparring.data.images.idx import is_idx
+    if not path.is_dir():
+        return is_idx(path)
+    try:
+        return is_idx(path)
+    except OSError as error:
+        raise InputError(f"the folder {shown(path)} cannot be read: {error.strerror}. Check that you may open it.") from None
+
+
+def open_idx(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+    from sparring.data.images.idx import read_idx
+    return read_idx(path, settings)
+
+
+def parquet_at(path: Path) -> bool:
+    """A .parquet file, or a folder with such files and no images, which such a file may also describe."""
+    if not path.is_dir():
+        return path.suffix.lower() == ".parquet"
+    from sparring.data.images.decode import SUFFIXES
+    try:
+        found = {entry.suffix.lower() for entry in islice(path.iterdir(), 10_000)}
+    except OSError:
+        return False                                            # told by whoever reads it
+    return ".parquet" in found and not found & SUFFIXES
+
+
+def open_parquet(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+    from sparring.data.tables.parquet import read_parquet
+    return read_parquet(path, settings, progress)
+
+
+def shards_at(path: Path) -> bool:
+    return next(path.glob("*.tar"), None) is not None if path.is_dir() else path.suffix.lower() == ".tar"
+
+
+def open_shards(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+    from sparring.data.images.shards import read_shards
+    if not path.is_dir():
+        open_file(path).close()
+    return read_shards(path, settings, progress)
+
+
+# Recognized from the last to the first: the first takes every folder that is nothing else.
+FORMATS = (
+    Format("a folder or .zip of images", "any folder or `.zip`; subfolders are classes, or a `labels.csv` lies beside the images",
+           images_at, open_images),
+    Format(".npy or .npz", "the ending; labels in `y`", arrays_at, open_arrays),
+    Format("an IDX folder or file", "a file named like `train-images-idx3-ubyte`, `.gz` or not, or a folder with one; MNIST's", idx_at,
+           open_idx),
+    Format(".parquet", "the ending, or a folder with such files and no images; classes in a column `label`", parquet_at, open_parquet),
+    Format(".tar shards of images", "the ending, or a folder with such files (WebDataset); classes in `.cls`", shards_at, open_shards),
+)
+IMAGES = FORMATS[0]
+READ = f"{', '.join(one.name for one in FORMATS[:-1])} or {FORMATS[-1].name}"
+
+
+def format_of(path: Path) -> Format | None:
+    """The format of what is at this path; None when it is none that is read."""
+    return next((one for one in reversed(FORMATS) if one.is_at(path)), None)
