@@ -58,3 +58,23 @@ def test_nothing_is_left_to_fill_in():
     """A line of capitals alone holds a place for something."""
     for path in PAGES:
         assert not re.search(r"^[A-Z]{3,}$", path.read_text(), re.MULTILINE), path
+
+
+def test_the_table_of_what_to_change_names_files_that_are_there():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|", page[page.index("## Where do I change X?"):page.index("## Several processes")], re.MULTILINE)
+    named = [re.sub("NAME|FAMILY|COMMAND", "*", path) for row in rows[2:] for path in re.findall(r"`([^`]+)`", row)]
+    assert len(named) > 20
+    assert [path for path in named if not list((ROOT / "src" / "sparring").glob(path))] == []
+
+
+def test_every_room_is_on_the_page_and_says_who_lives_there():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for room in (ROOT / "src" / "sparring").iterdir():
+        if room.is_dir() and room.name != "__pycache__":
+            assert f"`{room.name}/`" in page, room.name
+            assert (room / "__init__.py").read_text().startswith('"""'), room.name
+
+
+def test_few_files_lie_loose():
+    assert len(list((ROOT / "src" / "sparring").glob("*.*"))) <= 12
