@@ -30,7 +30,6 @@ def test_links_lead_somewhere(path):
 def test_settings_named_in_the_readme_exist():
     from sparring.data.settings import DataSettings
     from sparring.recipes import RECIPES
-    from sparring.settings import OneOf
     from sparring.settings import RunSettings
 
     known = set(DataSettings.model_fields) | set(RunSettings.model_fields)
@@ -62,7 +61,8 @@ def test_nothing_is_left_to_fill_in():
 
 def test_the_table_of_what_to_change_names_files_that_are_there():
     page = (ROOT / "docs" / "architecture.md").read_text()
-    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|", page[page.index("## Where do I change X?"):page.index("## Several processes")], re.MULTILINE)
+    table = page[page.index("## Where do I change X?"):page.index("## Several processes")]
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|", table, re.MULTILINE)
     named = [re.sub("NAME|FAMILY|COMMAND", "*", path) for row in rows[2:] for path in re.findall(r"`([^`]+)`", row)]
     assert len(named) > 20
     assert [path for path in named if not list((ROOT / "src" / "sparring").glob(path))] == []
