@@ -78,3 +78,11 @@ def test_every_room_is_on_the_page_and_says_who_lives_there():
 
 def test_few_files_lie_loose():
     assert len(list((ROOT / "src" / "sparring").glob("*.*"))) <= 12
+
+
+def test_the_readme_lists_every_format_as_the_code_recognizes_it():
+    from sparring.data.formats import FORMATS
+
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in (ROOT / "README.md").read_text().splitlines()]
+    told = {row[0]: row[2] for row in rows if len(row) == 4}
+    assert {one.name: told.get(one.name) for one in FORMATS} == {one.name: one.recognized for one in FORMATS}

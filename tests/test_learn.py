@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sparring.cli.gallery import EXHIBITS
 from sparring.experiments import EXPERIMENTS
-from sparring.gallery import EXHIBITS
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
@@ -20,11 +20,11 @@ QUICK = ["batch=8", "width=4", "threads=1", *(f"{look}_every=1000" for look in (
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 ALL_IN_ONE = """
 import json, sys
-from sparring import cli
+from sparring.cli import app
 for words in json.load(sys.stdin):
     sys.argv = words
     try:
-        cli.app()
+        app.app()
     except SystemExit as end:
         if end.code:
             sys.exit(f"{words} ended with {end.code}")

@@ -29,7 +29,7 @@ class Act:
 
 ACTS = (
     Act("curves", "quadratic", 5000, "A family of curves",
-        "The data are the curves y = a x\u00b2 + (a \u2212 1) with a drawn evenly between 1 and 2. The generator turns five random "
+        "The data are the curves y = a x\u00b2 + (a \u2212 1) with a drawn evenly between 1 and 2. The generator turns eight random "
         "numbers into fifteen points. When nobody can tell its curves from real ones, the discriminator says 50 % to "
         f"everything and its loss is log 4 = {LOG4:.3f}.",
         {"ks": "distance of the generated a from an even spread (0.014 is chance for 4,000 curves)",
@@ -37,8 +37,8 @@ ACTS = (
     Act("density", "mixture", 5000, "A density, as in Goodfellow's Figure 1",
         "Two bumps, one wider than the other. For any generator the best discriminator is known: D* = p / (p + q), with p the "
         "density of the data and q that of the generator, and its loss is then log 4 \u2212 2 JSD(p, q). The blue line is D, which "
-        "takes one step at a time and lags behind D* (orange); as it teaches the generator, green comes to lie on black and both "
-        "settle near one half where the data are.",
+        "takes one step at a time and lags behind D* (orange). As it teaches the generator, green comes to lie on black. D then "
+        "stays near one half, and D* swings around it wherever green is still a little above or below black.",
         {"jsd": "Jensen-Shannon divergence between data and generator, nats (0 is perfect, 0.693 is disjoint)",
          "d_error": "mean |D \u2212 D*| under the data", "d_error_max": "largest |D \u2212 D*| where 99 % of the data lie",
          "loss": "the discriminator's loss", "loss_theory": "log 4 \u2212 2 JSD, what the theorem says it should be"}),

@@ -61,8 +61,6 @@ def write_folder(model: api.Model, samples: torch.Tensor, which: torch.Tensor, o
         folder = out / folder_name(model.labels, y) if model.labels and model.traits is None else out
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / f"{i:06d}.png")
-
-
     if model.traits is not None:
         names, rows = labelled(model, which)
         with open(out / TABLE, "w", newline="") as table:

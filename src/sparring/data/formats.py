@@ -89,13 +89,13 @@ def open_shards(path: Path, settings: DataSettings, progress: Progress | None) -
 
 # Recognized from the last to the first: the first takes every folder that is nothing else.
 FORMATS = (
-    Format("a folder or .zip of images", "any folder or `.zip`; subfolders are classes, or a `labels.csv` lies beside the images",
+    Format("a folder or .zip of images", "`.zip`, or a folder that is nothing else",
            images_at, open_images),
-    Format(".npy or .npz", "the ending; labels in `y`", arrays_at, open_arrays),
-    Format("an IDX folder or file", "a file named like `train-images-idx3-ubyte`, `.gz` or not, or a folder with one; MNIST's", idx_at,
+    Format(".npy or .npz", "`.npy`, `.npz`", arrays_at, open_arrays),
+    Format("an IDX folder or file", "by its name, or a folder with such a file", idx_at,
            open_idx),
-    Format(".parquet", "the ending, or a folder with such files and no images; classes in a column `label`", parquet_at, open_parquet),
-    Format(".tar shards of images", "the ending, or a folder with such files (WebDataset); classes in `.cls`", shards_at, open_shards),
+    Format(".parquet", "`.parquet`, or a folder of them without images", parquet_at, open_parquet),
+    Format(".tar shards of images", "`.tar`, or a folder with such files", shards_at, open_shards),
 )
 IMAGES = FORMATS[0]
 READ = f"{', '.join(one.name for one in FORMATS[:-1])} or {FORMATS[-1].name}"
