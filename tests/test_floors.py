@@ -8,7 +8,7 @@ import sparring
 ROOT = Path(sparring.__file__).parent
 
 COLUMN = [                                                      # from the cellar to the street
-    {"errors"},
+    {"errors", "terminal"},
     {"settings", "arguments", "rng", "progress", "untrusted"},
     {"spaces"},
     {"nets"},

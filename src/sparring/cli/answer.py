@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import typer
 
 from sparring.errors import InputError, RunFailed
+from sparring.terminal import columns, fold
 
 
 def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) -> None:
@@ -45,9 +46,13 @@ def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:
 
 
 def say(text: str, err: bool = False) -> None:
-    """Print a text, whatever bytes the file names in it were made of and whatever letters the terminal has."""
-    letters = (sys.stderr if err else sys.stdout).encoding or "utf-8"
+    """Print a text, whatever bytes the file names in it were made of and whatever letters the terminal has, whose lines end between
+    words; where nobody reads them, in a file or a pipe, lines are as long as they are."""
+    stream = sys.stderr if err else sys.stdout
+    letters = stream.encoding or "utf-8"
     text = "".join(c if c.isprintable() or c in "\n\t" or "\ud800" <= c <= "\udfff" else repr(c)[1:-1] for c in text)
+    if stream.isatty():
+        text = fold(text, columns(stream))
     typer.echo(text.encode(letters, errors="backslashreplace").decode(letters), err=err)
 
 

@@ -19,7 +19,7 @@ def experiment(name: str | None, every: bool, quick: bool, data: str | None, out
     if name is None and not every:
         rows = [{"name": known, "claim": each.claim, "source": each.source} for known, each in EXPERIMENTS.items()]
         return {"experiments": rows, "text": "\n".join(f"{row['name']:<22} {row['claim']}" for row in rows) +
-                "\nRun one: sparring experiment NAME [--quick]; or all: sparring experiment --all [--quick]"}
+                "\n\nRun one: sparring experiment NAME [--quick]\nRun all: sparring experiment --all [--quick]"}
     if name is not None and every:
         raise InputError(f"give either a name ('{name}') or --all, not both.")
     chosen = list(EXPERIMENTS) if name is None else [name]
