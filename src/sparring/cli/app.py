@@ -1,5 +1,6 @@
 """The command line.  Nothing here imports torch before it is needed, so that help answers at once."""
 
+import io
 import shlex
 import sys
 from pathlib import Path
@@ -9,26 +10,29 @@ import typer
 
 from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, say
+from sparring.cli.help import Command, Group
 
-commands = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
-                       help="Train, sample and inspect generative adversarial networks.")
+commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+                       help="Train, sample and inspect generative adversarial networks.",
+                       epilog="New here? `sparring demo` shows it at work in under three minutes; `sparring COMMAND --help` explains a "
+                       "command.")
 UsageError: Any = typer.BadParameter.__mro__[2]     # click's ClickException, which some versions of typer carry inside
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
 Seed = Annotated[int, typer.Option("--seed", help="Every random draw follows from it.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda or mps.")]
 
 
 @commands.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="What to train; `sparring recipes` lists them.")],
-    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; `sparring recipes` lists them.")],
+    settings: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE",
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
-    data: Annotated[list[str] | None, typer.Option("--data", help="quadratic, gaussian, mixture, ring, grid, digits, or a path: a "
-                                                   "folder or .zip of images (a folder a class, or a labels.csv beside them), .tar "
-                                                   "shards, .parquet, IDX files, .npy, .npz; quadratic when left out, which is not for "
-                                                   "`images`. Translators: pairs, two sets (give --data twice), a folder a domain; shapes "
-                                                   "or tints when left out.")] = None,
+    data: Annotated[list[str] | None, typer.Option("--data", metavar="SOURCE", help="What to learn from: quadratic, gaussian, mixture, "
+                                                   "ring, grid or digits; or the path of a folder or .zip of images (a folder a class, or "
+                                                   "a labels.csv beside them), of .tar shards, .parquet, IDX files, .npy or .npz. "
+                                                   "Translators learn from pairs, two sets (give --data twice) or a folder a domain. "
+                                                   "When left out, it is the example that `sparring show RECIPE` names.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = None,
@@ -38,7 +42,7 @@ def train(
                                               "settings, in a new folder.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Deterministic algorithms throughout, also where that is slower; the same as "
                                         "exact=true.")] = False,
-    stop_when: Annotated[str | None, typer.Option("--stop-when", help="converged or failed: end the run early when the doctor says so; "
+    stop_when: Annotated[str | None, typer.Option("--stop-when", help="End the run early when the doctor calls it converged, or failed; "
                                                   "never: go on with one that ended so. The same as stop_when=...")] = None,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +60,7 @@ def train(
 
 @commands.command()
 def rerun(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; RUN-rerun when left out.")] = None,
     data: Annotated[str | None, typer.Option("--data", help="Where the run's data is now, if not where it was.")] = None,
     as_json: Json = False,
@@ -73,11 +77,11 @@ def rerun(
 
 @commands.command()
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder.")],
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="FILE.png, FILE.npy, FILE.csv, or a folder for one PNG each; "
-                                             "samples.png in the current folder when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to: FILE.png, FILE.npy, FILE.csv, or a folder for one PNG "
+                                             "each; samples.png in the current folder when left out.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
                                                "else all in turn.")] = None,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
@@ -96,19 +100,20 @@ def sample(
 
 @commands.command()
 def evaluate(
-    run: Annotated[str | None, typer.Argument(help="A run folder, or a model folder; or leave it out, and give two sets.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="A run folder, or a model folder; or leave it out, and give two "
+                                              "sets.")] = None,
     real: Annotated[list[str] | None, typer.Option("--real", metavar="SOURCE", help="The data to hold samples against; a run's own when "
                                                    "left out. Twice for two folders of images.")] = None,
     generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples of anything, as `train --data` takes "
                                                   "data.")] = None,
-    metrics: Annotated[str | None, typer.Option("--metrics", help="fid, fid_infinity, kid, precision, recall, density, coverage, swd, "
-                                                "memorization, cas, with commas; all that apply but cas when left out. Of translators: l1, "
-                                                "psnr, ssim, kid, content, cycle_l1, domain_error.")] = None,
+    metrics: Annotated[str | None, typer.Option("--metrics", help="What to measure, with commas: fid, fid_infinity, kid, precision, "
+                                                "recall, density, coverage, swd, memorization, cas; all that apply but cas when left "
+                                                "out. Of translators: l1, psnr, ssim, kid, content, cycle_l1, domain_error.")] = None,
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
-    size: Annotated[str, typer.Option("--size", help="Of the images in --real: auto, a side, or HEIGHTxWIDTH.")] = "auto",
-    features: Annotated[str, typer.Option("--features", help="auto, pixels, grey28-v1, or a file: TorchScript (.pt) or "
-                                          ".safetensors.")] = "auto",
-    sha256: Annotated[str, typer.Option("--sha256", help="Of the file in --features, which is opened only if it is.")] = "",
+    size: Annotated[str, typer.Option("--size", help="The size of the images in --real: auto, a side, or HEIGHTxWIDTH.")] = "auto",
+    features: Annotated[str, typer.Option("--features", help="What to compare by: auto, pixels, grey28-v1, or a file, TorchScript (.pt) "
+                                          "or .safetensors.")] = "auto",
+    sha256: Annotated[str, typer.Option("--sha256", help="The hash of the file in --features, which is opened only if it has it.")] = "",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -124,7 +129,7 @@ def evaluate(
 
 @commands.command()
 def data(
-    source: Annotated[str, typer.Argument(help="What `train --data` takes.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="What `train --data` takes.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the contact sheet; runs/data-SOURCE when left out.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -141,8 +146,8 @@ def data(
 
 @commands.command()
 def translate(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder, of a translator.")],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Images, folders of images, or .zip files of them.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder, of a translator.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Images, folders of images, or .zip files of them.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the translations, one PNG each.")],
     to: Annotated[str | None, typer.Option("--to", help="The domain to translate into, where there are several.")] = None,
     fit: Annotated[str, typer.Option("--fit", help="Images of another size than training's: resize (there and back), tile (overlapping "
@@ -165,7 +170,8 @@ def translate(
 
 @commands.command()
 def explore(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder, of a system that draws samples from latents.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder, of a system that draws samples from "
+                                       "latents.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the page and the pictures; RUN/explore when left out.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; else all in turn.")] = None,
     directions: Annotated[int | None, typer.Option("--directions", help="How many by each method; 6 when left out, or as many as the "
@@ -191,7 +197,7 @@ def explore(
 
 @commands.command()
 def doctor(
-    run: Annotated[Path, typer.Argument(help="A run folder; the run may be going on.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder; the run may be going on.")],
     gap: Annotated[bool, typer.Option("--gap", help="Also search for what each player could still gain alone, the perturbed duality "
                                                     "gap: 600 steps.")] = False,
     as_json: Json = False,
@@ -208,7 +214,7 @@ def doctor(
 
 @commands.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="The page; RUN/report.html when left out.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -224,7 +230,7 @@ def report(
 
 @commands.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Two run folders or more.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Two run folders or more.")],
     out: Annotated[Path | None, typer.Option("--out", help="The page; compare.html in the current folder when left out.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -240,7 +246,7 @@ def compare(
 
 @commands.command()
 def gallery(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all when left out.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which; all when left out.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs and the page; runs/gallery if left out.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -256,7 +262,7 @@ def gallery(
 
 @commands.command()
 def show(
-    what: Annotated[str, typer.Argument(help="A recipe, or a run folder.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A recipe, or a run folder.")],
     data: Annotated[str | None, typer.Option("--data", help="The data whose networks and defaults to show; the recipe's example when "
                                              "left out.")] = None,
     as_json: Json = False,
@@ -303,7 +309,7 @@ def demo(
 
 @commands.command()
 def experiment(
-    name: Annotated[str | None, typer.Argument(help="Which; all are listed when left out.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which; all are listed when left out.")] = None,
     every: Annotated[bool, typer.Option("--all", help="One after the other, with one page for all.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter, with easier claims: to see that everything works.")] = False,
     data: Annotated[str | None, typer.Option("--data", help="Real images for the experiments that take them: MNIST-like IDX files, "
@@ -324,7 +330,7 @@ def experiment(
 
 @commands.command()
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all when left out.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which; all when left out.")] = None,
     pairs: Annotated[int, typer.Option("--pairs", help="How often the contenders alternate.")] = 3,
     threads: Annotated[int | None, typer.Option("--threads", help="Processor threads; one for curves and all for images when left "
                                                 "out.")] = None,
@@ -353,6 +359,10 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 
 
+for each in commands.registered_commands:
+    each.cls = Command
+
+
 def app() -> NoReturn:
     """The command line as the shell calls it; words it does not understand are told as JSON too, when that was asked for."""
     try:
@@ -360,7 +370,9 @@ def app() -> NoReturn:
     except UsageError as error:
         if "--json" in sys.argv[1:]:
             say(as_one_line({"command": None, "error": error.format_message(), "exit_code": error.exit_code}))
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)
+        say(said.getvalue().rstrip("\n"), err=True)
         code = error.exit_code
     except typer.Abort:
         code = 1
