@@ -265,14 +265,15 @@ def show(
     what: Annotated[str, typer.Argument(metavar="WHAT", help="A recipe, or a run folder.")],
     data: Annotated[str | None, typer.Option("--data", help="The data whose networks and defaults to show; the recipe's example when "
                                              "left out.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every setting with its bounds, not only those that matter most.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Players, turns, terms and every setting of a recipe or a run."""
+    """Players, turns and the settings of a recipe or a run."""
 
     def action() -> dict[str, Any]:
         from sparring.cli.show import show as command
 
-        return command(what, data)
+        return command(what, data, every)
 
     finish(action, as_json, "show")
 

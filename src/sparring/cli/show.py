@@ -1,41 +1,40 @@
 """The commands `show` and `recipes`: the parts and the settings of a recipe or a run."""
 
 import os
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from sparring import api
 from sparring.data.source import blank
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.recipes import RECIPES, find
-from sparring.runs.folder import read_json
+from sparring.runs.folder import read_json, remade
 from sparring.settings import RunSettings, describe, make
 from sparring.setup.build import build
 from sparring.setup.request import chosen_for
 from sparring.spaces import Space
 
 
-def show(what: str, data: str | None) -> dict[str, Any]:
-    """The parts of a recipe, as it would be on this data, or of a run."""
+def show(what: str, data: str | None, every: bool = False) -> dict[str, Any]:
+    """The parts of a recipe, as it would be on this data, or of a run; as text with `every` setting, or with those that matter most."""
+    held: Mapping[str, Any] = {}
     if what in RECIPES:
         recipe = RECIPES[what]
-        data = data or recipe.reads.example
-        source = recipe.reads.open(data, recipe.reads.settings())
+        source = recipe.reads.open(data or recipe.reads.example, recipe.reads.settings())
         chosen = {setting: value for setting, (value, _) in chosen_for(recipe, source, recipe.settings(), "cpu").items()}
         settings, space = make(recipe.settings, recipe.defaults(source.space) | chosen), source.space
-        run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
+        run_settings, name, title = RunSettings(), what, f"{what} on {data or recipe.reads.example}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")
         name, model = str(config.get("recipe")), api.rebuild(config, Path(what), "cpu", {}, lambda game: None)[0]
         recipe, settings, space = find(name), model.settings, model.space
-        looks = config.get("run_settings")                      # a model folder has none
-        run_settings = make(RunSettings, looks if isinstance(looks, dict) else {})
+        looks, held = (part if isinstance(part := config.get(of), dict) else {} for of in ("run_settings", "data_settings"))
+        run_settings = make(RunSettings, looks)                 # a model folder has none
         kind, where = ("run", config["data"]) if "data" in config else ("model", model.trained.get("data"))
         title = f"{what}: a {kind} of {name} on {where}"
     elif os.path.exists(what):
@@ -47,7 +46,10 @@ def show(what: str, data: str | None) -> dict[str, Any]:
     result = {"recipe": name, "summary": recipe.summary, "shape": list(space.shape), **parts(game, space, settings.batch),
               "settings": describe(type(settings), settings), "run_settings": describe(RunSettings, run_settings),
               "data_settings": describe(recipe.reads.settings)}
-    return {**result, "text": render(result, title)}
+    told = result | {"data_settings": describe(recipe.reads.settings, remade(recipe.reads.settings, dict(held)))}
+    rest = shlex.join(["sparring", "show", what, *([] if data is None else ["--data", data]), "--all"])
+    lines = [title, "", *players_and_turns(told), "", *(every_setting(told) if every else first_settings(told, recipe.matters, rest))]
+    return {**result, "text": "\n".join(lines)}
 
 
 def parts(game: Game, space: Space, batch: int) -> dict[str, Any]:
@@ -64,36 +66,54 @@ def parts(game: Game, space: Space, batch: int) -> dict[str, Any]:
     return {"players": players, "turns": turns}
 
 
-def render(shown: dict[str, Any], title: str) -> str:
-    """The same as tables."""
-    console = Console(width=120, record=True, file=open_null(), no_color=True)
-    console.print(title, highlight=False, markup=False)
-    add(console, ["player", "parameters", "optimizer", "average"],
-        [[p["name"], f"{p['parameters']:,}", p["optimizer"], str(p["ema"] or "none")] for p in shown["players"]])
-    add(console, ["turn", "player", "times", "every", "terms minimized", "watched"],
-        [[t["name"], t["player"], str(t["times"]), str(t["every"]), ", ".join(t["terms"]), ", ".join(t["watched"])]
-         for t in shown["turns"]])
-    for part in ("settings", "data_settings", "run_settings"):
-        add(console, [part.replace("_", " "), "value", "default", "bounds", "meaning"],
-            [[s["name"], str(s["value"]), str(s["default"]), s["bounds"], s["meaning"]] for s in shown[part]])
-    return console.export_text().rstrip()
+def players_and_turns(shown: dict[str, Any]) -> list[str]:
+    """Who plays, and what is done in a round, a line each."""
+    players = [(p["name"], f"{p['parameters']:,} parameters, {p['optimizer']}" + (f", averaged ({p['ema']})" if p["ema"] else ""))
+               for p in shown["players"]]
+    return ["Players", *beside(players), "", "Turns of a round", *beside([(turn["name"], turn_told(turn)) for turn in shown["turns"]])]
 
 
-def open_null() -> Any:
-    import io
+def turn_told(turn: dict[str, Any]) -> str:
+    """Whose turn it is, how often it comes, what it minimizes and what is watched."""
+    often = [*([f"{turn['times']} times"] if turn["times"] > 1 else []), *([f"every {turn['every']} rounds"] if turn["every"] > 1 else []),
+             *([f"from round {turn['start']}"] if turn["start"] else []),
+             *([f"in the first {turn['stop']} rounds"] if turn["stop"] else [])]
+    whose = "" if turn["player"] == turn["name"] else f"{turn['player']} "
+    return (f"{whose}minimizes {' + '.join(turn['terms']) or 'nothing at first'}" + "".join(f", {how}" for how in often)
+            + (f"; watched: {', '.join(turn['watched'])}" if turn["watched"] else ""))
 
-    return io.StringIO()
+
+def first_settings(shown: dict[str, Any], matters: Mapping[str, str], rest: str) -> list[str]:
+    """The settings that matter most, each on a line of at most 79 columns, and how to see all."""
+    values = {row["name"]: row["value"] for part in ("run_settings", "data_settings", "settings") for row in shown[part]}
+    return ["Settings that matter most", *beside([(typed(name, values[name]), meaning) for name, meaning in matters.items()]), "",
+            f"Every setting, with its bounds: {rest}"]
 
 
-def add(console: Console, header: list[str], rows: list[list[str]]) -> None:
-    table = Table(*header, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console.print()
-    console.print(table)
+def every_setting(shown: dict[str, Any]) -> list[str]:
+    """All settings, those of the recipe first."""
+    lines: list[str] = []
+    for part, title in (("settings", "Settings"), ("data_settings", "Settings of the data"), ("run_settings", "Settings of the run")):
+        rows = [(typed(row["name"], row["value"]), f"{row['meaning'].rstrip('.')} ({row['bounds']}; default "
+                 f"{typed('', row['default'])})") for row in shown[part]]
+        lines += ["", title, *beside(rows)]
+    return lines[1:]
+
+
+def typed(name: str, value: Any) -> str:
+    """A setting as one would type it; without a name, its value."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{name}={text}" if name else text
+
+
+def beside(rows: list[tuple[str, str]]) -> list[str]:
+    """Two columns."""
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"  {name:<{width}}  {text}".rstrip() for name, text in rows]
 
 
 def recipes() -> dict[str, Any]:
     """Every recipe with its summary."""
     rows = [{"name": name, "summary": recipe.summary} for name, recipe in RECIPES.items()]
-    return {"recipes": rows, "text": "\n".join(f"{row['name']:<8} {row['summary']}" for row in rows)}
+    width = max(map(len, RECIPES))
+    return {"recipes": rows, "text": "\n".join(f"{row['name']:<{width}}  {row['summary']}" for row in rows)}

@@ -3,7 +3,7 @@
 Recipes lean on networks, objectives and the engine; they know neither each other nor the training loop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from sparring.data import open_source
@@ -37,22 +37,25 @@ class Recipe(NamedTuple):
     networks: tuple[str, ...] = ()                  # names under which users may give their own
     reads: Reader = Reader()
     choices: Callable[[Source, Settings, bool], dict[str, tuple[Any, str]]] | None = None   # by setting: what suits this very data, and why
+    matters: Mapping[str, str] = {}                 # the settings to look at first, each with a sentence
 
 
 RECIPES: dict[str, Recipe] = {
-    "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, NETWORKS),
+    "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, NETWORKS, matters=gan.MATTERS),
     "images": Recipe(images.SUMMARY, gan.GanSettings, images.defaults, gan.game, NETWORKS,
-                     Reader(example="digits", kinds=(Images,)), images.choices),
-    "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, NETWORKS),
-    "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, NETWORKS),
-    "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, NETWORKS),
-    "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.NETWORKS),
+                     Reader(example="digits", kinds=(Images,)), images.choices, images.MATTERS),
+    "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, NETWORKS,
+                   matters=wgan.MATTERS_CLIP),
+    "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, NETWORKS,
+                      matters=wgan.MATTERS_PENALTY),
+    "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, NETWORKS, matters=r3gan.MATTERS),
+    "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.NETWORKS, matters=vae.MATTERS),
     "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game,
-                      reads=Reader(open_pairs, TranslationSettings, "shapes", (TwoDomains,))),
+                      reads=Reader(open_pairs, TranslationSettings, "shapes", (TwoDomains,)), matters=pix2pix.MATTERS),
     "cyclegan": Recipe(cyclegan.SUMMARY, cyclegan.CycleganSettings, cyclegan.defaults, cyclegan.game,
-                       reads=Reader(open_unpaired, TranslationSettings, "shapes", (TwoDomains,))),
+                       reads=Reader(open_unpaired, TranslationSettings, "shapes", (TwoDomains,)), matters=cyclegan.MATTERS),
     "stargan": Recipe(stargan.SUMMARY, stargan.StarganSettings, stargan.defaults, stargan.game,
-                      reads=Reader(open_domains, DomainSettings, "tints", (Images,))),
+                      reads=Reader(open_domains, DomainSettings, "tints", (Images,)), matters=stargan.MATTERS),
 }
 
 

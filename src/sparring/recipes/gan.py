@@ -19,6 +19,18 @@ from sparring.settings import OneOf, Settings
 from sparring.spaces import Images, Space
 
 SUMMARY = "the original GAN (Goodfellow et al., 2014), under any objective, with any penalty, with or without classes"
+MATTERS: dict[str, str] = {
+    "steps": "How many rounds the players play.",
+    "batch": "How many samples a step sees.",
+    "lr": "How large the steps of both optimizers are.",
+    "decay": "The last part of the run, in which lr falls to 0.",
+    "objective": "What the two players minimize.",
+    "penalty": "What keeps the discriminator from growing steep.",
+    "penalty_weight": "How much that penalty counts.",
+    "discriminator_steps": "How often the discriminator moves in a round.",
+    "width": "How many units, or feature maps, a layer has.",
+    "conditional": "Whether the networks are told the class.",
+}
 
 
 class GanSettings(Settings):

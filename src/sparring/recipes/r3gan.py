@@ -20,6 +20,18 @@ from sparring.settings import Settings
 from sparring.spaces import Images, Space
 
 SUMMARY = "relativistic GAN with R1 and R2 penalties (Huang et al., 2024): few modes lost, stable on any network"
+MATTERS: dict[str, str] = {
+    "steps": "How many rounds the players play.",
+    "batch": "How many samples a step sees.",
+    "lr": "How large the steps of both optimizers are.",
+    "decay": "The last part of the run, in which lr falls to 0.",
+    "gamma": "How much the penalties R1 and R2 count at first.",
+    "gamma_last": "The share of gamma that is left at the end.",
+    "discriminator_steps": "How often the discriminator moves in a round.",
+    "width": "How many units, or feature maps, a layer has.",
+    "augment": "How images are changed so that few suffice.",
+    "conditional": "Whether the networks are told the class.",
+}
 
 
 class R3ganSettings(Settings):

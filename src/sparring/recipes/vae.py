@@ -23,6 +23,18 @@ from sparring.spaces import Images, Space
 
 SUMMARY = "variational autoencoder with a Gaussian likelihood (Kingma and Welling, 2014), for comparison; samples are its means"
 NETWORKS = ("generator",)
+MATTERS: dict[str, str] = {
+    "steps": "How many rounds are played.",
+    "batch": "How many samples a step sees.",
+    "lr": "How large the steps of the optimizer are.",
+    "decay": "The last part of the run, in which lr falls to 0.",
+    "sigma": "How closely samples are to follow the data.",
+    "latent": "How many random numbers make a sample.",
+    "width": "How many units, or feature maps, a layer has.",
+    "depth": "How many hidden layers there are (not for images).",
+    "ema": "How slowly the average follows, which samples.",
+    "conditional": "Whether the networks are told the class.",
+}
 
 
 class VaeSettings(Settings):

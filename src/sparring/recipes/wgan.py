@@ -21,6 +21,30 @@ from sparring.spaces import Images, Space
 
 SUMMARY_CLIP = "Wasserstein GAN with clipped weights (Arjovsky et al., 2017)"
 SUMMARY_PENALTY = "Wasserstein GAN with gradient penalty (Gulrajani et al., 2017)"
+MATTERS_CLIP: dict[str, str] = {
+    "steps": "How many rounds the players play.",
+    "batch": "How many samples a step sees.",
+    "lr": "How large the steps of both optimizers are.",
+    "clip": "The largest weight that the critic may have.",
+    "critic_steps": "How often the critic moves in a round.",
+    "first_steps": "How often it moves in each of the first rounds.",
+    "width": "How many units, or feature maps, a layer has.",
+    "depth": "How many hidden layers there are (not for images).",
+    "latent": "How many random numbers make a sample.",
+    "conditional": "Whether the networks are told the class.",
+}
+MATTERS_PENALTY: dict[str, str] = {
+    "steps": "How many rounds the players play.",
+    "batch": "How many samples a step sees.",
+    "lr": "How large the steps of both optimizers are.",
+    "decay": "The last part of the run, in which lr falls to 0.",
+    "penalty_weight": "How firmly slopes of the critic are held at 1.",
+    "critic_steps": "How often the critic moves in a round.",
+    "width": "How many units, or feature maps, a layer has.",
+    "latent": "How many random numbers make a sample.",
+    "augment": "How images are changed so that few suffice.",
+    "conditional": "Whether the networks are told the class.",
+}
 
 
 class CriticSettings(Settings):
