@@ -25,6 +25,7 @@ from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
 from sparring.latent.truncation import checked, truncated
+from sparring.progress import Line, watched
 from sparring.recipes import Recipe, find
 from sparring.rng import generator
 from sparring.runs import checkpoint
@@ -216,12 +217,14 @@ def at_once(space: Space, settings: Settings) -> int:
 
 
 def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, seed: int = 0, device: str = "auto",
-        progress: Progress | None = None, generator: nn.Module | None = None, discriminator: nn.Module | None = None,
+        progress: Progress | bool | None = None, generator: nn.Module | None = None, discriminator: nn.Module | None = None,
         **settings: Any) -> Model:
     """Train a recipe on data and return the model.
 
     `data` is a name such as "quadratic", a path, a NumPy array or tensor of samples, or a pair (samples, labels).
     With `out`, a run folder is kept, and the same call resumes it; without, nothing is left on disk.
+    `progress` is True for a line with the losses, the speed and the time left, on standard error, or in a notebook in its output; False
+    for silence; an object of your own, told as `Progress` says; and left out, a line where somebody looks: at a terminal or a notebook.
     `generator` and `discriminator` are your own modules, trained in place: G(z) and D(x), or G(z, labels) and
     D(x, labels) when conditional.  All other settings are those of `sparring show RECIPE`.
     InputError for wrong input; RunFailed when training cannot go on.
@@ -229,18 +232,21 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     own = {name: net for name, net in (("generator", generator), ("discriminator", discriminator)) if net is not None}
     request = Request(recipe, data, settings, whole_seed(seed), str(device), own, command=f"sparring.fit({recipe!r}, ...)")
     threads = torch.get_num_threads()
+    told = (watched(recipe, progress) or Silent()) if progress is None or isinstance(progress, bool) else progress
     try:
         if out is not None:
-            return run(prepare(request, Path(out)), progress or Silent())[0]
+            return run(prepare(request, Path(out)), told)[0]
         with tempfile.TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
             prepared = prepare(request, Path(folder))
             only_scores = replace(prepared.plan, show_every=0, save_every=0, score_every=prepared.plan.steps)
-            model, outcome = run(replace(prepared, plan=only_scores), progress or Silent())
-            if not outcome.finished(prepared.plan):
-                warnings.warn(f"interrupted: the model was trained for {outcome.step:,} of {prepared.plan.steps:,} steps.", stacklevel=2)
-            return model
+            model, outcome = run(replace(prepared, plan=only_scores), told)
     finally:
         torch.set_num_threads(threads)
+        if isinstance(told, Line):
+            told.leave()
+    if not outcome.finished(prepared.plan):
+        warnings.warn(f"interrupted: the model was trained for {outcome.step:,} of {prepared.plan.steps:,} steps.", stacklevel=2)
+    return model
 
 
 def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:

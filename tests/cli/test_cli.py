@@ -17,7 +17,6 @@ from PIL import Image
 import sparring
 from shell import Said, Shell
 from sparring.cli import demo as acts
-from sparring.progress import Line, spoken
 from sparring.runs.folder import read_lines
 
 RARELY = ["show_every=1000000", "score_every=1000000"]
@@ -198,8 +197,8 @@ def test_recipes_show_and_version(shell):
     assert "gan" in shell("recipes").out and shell("recipes", "--json").json()["recipes"][0]["name"] == "gan"
     assert shell("--version").out == f"sparring {sparring.__version__}\n"
     assert shell("--version", "--json").json() == {"command": "version", "version": sparring.__version__}
-    text = shell("show", "gan", "--data", "digits").out
-    for part in ("player", "discriminator", "adversarial", "D(G(z))", "learning rate of both", "a number above 0 to 1", "0.0005"):
+    text = shell("show", "gan", "--data", "digits", "--all").out
+    for part in ("Players", "discriminator", "adversarial", "D(G(z))", "learning rate of both", "a number above 0 to 1", "0.0005"):
         assert part in text
     shown = shell("show", "gan", "discriminator_steps=3").code, shell("show", "gan", "--json").json()
     assert shown[0] == 2                                        # settings are shown, not given, there
@@ -236,33 +235,3 @@ def test_mistakes_are_one_json_object_too(shell, words):
     said = shell(*words.split())
     assert said.code == said.json()["exit_code"] == 2
     assert said.json()["error"] in said.err
-
-
-def test_the_progress_line_does_not_swallow_what_comes_next():
-    class Terminal:
-        text = ""
-
-        def isatty(self) -> bool:
-            return True
-
-        def write(self, text: str) -> None:
-            self.text += text
-
-        def flush(self) -> None:
-            pass
-
-    terminal = Terminal()
-    line = Line("gan", terminal, every=0)
-    line.update(1, 3, {"discriminator/adversarial": 1.5})
-    line.leave()
-    assert terminal.text.endswith("discriminator 1.500\n")
-    line.update(3, 3, {})
-    line.leave()
-    assert terminal.text.count("\n") == 2
-
-
-def test_terms_of_one_name_are_told_by_turn():
-    plain = {"generator/adversarial": 1.0, "discriminator/adversarial": 2.0, "discriminator/D(x)": 0.5}
-    assert spoken(plain) == "generator 1.000  discriminator 2.000  D(x) 0.500"
-    assert spoken(plain | {"generator/accuracy": 0.25, "discriminator/accuracy": 0.75}) == \
-        "generator: adversarial 1.000, accuracy 0.250  discriminator: adversarial 2.000, D(x) 0.500, accuracy 0.750"
