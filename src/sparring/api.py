@@ -216,13 +216,14 @@ def at_once(space: Space, settings: Settings) -> int:
     return few
 
 
-def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, seed: int = 0, device: str = "auto",
-        progress: Progress | bool | None = None, generator: nn.Module | None = None, discriminator: nn.Module | None = None,
-        **settings: Any) -> Model:
+def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, fork: str | Path | None = None, seed: int = 0,
+        device: str = "auto", progress: Progress | bool | None = None, generator: nn.Module | None = None,
+        discriminator: nn.Module | None = None, **settings: Any) -> Model:
     """Train a recipe on data and return the model.
 
     `data` is a name such as "quadratic", a path, a NumPy array or tensor of samples, or a pair (samples, labels).
-    With `out`, a run folder is kept, and the same call resumes it; without, nothing is left on disk.
+    With `out`, a run folder is kept, and the same call resumes it, also with more `steps` where no setting is laid out over the length
+    of the run; without, nothing is left on disk.  `fork` is a new folder, in which the run in `out` goes on with changed settings.
     `progress` is True for a line with the losses, the speed and the time left, on standard error, or in a notebook in its output; False
     for silence; an object of your own, told as `Progress` says; and left out, a line where somebody looks: at a terminal or a notebook.
     `generator` and `discriminator` are your own modules, trained in place: G(z) and D(x), or G(z, labels) and
@@ -235,7 +236,9 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     told = (watched(recipe, progress) or Silent()) if progress is None or isinstance(progress, bool) else progress
     try:
         if out is not None:
-            return run(prepare(request, Path(out)), told)[0]
+            return run(prepare(request, Path(out), None if fork is None else Path(fork)), told)[0]
+        if fork is not None:
+            raise InputError(f"fork={str(fork)!r} goes on from a run in a folder. Give that with out=...")
         with tempfile.TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
             prepared = prepare(request, Path(folder))
             only_scores = replace(prepared.plan, show_every=0, save_every=0, score_every=prepared.plan.steps)

@@ -34,7 +34,8 @@ def train(
                                                    "Translators learn from pairs, two sets (give --data twice) or a folder a domain. "
                                                    "When left out, it is the example that `sparring show RECIPE` names.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play. A run that had fewer goes on with more, unless one of "
+                                              "its settings is laid out over its length: then it is told which.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Train for about so long, instead of a number of rounds.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -46,7 +47,7 @@ def train(
                                                   "never: go on with one that ended so. The same as stop_when=...")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a recipe.  The same command again resumes where it stopped."""
+    """Train a recipe.  The same command again resumes where it stopped, and with more --steps goes on from its end."""
 
     def action() -> dict[str, Any]:
         from sparring.cli.train import train as command

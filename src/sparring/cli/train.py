@@ -59,7 +59,9 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
         line.say(f"processes: {group.world_size}, each with {prepared.plan.batch // group.world_size} of a batch of {prepared.plan.batch}")
         if prepared.plan.device.type == "cuda":
             line.say("several GPUs: nobody has tried this yet; what is certain is that nothing is saved before all have the same weights")
-    if prepared.resumed:
+    if prepared.had:
+        line.say(f"going on with the run in {folder.path}, which was to have {prepared.had:,} rounds, to {prepared.plan.steps:,}")
+    elif prepared.resumed:
         line.say(f"resuming the run in {folder.path}")
     try:
         model, outcome = api.run(prepared, line)

@@ -1,6 +1,7 @@
 """Schedules: functions of the step, so that nothing about them needs saving."""
 
 from collections.abc import Callable
+from typing import Any
 
 Schedule = Callable[[int], float]
 
@@ -27,3 +28,16 @@ def linear_decay(value: float, steps: int, last: float) -> Schedule:
         return value * min(1.0, max(0.0, (steps - step) / span))
 
     return at
+
+
+# ------------------------------------------------------------------------------------------------ told to people
+def falls(setting: str, what: str, over: Callable[[int], Schedule], steps: int, more: int) -> str:
+    """That a setting is laid out over the length of a run, and where it would be if the run were longer; `over(n)` is the schedule of n
+    rounds."""
+    return (f"{setting} lets {what} fall to {over(steps)(steps):.3g} at round {steps:,}; over {more:,} rounds it would be "
+            f"{over(more)(steps):.3g} there")
+
+
+def decays(c: Any, more: int) -> list[str]:
+    """The same of `decay`, in settings that have one; nothing when it is 0."""
+    return [falls(f"decay={c.decay}", "the learning rate", lambda n: linear_decay(c.lr, n, c.decay), c.steps, more)] if c.decay else []

@@ -110,7 +110,12 @@ def augmentation(name: str, space: Space, images: int, pack: int = 1, *, believe
     if not believes:
         raise InputError("augment=ada judges by the sign of the discriminator's logits, which mean nothing by themselves under this "
                          "objective. Give augment=diff, or another objective.")
-    return Adaptive(min(500_000, max(1, images // 4)))
+    return Adaptive(adaptation(images))
+
+
+def adaptation(images: int) -> int:
+    """In how many images adaptive augmentation may go from none to full, in a run that shows so many."""
+    return min(500_000, max(1, images // 4))
 
 
 def place(nets: Mapping[str, nn.Module], space: Space, device: torch.device) -> None:

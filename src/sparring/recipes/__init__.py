@@ -12,6 +12,7 @@ from sparring.data.source import Source
 from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
+from sparring.game.schedules import decays
 from sparring.objectives.opponents import NETWORKS
 from sparring.recipes import cyclegan, gan, images, pix2pix, r3gan, stargan, vae, wgan
 from sparring.settings import Settings
@@ -27,6 +28,11 @@ class Reader(NamedTuple):
     kinds: tuple[type, ...] = (Curves, Vectors, Images)     # of space
 
 
+def nothing(settings: Any, more: int) -> list[str]:
+    """Of a recipe whose rounds are the same in runs of any length."""
+    return []
+
+
 class Recipe(NamedTuple):
     """One system."""
 
@@ -34,6 +40,7 @@ class Recipe(NamedTuple):
     settings: type[Settings]
     defaults: Callable[[Space], dict[str, Any]]     # what suits this kind of data
     game: Callable[..., Game]                       # (settings, space, device, own networks) -> game
+    laid_out: Callable[[Any, int], list[str]]       # (settings, more rounds) -> what goes by the length of a run, told to people
     networks: tuple[str, ...] = ()                  # names under which users may give their own
     reads: Reader = Reader()
     choices: Callable[[Source, Settings, bool], dict[str, tuple[Any, str]]] | None = None   # by setting: what suits this very data, and why
@@ -41,20 +48,21 @@ class Recipe(NamedTuple):
 
 
 RECIPES: dict[str, Recipe] = {
-    "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, NETWORKS, matters=gan.MATTERS),
-    "images": Recipe(images.SUMMARY, gan.GanSettings, images.defaults, gan.game, NETWORKS,
+    "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, gan.laid_out, NETWORKS, matters=gan.MATTERS),
+    "images": Recipe(images.SUMMARY, gan.GanSettings, images.defaults, gan.game, gan.laid_out, NETWORKS,
                      Reader(example="digits", kinds=(Images,)), images.choices, images.MATTERS),
-    "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, NETWORKS,
+    "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, nothing, NETWORKS,
                    matters=wgan.MATTERS_CLIP),
-    "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, NETWORKS,
+    "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, decays, NETWORKS,
                       matters=wgan.MATTERS_PENALTY),
-    "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, NETWORKS, matters=r3gan.MATTERS),
-    "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.NETWORKS, matters=vae.MATTERS),
-    "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game,
+    "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, r3gan.laid_out, NETWORKS,
+                    matters=r3gan.MATTERS),
+    "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.laid_out, vae.NETWORKS, matters=vae.MATTERS),
+    "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game, decays,
                       reads=Reader(open_pairs, TranslationSettings, "shapes", (TwoDomains,)), matters=pix2pix.MATTERS),
-    "cyclegan": Recipe(cyclegan.SUMMARY, cyclegan.CycleganSettings, cyclegan.defaults, cyclegan.game,
+    "cyclegan": Recipe(cyclegan.SUMMARY, cyclegan.CycleganSettings, cyclegan.defaults, cyclegan.game, decays,
                        reads=Reader(open_unpaired, TranslationSettings, "shapes", (TwoDomains,)), matters=cyclegan.MATTERS),
-    "stargan": Recipe(stargan.SUMMARY, stargan.StarganSettings, stargan.defaults, stargan.game,
+    "stargan": Recipe(stargan.SUMMARY, stargan.StarganSettings, stargan.defaults, stargan.game, decays,
                       reads=Reader(open_domains, DomainSettings, "tints", (Images,)), matters=stargan.MATTERS),
 }
 

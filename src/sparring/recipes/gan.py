@@ -9,10 +9,10 @@ from torch import nn
 
 from sparring.game import Game, Player
 from sparring.game.learner import learner
-from sparring.game.schedules import constant, linear_decay
+from sparring.game.schedules import constant, decays, falls, linear_decay
 from sparring.objectives.fields import CONDITIONAL, DECAY, DEPTH, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
 from sparring.objectives.losses import OBJECTIVES
-from sparring.objectives.opponents import augmentation, opponents, refuse_nonsense
+from sparring.objectives.opponents import adaptation, augmentation, opponents, refuse_nonsense
 from sparring.objectives.pair import Rules
 from sparring.objectives.penalties import PENALTIES
 from sparring.settings import OneOf, Settings
@@ -95,6 +95,18 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
     pair = opponents(c, space, device, own, OBJECTIVES[c.objective], rules, players, once=c.discriminator_steps == 1,
                      sloped=f"penalty={c.penalty}", deep=c.deep, spectral=c.spectral)
     return pair.game(pair.turns(c.discriminator_steps))
+
+
+def laid_out(c: GanSettings, more: int) -> list[str]:
+    """What is laid out over the length of the run, and where it would be in one of `more` rounds; all else is the same in both."""
+    told = decays(c, more)
+    if c.noise:
+        told.append(falls(f"noise={c.noise}", "the noise", lambda n: linear_decay(c.noise, n, 1.0), c.steps, more))
+    now, then = (adaptation(n * c.batch * c.discriminator_steps) for n in (c.steps, more))
+    if c.augment == "ada" and now != then:
+        told.append(f"augment=ada may go from none to full in {now:,} images, a quarter of what {c.steps:,} rounds show; of {more:,} "
+                    f"rounds it would be {then:,}")
+    return told
 
 
 def player(net: nn.Module, c: GanSettings, ratio: float = 1.0, *, ema: float = 0.0, lazy: int = 0) -> Player:

@@ -10,7 +10,7 @@ from torch import nn
 
 from sparring.game import Game, Player
 from sparring.game.learner import learner
-from sparring.game.schedules import geometric
+from sparring.game.schedules import decays, falls, geometric
 from sparring.objectives.fields import CONDITIONAL, DECAY, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
 from sparring.objectives.losses import relativistic
 from sparring.objectives.opponents import augmentation, opponents
@@ -84,3 +84,10 @@ def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str,
 
     pair = opponents(c, space, device, own, relativistic, rules, players, once=c.discriminator_steps == 1, sloped="this recipe")
     return pair.game(pair.turns(c.discriminator_steps))
+
+
+def laid_out(c: R3ganSettings, more: int) -> list[str]:
+    """What is laid out over the length of the run, and where it would be in one of `more` rounds; all else is the same in both."""
+    last = c.gamma * c.gamma_last
+    return decays(c, more) + ([falls(f"gamma_last={c.gamma_last}", "gamma", lambda n: geometric(c.gamma, last, n), c.steps, more)]
+                              if c.gamma_last < 1 else [])

@@ -12,7 +12,7 @@ from sparring.data.source import Batch
 from sparring.game import Game, Report, Turn
 from sparring.game.learner import learner
 from sparring.game.precision import full
-from sparring.game.schedules import geometric
+from sparring.game.schedules import decays, geometric
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp, with_class
 from sparring.objectives.fields import CONDITIONAL, DEPTH, EMA, HALF_DECAY, LATENT, SLOPE, WIDTH
@@ -100,6 +100,12 @@ def reconstruction(x: Tensor, mean: Tensor, sigma: float) -> Tensor:
 def kl(mean: Tensor, log_deviation: Tensor) -> Tensor:
     """KL(N(mean, diag deviation^2) || N(0, I)), the mean over the batch, nats a sample (Kingma and Welling, 2014, appendix B)."""
     return ((mean.square() + (2 * log_deviation).exp() - 1) / 2 - log_deviation).sum(1).mean()
+
+
+def laid_out(c: VaeSettings, more: int) -> list[str]:
+    """What is laid out over the length of the run, and where it would be in one of `more` rounds; all else is the same in both."""
+    return decays(c, more) + ([f"sigma={c.sigma} is reached at round {-(-c.steps // 2):,}, halfway; over {more:,} rounds it would be "
+                               f"reached at {-(-more // 2):,}"] if c.sigma < 1 else [])
 
 
 def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:

@@ -24,6 +24,7 @@ from sparring.settings import RunSettings, Settings, make
 from sparring.setup import forecast, measured
 from sparring.setup.build import build
 from sparring.setup.fork import go_on_from, refuse_changes
+from sparring.setup.longer import lengthen, longer
 from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.spaces import Space, to_json
@@ -45,6 +46,7 @@ class Prepared:
     resumed: bool
     group: ProcessGroup = ALONE
     remake: Remake | None = None            # the same game with some settings changed
+    had: int = 0                            # the rounds that the run had, where it goes on with more from here
 
     def finished(self) -> bool:
         return (self.folder.model / "config.json").exists()
@@ -66,8 +68,9 @@ def scheduled(request: Request, folder: RunFolder, group: ProcessGroup, fork: bo
 def prepare(request: Request, out: Path, fork: Path | None = None, group: ProcessGroup = ALONE) -> Prepared:
     """Make or reopen the run folder and build the game; the folder stays locked until `folder.unlock()`.
 
-    InputError when the folder holds a run that was asked for differently, with the differences.  Of several processes, the first one
-    makes the folder, and the others find the run in it, once they are found to have been asked for the same.
+    InputError when the folder holds a run that was asked for differently, with the differences; more rounds alone are none, where the
+    run can have them.  Of several processes, the first one makes the folder, and the others find the run in it, once they are found to
+    have been asked for the same.
     """
     if not group.first:
         group.wait()
@@ -86,21 +89,19 @@ def prepare(request: Request, out: Path, fork: Path | None = None, group: Proces
         folder.create()
         folder.lock()
     try:
-        old = folder.read_config()
+        old, had = folder.read_config(), 0
         if old is not None:
-            refuse_changes(old, asked, folder)
-            # a run that began before there was a choice was in fp32, and stays so
-            run_settings = make(RunSettings, {"precision": "fp32", "compile": "off"} | old["run_settings"] | now)
-            if group.first and now and run_settings.model_dump() != old["run_settings"]:
-                old = old | {"run_settings": run_settings.model_dump()}         # the receipt says what is done from here on
-                folder.write_config(old)
+            old, run_settings, had = reopened(old, asked, now, request, folder, group)
         device = torch.device(choose_device(request.device) if old is None else same_device(old, folder))
         run_settings, why = choose(run_settings.model_copy(update=tried), recipe, settings, source, device, request, group.world_size == 1)
         reasons = {**reasons, **why, **wanted.reasons}
-        if old is None:
+        if old is None or had:
             reasons |= expected_cost(request, recipe, settings, source, device, run_settings.precision)
         remake = remaker(recipe, settings, source.space, device, request, run_settings)
         game = remake({})
+        if old is not None and had:
+            old["reasons"] = (then if isinstance(then := old.get("reasons"), dict) else {}) | reasons
+            lengthen(folder, game, old)
         config: dict[str, Any] = old or asked | {
             "data": named(request.data), "run_settings": run_settings.model_dump(), "reasons": reasons, "space": to_json(source.space),
             "forked_from": str(out) if fork else None, "inherited_rollbacks": 0, "inherited_actions": 0,
@@ -122,7 +123,25 @@ def prepare(request: Request, out: Path, fork: Path | None = None, group: Proces
         raise
     plan = plan_of(settings, run_settings, request.seed, device, source, config, group)
     group.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
-    return Prepared(game, source, plan, folder, config, resumed=old is not None, group=group, remake=remake)
+    return Prepared(game, source, plan, folder, config, resumed=old is not None, group=group, remake=remake, had=had)
+
+
+def reopened(old: dict[str, Any], asked: dict[str, Any], now: dict[str, Any], request: Request, folder: RunFolder,
+             group: ProcessGroup) -> tuple[dict[str, Any], RunSettings, int]:
+    """What stands in config.json of the run that is gone on with, its run settings, and how many rounds it had if it is to have more.
+
+    InputError when it was asked for differently.
+    """
+    more = longer(old, asked, request, folder)
+    had, old = (old["settings"]["steps"], more) if more is not None else (0, old)
+    refuse_changes(old, asked, folder)
+    # a run that began before there was a choice was in fp32, and stays so
+    run_settings = make(RunSettings, {"precision": "fp32", "compile": "off"} | old["run_settings"] | now)
+    if group.first and now and run_settings.model_dump() != old["run_settings"]:
+        old = old | {"run_settings": run_settings.model_dump()}                 # the receipt says what is done from here on
+        if not had:
+            folder.write_config(old)
+    return old, run_settings, had
 
 
 def plan_of(settings: Settings, run: RunSettings, seed: int, device: torch.device, source: Source, config: Mapping[str, Any],
