@@ -9,7 +9,7 @@ ROOT = Path(sparring.__file__).parent
 
 COLUMN = [                                                      # from the cellar to the street
     {"errors", "terminal"},
-    {"settings", "arguments", "rng", "progress", "untrusted"},
+    {"settings", "rng", "progress", "untrusted"},
     {"spaces"},
     {"nets"},
     {"data"},

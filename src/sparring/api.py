@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from sparring.arguments import index_of, whole_count, whole_seed
 from sparring.data.labels import rows_for
 from sparring.data.settings import check_memory
 from sparring.errors import InputError, RunFailed, did_you_mean, reason
@@ -30,7 +29,7 @@ from sparring.recipes import Recipe, find
 from sparring.rng import generator
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, parse_json, remade
-from sparring.settings import Settings, make
+from sparring.settings import Settings, index_of, make, whole_count, whole_seed
 from sparring.setup.build import build
 from sparring.setup.prepare import Prepared, prepare, versions
 from sparring.setup.request import Request, choose_device

@@ -1,5 +1,6 @@
 """Settings are typed data: each field has a meaning, a default and bounds, which feed help, checks and documents."""
 
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -155,3 +156,26 @@ def describe(cls: type[BaseModel], values: BaseModel | None = None) -> list[dict
     return [{"name": name, "value": field.default if values is None else getattr(values, name),
              "default": field.default, "bounds": bounds(field), "meaning": field.description or ""}
             for name, field in cls.model_fields.items()]
+
+
+# ------------------------------------------------------------------------------------- whole numbers as users give them
+def index_of(value: Any) -> int | None:
+    """A whole number of any kind (int, NumPy's, a tensor's) as an int; None for anything else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def whole_count(n: Any, name: str = "n", what: str = "samples") -> int:
+    count = index_of(n)
+    if count is None or count < 1:
+        raise InputError(f"{name}={n}: the number of {what} should be a whole number, at least 1.")
+    return count
+
+
+def whole_seed(seed: Any) -> int:
+    number = index_of(seed)
+    if number is None:
+        raise InputError(f"seed={seed!r}: the seed should be a whole number.")
+    return number

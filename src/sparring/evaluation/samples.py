@@ -11,7 +11,6 @@ import torch
 
 from sparring import api
 from sparring.api import Model, Silent
-from sparring.arguments import index_of, whole_seed
 from sparring.data import NAMED, open_source
 from sparring.data.settings import DataSettings
 from sparring.data.source import Arranged, Finite, Source
@@ -25,7 +24,7 @@ from sparring.metrics.outside import find
 from sparring.metrics.sets import chosen_rows, copies, in_both, in_units_of, judged_on, seen, some, stored
 from sparring.recipes import find as find_recipe
 from sparring.runs.folder import read_json
-from sparring.settings import make
+from sparring.settings import index_of, make, whole_seed
 from sparring.spaces import Images, Space
 from sparring.training.loop import Progress
 from sparring.untrusted import told
