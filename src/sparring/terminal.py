@@ -5,7 +5,7 @@ import re
 import textwrap
 from typing import TextIO
 
-LEAST = 24              # columns that are left for folded text; with fewer it begins further left
+LEAST = 20              # columns that are left for folded text; with fewer it begins further left
 COMMAND = re.compile(r"\s*(?:\w[\w ,']{0,40}: )?(?:torchrun \S.{0,40} )?sparring [a-z]+ ")
 WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|\S)+""")       # with what a shell takes for part of it
 

@@ -210,6 +210,12 @@ def test_help_of_every_command_fits(shell, width, monkeypatch):
         assert not re.search(r"<(str|list\[str\])>\s*$|\{\w+\}|\[\[", said.out.split("Options:")[0]), words
 
 
+def test_usage_is_as_one_types(shell):
+    for name, line in (("train", "RECIPE [KEY=VALUE]..."), ("evaluate", "[RUN]"), ("translate", "RUN INPUT..."), ("gallery", "[NAME]..."),
+                       ("compare", "RUN..."), ("recipes", "")):
+        assert shell(name, "--help").out.splitlines()[0] == f"Usage: sparring {name} [OPTIONS] {line}".rstrip()
+
+
 # ------------------------------------------------------------------------------------------------- show
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_show_is_short_and_names_ten_settings_that_there_are(recipe, shell):

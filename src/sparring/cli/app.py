@@ -63,7 +63,7 @@ def train(
 def rerun(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; RUN-rerun when left out.")] = None,
-    data: Annotated[str | None, typer.Option("--data", help="Where the run's data is now, if not where it was.")] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="Where the run's data is now, if not where it was.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train a finished run again from its receipt, and compare.  Exit code 1 when the models differ."""
@@ -174,10 +174,10 @@ def explore(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder, of a system that draws samples from "
                                        "latents.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the page and the pictures; RUN/explore when left out.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; else all in turn.")] = None,
-    directions: Annotated[int | None, typer.Option("--directions", help="How many by each method; 6 when left out, or as many as the "
+    label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; all in turn when left out.")] = None,
+    directions: Annotated[int | None, typer.Option("--directions", help="How many by each method: 6 when left out, or as many as the "
                                                    "latent has numbers.")] = None,
-    steps: Annotated[int, typer.Option("--steps", help="Along each direction, and from one sample to the next.")] = 9,
+    steps: Annotated[int, typer.Option("--steps", help="How many samples along each direction, and from one to the next.")] = 9,
     reach: Annotated[float, typer.Option("--reach", help="How far along a direction, to both sides.")] = 3.0,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in the latents that all begins "
                                                      "from, such as 0.7.")] = None,
@@ -264,8 +264,8 @@ def gallery(
 @commands.command()
 def show(
     what: Annotated[str, typer.Argument(metavar="WHAT", help="A recipe, or a run folder.")],
-    data: Annotated[str | None, typer.Option("--data", help="The data whose networks and defaults to show; the recipe's example when "
-                                             "left out.")] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="The data whose networks and defaults to show; the "
+                                             "recipe's example when left out.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every setting with its bounds, not only those that matter most.")] = False,
     as_json: Json = False,
 ) -> None:

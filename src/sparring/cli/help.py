@@ -15,10 +15,10 @@ GROUPS = {
 
 
 class Command(TyperCommand):
-    """A command whose arguments are shown without the types that Python has for them."""
+    """A command whose arguments are shown as they are typed, without the types that Python has for them, in every version of typer."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return [re.sub(r"^\{(.+)\}", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+        return ["[OPTIONS]", *(usage(param) for param in self.get_params(ctx) if param.param_type_name == "argument")]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         for title, kind in (("Arguments", "argument"), ("Options", "option")):
@@ -38,6 +38,12 @@ class Group(TyperGroup):
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), first_sentence(getattr(self.get_command(ctx, name), "help", None) or ""))
                                     for name in names])
+
+
+def usage(argument: Any) -> str:
+    """`RECIPE`, `[RUN]` where it may be left out, `INPUT...` where there may be several."""
+    name = argument.metavar or argument.name.upper()
+    return (name if argument.required else f"[{name}]") + ("..." if argument.nargs != 1 else "")
 
 
 def first_sentence(text: str) -> str:
