@@ -136,7 +136,7 @@ def words(rng: random.Random, counts: Counter[str]) -> str | None:
         parsed = parse(given)
     except InputError as error:
         counts["refused"] += 1
-        return explained(str(error), [start(word) for word in given], ("Settings are written key=value", "Give it once"))
+        return explained(str(error), [start(word) for word in given], ("Write settings as key=value", "Give it once"))
     return dealt(recipe, dict(parsed), counts)
 
 
@@ -165,7 +165,7 @@ def made(owner: str, given: dict[str, Any], counts: Counter[str]) -> str | None:
     except InputError as error:
         counts["refused"] += 1
         names = [f"{key}=" if key in cls.model_fields else start(key) for key in given]
-        return next((wrong for line in str(error).split("\n") if (wrong := explained(line, names, ("expected ", "Settings: ")))), None)
+        return next((wrong for line in str(error).split("\n") if (wrong := explained(line, names, ("Expected ", "Settings: ")))), None)
     counts["accepted"] += 1
     plain = settings.model_dump()
     if make(cls, json.loads(json.dumps(plain, allow_nan=False))) != settings:

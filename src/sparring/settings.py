@@ -18,7 +18,7 @@ Integer = BeforeValidator(lambda value: int(value) if isinstance(value, str) and
 
 
 class OneOf:
-    """A setting that takes one of the names in a table, which so stand in one place: `Annotated[str, OneOf(OBJECTIVES)]`."""
+    """A setting that takes one of the names in a table, so that they are listed once: `Annotated[str, OneOf(OBJECTIVES)]`."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
@@ -32,38 +32,42 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    steps: int = Field(5000, ge=1, le=LONGEST, description="rounds to play")
+    steps: int = Field(5000, ge=1, le=LONGEST, description="rounds to train; one round (an iteration) is every player's turn, such as "
+                       "K discriminator steps and a generator step")
     batch: int = Field(64, ge=1, le=65_536, description="samples in a batch")
 
 
 class RunSettings(BaseModel):
-    """How often to look, in rounds; and how a run computes, whatever it is that is trained."""
+    """The settings of every run: how often to log, draw, score, save and check, in rounds; and how to compute."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    log_every: int = Field(0, ge=0, le=LONGEST, description="rounds between logged rounds; 0: a 500th of the run")
-    show_every: int = Field(0, ge=0, le=LONGEST, description="rounds between pictures of samples; 0: a tenth of the run")
-    score_every: int = Field(0, ge=0, le=LONGEST, description="rounds between scores; 0: a fifth of the run")
-    save_every: int = Field(0, ge=0, le=LONGEST, description="rounds between checkpoints; 0: a twentieth of the run")
-    check_every: int = Field(0, ge=0, le=LONGEST, description="rounds between the doctor's check-ups; 0: a twentieth of the run, "
-                             "at least 75")
-    stop_when: Literal["never", "converged", "failed"] = Field("never", description="end the run early on the doctor's word")
-    doctor: Literal["tell", "act"] = Field("tell", description="what the doctor does about a failure: tell, or take its own advice in the "
-                                           "running run, at most three times")
-    threads: int = Field(0, ge=0, le=1024, description="processor threads; 0: chosen by a short measurement")
-    workers: int = Field(0, ge=0, le=64, description="threads that prepare batches ahead; any number gives the same "
-                         "batches; 0: none for data in memory, two to four for shards and Parquet")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the networks' passes; weights, losses and penalties stay "
-                                                       "fp32; auto: bf16 where a short measurement finds it faster and as good")
-    compile: Literal["auto", "on", "off"] = Field("auto", description="of each turn's loss with its gradient as one function; auto: where "
-                                                  "a short measurement finds that the run is long enough to repay it")
-    accumulate: int = Field(1, ge=1, le=65_536, description="equal parts that a batch is taken in, one after the other, where it does not "
-                            "fit into memory at once")
-    exact: bool = Field(False, description="deterministic algorithms throughout, also where that is slower")
+    log_every: int = Field(0, ge=0, le=LONGEST, description="write the log every so many rounds; 0: a 500th of the run")
+    show_every: int = Field(0, ge=0, le=LONGEST, description="draw samples every so many rounds; 0: a tenth of the run")
+    score_every: int = Field(0, ge=0, le=LONGEST, description="compute scores every so many rounds; 0: a fifth of the run")
+    save_every: int = Field(0, ge=0, le=LONGEST, description="save a checkpoint every so many rounds; 0: a twentieth of the run")
+    check_every: int = Field(0, ge=0, le=LONGEST, description="let the doctor check the run every so many rounds; 0: a twentieth "
+                             "of the run, at least 75")
+    stop_when: Literal["never", "converged", "failed"] = Field(
+        "never", description="end the run early when the doctor finds that it has converged (converged), or that it is failing (failed)")
+    doctor: Literal["tell", "act"] = Field("tell", description="what the doctor does about a failure: tell = say what to try; act = change "
+                                           "the settings during the run, at most three times")
+    threads: int = Field(0, ge=0, le=1024, description="number of processor threads; 0: chosen by a short measurement")
+    workers: int = Field(0, ge=0, le=64, description="threads that prepare batches in advance; the batches do not depend on it; "
+                         "0: none for data in memory, two to four for shards and Parquet")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="precision of the networks' forward and backward passes; weights, losses and penalties stay in fp32; "
+        "auto: bf16 if a short measurement finds it faster and as accurate")
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="compile each player's loss and gradient with torch.compile; auto: if a short measurement finds that the run "
+        "is long enough to gain from it")
+    accumulate: int = Field(1, ge=1, le=65_536, description="gradient accumulation: split each batch into so many equal parts, computed "
+                            "one after the other, to save memory")
+    exact: bool = Field(False, description="use deterministic algorithms everywhere, even where they are slower")
     keep_best: Literal["none", "fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage", "swd"] = Field(
-        "none", description="a metric to score too; the state with the best so far is kept in the folder best/ of the run")
-    on_nan: Literal["stop", "rollback"] = Field("stop", description="when a number is not finite: stop, or go back to the last "
-                                                "checkpoint with half the learning rate, at most three times")
+        "none", description="a metric to compute with the scores; the state with its best value is kept in best/ of the run")
+    on_nan: Literal["stop", "rollback"] = Field("stop", description="on a NaN or infinity: stop, or go back to the last checkpoint "
+                                                "with half the learning rate, at most three times")
 
     def for_steps(self, steps: int) -> "RunSettings":
         """The same, with every 0 of a frequency replaced by what suits a run of this length."""
@@ -84,8 +88,8 @@ def parse(assignments: Iterable[str]) -> dict[str, str]:
     for word in assignments:
         key, equals, value = word.partition("=")
         if not equals or not key.isidentifier():
-            raise InputError(f"'{shown(word)}' is not a setting. Settings are written key=value, such as batch=64; "
-                             f"data is given with --data.")
+            raise InputError(f"'{shown(word)}' is not a setting. Write settings as key=value, such as batch=64, "
+                             f"and give data with --data.")
         if key in given:
             raise InputError(f"{shown(key)} is given twice: {shown(f'{key}={given[key]}')} and {shown(word)}. Give it once.")
         given[key] = value
@@ -93,7 +97,7 @@ def parse(assignments: Iterable[str]) -> dict[str, str]:
 
 
 def split(given: Mapping[str, Any], owners: Mapping[str, type[BaseModel]]) -> dict[str, dict[str, Any]]:
-    """Deal settings out to the classes that have a field of that name; InputError when none has."""
+    """Give each setting to the class that has a field of that name; InputError when none has."""
     dealt: dict[str, dict[str, Any]] = {name: {} for name in owners}
     for key, value in given.items():
         owner = next((name for name, cls in owners.items() if key in cls.model_fields), None)
@@ -120,8 +124,8 @@ def make(cls: type[S], values: Mapping[str, Any]) -> S:
             if field is None:                                   # a config.json that was written by another version, or by hand
                 lines.append(f"{shown(name)}: {said}. Settings: {', '.join(cls.model_fields)}.")
                 continue
-            lines.append(f"{name}={as_given(values.get(name))}: {said}. {name} is {(field.description or '').rstrip('.')}; "
-                         f"expected {bounds(field)}, default {field.default}.")
+            lines.append(f"{name}={as_given(values.get(name))}: {said}. {name} means: {(field.description or '').rstrip('.')}. "
+                         f"Expected {bounds(field)}, default {field.default}.")
         raise InputError("\n".join(lines)) from None
     except Exception as error:                                  # an object that raises when it is asked what it is
         each = ", ".join(f"{shown(name)}={as_given(value)}" for name, value in values.items())

@@ -117,7 +117,7 @@ def test_a_setting_of_any_value_is_taken_or_explained(field, value):
     if message is None:
         assert getattr(made, name) is not None
     else:
-        assert message.startswith(f"{name}=") and f"{name} is " in message and "expected " in message
+        assert message.startswith(f"{name}=") and f"{name} means: " in message and "Expected " in message
         assert message.isprintable() and len(message) < 1000
 
 

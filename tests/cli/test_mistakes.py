@@ -137,7 +137,7 @@ MISTAKES = [
     Mistake("train gan batch=3 batch=4", ("batch is given twice", "batch=3 and batch=4", "Give it once")),
     Mistake("train gan --steps 3 steps=4", ("steps is given twice", "--steps 3 and steps=4", "Give it once")),
     Mistake("train gan batch=0", ("batch=0", "samples in a batch", "from 1 to 65536", "default 64")),
-    Mistake("train gan --steps 0", ("steps=0", "rounds to play", "from 1")),
+    Mistake("train gan --steps 0", ("steps=0", "rounds to train", "from 1")),
     Mistake("train gan --steps -5", ("steps=-5", "from 1")),
     Mistake("train gan --steps many", ("--steps", "integer")),
     Mistake("train gan steps=1e3", ("steps=1e3", "an integer from 1", "default 5000")),

@@ -26,7 +26,7 @@ LONG = 10_000           # rounds of the run that a contest is a part of, which i
 
 @dataclass(frozen=True)
 class Contest:
-    """Rounds a second of `ours` and of `theirs`, each a function of the threads and the rounds to play."""
+    """Rounds a second of `ours` and of `theirs`, each a function of the threads and the number of rounds."""
 
     about: str
     rounds: int

@@ -25,7 +25,7 @@ class DataSettings(BaseModel):
     channels: Literal["auto", "1", "3", "4"] = Field(
         default="auto", description="Colour channels: auto, 1 (grey), 3 (RGB) or 4 (RGB and transparency).")
     alpha: Literal["white", "black"] = Field(
-        default="white", description="The colour that transparency is laid on, unless channels=4 keeps it.")
+        default="white", description="The background for transparent pixels; channels=4 keeps the transparency instead.")
 
     @field_validator("size", "channels", mode="before")
     @classmethod
@@ -43,15 +43,15 @@ class DataSettings(BaseModel):
 class DomainSettings(DataSettings):
     """The same, and whether training images are mirrored."""
 
-    flip: bool = Field(default=True, description="Mirror half of the training images, keyed by the batch.")
+    flip: bool = Field(default=True, description="Mirror half of the training images, at random.")
 
 
 class TranslationSettings(DomainSettings):
     """The same, and how training images are varied: both halves of a pair alike."""
 
-    jitter: int = Field(default=12, ge=0, le=100, description="Percent by which training images are enlarged before a random crop "
-                                                              "brings them to size; the papers' 286 to 256 are 12.")
-    halves: bool = Field(default=False, description="Take each picture for a pair side by side, also if it is not twice as wide as high.")
+    jitter: int = Field(default=12, ge=0, le=100, description="Enlarge training images by this many percent, then crop them to size "
+                                                              "at random; the papers' 286 to 256 pixels are 12.")
+    halves: bool = Field(default=False, description="Each picture holds a pair side by side, even if it is not twice as wide as high.")
 
 
 AUTO = DataSettings()

@@ -1,6 +1,6 @@
 """Every system by name.  A recipe is data: its settings, what suits which data, and how to build its game.
 
-Recipes lean on networks, objectives and the engine; they know neither each other nor the training loop.
+Recipes use networks, objectives and the engine; they know neither each other nor the training loop.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors
 
 
 class Reader(NamedTuple):
-    """What a system learns from: how it is opened, what may be set about that, and a built-in example."""
+    """The data of a recipe: how to open it, the settings for that, and a built-in example."""
 
     open: Callable[[Any, Any], Source] = open_source
     settings: type[DataSettings] = DataSettings

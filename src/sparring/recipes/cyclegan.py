@@ -16,7 +16,7 @@ from sparring.game.precision import full
 from sparring.nets.both import Both, refuse_unlike
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.resnet import SMALLEST, ResNetTranslator
-from sparring.objectives.fields import BETA1, HALF_DECAY
+from sparring.objectives.fields import BETA1, DOUBLED, HALF_DECAY, PATCH, TRANSLATION_EMA
 from sparring.objectives.losses import least_squares
 from sparring.objectives.pair import evaluate
 from sparring.objectives.penalties import r1_and_r2
@@ -44,22 +44,22 @@ class CycleganSettings(Settings):
 
     batch: int = Field(1, ge=1, le=4096, description="images of each domain in a batch; 1 in the paper")
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
-    blocks: int = Field(6, ge=1, le=32, description="residual blocks of a generator; in the paper 6 for 128 pixels, 9 for 256")
-    doubled: bool = Field(False, description="enlarge by doubling: transposed convolutions leave a checkerboard in short runs")
-    skip: bool = Field(False, description="generators compute the change to an image, beginning with what is there; needs equal channels")
-    field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = Field(
-        70, description="pixels a side of the patches that are judged; by default about a quarter of an image's side")
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks per generator; in the paper 6 at 128 pixels, 9 at 256")
+    doubled: bool = DOUBLED
+    skip: bool = Field(False, description="generators compute only the change to an image; both domains need the same channels")
+    field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = PATCH
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the cycle consistency loss")
-    identity: float = Field(0.5, ge=0, le=1e6, description="weight of the identity loss over that of `cycle`; 0 for other colours")
-    discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round; 1 in the paper. Those after the first see "
-                                     "new images, and translations from the pool")
-    gamma: float = Field(0.0, ge=0, le=1e6, description="weight of R1 and R2, which keep the discriminators from growing steep in long "
-                           "runs of many of their steps; 0, as in the paper: none")
-    pool: int = Field(50, ge=0, le=10_000, description="earlier translations that the discriminators are shown too; 0: none")
+    identity: float = Field(0.5, ge=0, le=1e6, description="weight of the identity loss as a share of `cycle`; give 0 for domains of "
+                            "different colours")
+    discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps per round; 1 in the paper. Steps after the first "
+                                     "use new images, and translations from the pool")
+    gamma: float = Field(0.0, ge=0, le=1e6, description="weight of R1 and R2, which keep the discriminators from growing steep in "
+                           "long runs with several steps per round; 0, as in the paper: none")
+    pool: int = Field(50, ge=0, le=10_000, description="number of earlier translations kept to show to the discriminators again; 0: none")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta1: float = BETA1
     decay: float = HALF_DECAY
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the generators' average, which translates; 0, as in the paper: no average")
+    ema: float = TRANSLATION_EMA
 
 
 def defaults(space: Space) -> dict[str, Any]:

@@ -36,31 +36,39 @@ MATTERS: dict[str, str] = {
 class GanSettings(Settings):
     """The settings of `gan`."""
 
-    objective: Annotated[str, OneOf(OBJECTIVES)] = Field("nonsaturating", description="what the two players minimize")
-    discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round, the K of Algorithm 1")
+    objective: Annotated[str, OneOf(OBJECTIVES)] = Field(
+        "nonsaturating", description="the adversarial loss: minimax (saturating), nonsaturating, least_squares (LSGAN), hinge, wasserstein "
+        "(needs a bounded critic) or relativistic (RpGAN); docs/objectives.md has each formula")
+    discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps per round: K of Algorithm 1")
     latent: int = LATENT
     width: int = WIDTH
     depth: int = DEPTH
     slope: float = SLOPE
     residual: bool = RESIDUAL
-    deep: bool = Field(False, description="a second convolution at every resolution of DCGAN's discriminator; for images")
+    deep: bool = Field(False, description="for images: give DCGAN's discriminator a second convolution at every resolution")
     lr: float = LR
-    lr_ratio: float = Field(1.0, gt=0, le=1000, description="the discriminator's learning rate over the generator's, which is lr")
-    beta1: float = Field(0.0, ge=0, lt=1, description="Adam's decay of the mean of gradients")
-    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay of the mean of squared gradients")
+    lr_ratio: float = Field(1.0, gt=0, le=1000, description="the discriminator's learning rate divided by the generator's, which is lr "
+                            "(TTUR: above 1)")
+    beta1: float = Field(0.0, ge=0, lt=1, description="Adam's beta1: decay of the mean of gradients")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's beta2: decay of the mean of squared gradients")
     decay: float = DECAY
     ema: float = EMA
     penalty: Annotated[str, OneOf(PENALTIES)] = Field(
-        "none", description="what keeps the discriminator's slope in bounds, or (consensus) both players near where none would move")
-    penalty_weight: float = Field(1.0, ge=0, le=1e6, description="weight of the penalty, in the units of its paper")
-    penalty_every: int = Field(1, ge=1, le=1000, description="rounds between penalties; above 1 it is lazy, and Adam is corrected")
-    clip: float = Field(0.0, ge=0, le=100, description="largest weight of the discriminator, which is clipped to it; 0: no clipping")
-    spectral: bool = Field(False, description="divide each of the discriminator's layers by its largest singular value")
-    pack: int = Field(1, ge=1, le=16, description="samples that the discriminator judges together (PacGAN)")
-    unroll: int = Field(0, ge=0, le=100, description="discriminator steps that the generator looks ahead (unrolled GAN); 0: none")
-    noise: float = Field(0.0, ge=0, le=10, description="deviation of noise on all the discriminator sees, falling to 0 by the end")
-    augment: Literal["none", "diff", "ada"] = Field("none", description="change all images that the discriminator sees, so that few of "
-                                                    "them suffice: always (DiffAugment), or as much as it takes (adaptive)")
+        "none", description="gradient penalty: r1, r2, r1+r2 (zero-centred), gradient (WGAN-GP), one_sided (WGAN-LP), dragan, or "
+        "consensus, which both players pay; docs/objectives.md has each formula")
+    penalty_weight: float = Field(1.0, ge=0, le=1e6, description="weight of the penalty, in its paper's units (gamma of R1, lambda of "
+                                  "WGAN-GP)")
+    penalty_every: int = Field(1, ge=1, le=1000, description="apply the penalty every so many rounds; above 1 it is lazy: heavier to make "
+                               "up for it, with Adam corrected")
+    clip: float = Field(0.0, ge=0, le=100, description="clip every weight of the discriminator to [-clip, clip]; 0: no clipping")
+    spectral: bool = Field(False, description="spectral normalization: divide each layer of the discriminator by its largest singular "
+                           "value")
+    pack: int = Field(1, ge=1, le=16, description="PacGAN: number of samples that the discriminator judges together")
+    unroll: int = Field(0, ge=0, le=100, description="unrolled GAN: number of discriminator steps that the generator looks ahead; 0: none")
+    noise: float = Field(0.0, ge=0, le=10, description="instance noise: standard deviation of noise added to all that the "
+                         "discriminator sees, falling to 0 by the end")
+    augment: Literal["none", "diff", "ada"] = Field("none", description="augment all images that the discriminator sees, so that fewer are "
+                                                    "needed: diff = always (DiffAugment), ada = as often as needed (ADA)")
     conditional: bool = CONDITIONAL
 
 

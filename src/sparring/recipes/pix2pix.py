@@ -14,7 +14,7 @@ from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
-from sparring.objectives.fields import BETA1, HALF_DECAY
+from sparring.objectives.fields import BETA1, HALF_DECAY, PATCH, TRANSLATION_EMA
 from sparring.objectives.losses import nonsaturating
 from sparring.objectives.pair import evaluate
 from sparring.settings import Integer, Settings
@@ -39,17 +39,17 @@ class Pix2pixSettings(Settings):
     """The settings of `pix2pix`."""
 
     batch: int = Field(4, ge=1, le=4096, description="pairs in a batch; 1 in the paper")
-    direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="which half is translated into which")
+    direction: Literal["AtoB", "BtoA"] = Field("AtoB", description="direction of the translation: AtoB or BtoA (A is the left half, or "
+                                               "the first of two folders)")
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
-    field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = Field(
-        70, description="pixels a side of the patches that are judged; by default about a quarter of an image's side")
+    field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = PATCH
     l1: float = Field(100.0, ge=0, le=1e6, description="weight of the L1 loss")
     adversarial: float = Field(1.0, ge=0, le=1e6, description="weight of the conditional GAN's loss; 0: L1 alone")
-    dropout: float = Field(0.5, ge=0, lt=1, description="share of the inner maps that is dropped: the system's noise")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout rate in the generator, its only noise")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta1: float = BETA1
     decay: float = HALF_DECAY
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's average, which translates; 0, as in the paper: no average")
+    ema: float = TRANSLATION_EMA
 
 
 def defaults(space: Space) -> dict[str, Any]:

@@ -38,22 +38,22 @@ class R3ganSettings(Settings):
     """The settings of `r3gan`."""
 
     batch: int = Field(256, ge=1, le=65_536, description="samples in a batch")
-    discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps a round; 1 in the paper")
+    discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps per round; 1 in the paper")
     latent: int = LATENT
     width: int = WIDTH
-    depth: int = Field(3, ge=1, le=16, description="hidden layers (not used for images)")
+    depth: int = Field(3, ge=1, le=16, description="number of hidden layers (not used for images)")
     slope: float = SLOPE
     residual: bool = RESIDUAL
     lr: float = LR
-    beta2: float = Field(0.99, ge=0, lt=1, description="Adam's decay of the mean of squared gradients; that of the mean is 0")
-    gamma: float = Field(0.2, gt=0, le=1e6, description="weight of R1 and R2 at first; by default 0.1 a number of a vector or curve, "
-                                                      "and 0.05 (n / 3072)^2 for images of n numbers")
-    gamma_last: float = Field(0.1, gt=0, le=1, description="share of gamma that is left at the end, falling by a factor a round")
+    beta2: float = Field(0.99, ge=0, lt=1, description="Adam's beta2: decay of the mean of squared gradients; beta1 is 0")
+    gamma: float = Field(0.2, gt=0, le=1e6, description="weight of R1 and R2 at the start; default: 0.1 n for vectors and curves of n "
+                                                      "numbers, 0.05 (n / 3072)^2 for images of n numbers")
+    gamma_last: float = Field(0.1, gt=0, le=1, description="gamma at the end of the run as a share of gamma; it falls geometrically")
     decay: float = DECAY
     ema: float = EMA
     conditional: bool = CONDITIONAL
-    augment: Literal["none", "diff"] = Field("none", description="change all images that the discriminator sees, so that few of them "
-                                             "suffice (DiffAugment)")
+    augment: Literal["none", "diff"] = Field("none", description="augment all images that the discriminator sees, so that fewer are "
+                                             "needed (DiffAugment)")
 
 
 def gamma(space: Space) -> float:

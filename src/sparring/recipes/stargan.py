@@ -14,7 +14,7 @@ from sparring.game import Game, Report, Translation, Turn
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.stargan import SMALLEST, DomainDiscriminator, DomainGenerator
-from sparring.objectives.fields import BETA1, HALF_DECAY
+from sparring.objectives.fields import BETA1, DOUBLED, HALF_DECAY, TRANSLATION_EMA
 from sparring.objectives.losses import wasserstein
 from sparring.objectives.pair import evaluate
 from sparring.objectives.penalties import lipschitz
@@ -42,24 +42,22 @@ class StarganSettings(Settings):
     """The settings of `stargan`."""
 
     batch: int = Field(16, ge=2, le=4096, description="images in a batch")
-    discriminator_steps: int = Field(5, ge=1, le=1000, description="discriminator steps a round; 5 in the paper")
+    discriminator_steps: int = Field(5, ge=1, le=1000, description="discriminator steps per round; 5 in the paper")
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator; 6 in the paper")
-    halvings: int = Field(2, ge=1, le=2, description="times that the generator halves an image before it is reworked; 2 in the paper, and "
-                          "by default 1 for images below 48 pixels, which would lose too much")
-    doubled: bool = Field(False, description="enlarge by doubling and convolving, not by the paper's transposed convolutions, which leave "
-                          "a checkerboard in short runs")
-    skip: bool = Field(False, description="let the generator compute the change to an image, not the whole of its translation, so that it "
-                       "begins with what is there")
-    colours: int = Field(0, ge=0, le=4096, description="learned colours of each domain, 2 or more, of which every pixel takes the nearest "
-                         "or blends two, for drawings in few colours; 0, as in the paper: any colour")
+    halvings: int = Field(2, ge=1, le=2, description="how often the generator halves the resolution; 2 in the paper; default 1 for images "
+                          "below 48 pixels")
+    doubled: bool = DOUBLED
+    skip: bool = Field(False, description="the generator computes only the change to an image")
+    colours: int = Field(0, ge=0, le=4096, description="for flat drawings: number of learned colours per domain, at least 2; every pixel "
+                         "takes the nearest or blends two; 0, as in the paper: any colour")
     penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty, lambda_gp")
     classification: float = Field(1.0, ge=0, le=1e6, description="weight of the domain classification, lambda_cls")
     cycle: float = Field(10.0, ge=0, le=1e6, description="weight of the reconstruction, lambda_rec")
     lr: float = Field(1e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta1: float = BETA1
     decay: float = HALF_DECAY
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's average, which translates; 0, as in the paper: no average")
+    ema: float = TRANSLATION_EMA
 
 
 def defaults(space: Space) -> dict[str, Any]:

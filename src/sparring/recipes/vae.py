@@ -45,8 +45,8 @@ class VaeSettings(Settings):
     width: int = WIDTH
     depth: int = DEPTH
     slope: float = SLOPE
-    sigma: float = Field(0.1, gt=0, le=1, description="deviation of the likelihood N(x; decoder(z), sigma^2 I), in what networks see; "
-                                                      "it falls from 1 to this over the first half of the run")
+    sigma: float = Field(0.1, gt=0, le=1, description="standard deviation of the likelihood N(x; decoder(z), sigma^2 I), in network "
+                                                      "units; it falls from 1 to this over the first half of the run")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
     decay: float = HALF_DECAY
     ema: float = EMA

@@ -51,7 +51,7 @@ class CriticSettings(Settings):
     """What both kinds of Wasserstein GAN share."""
 
     batch: int = Field(256, ge=1, le=65_536, description="samples in a batch")
-    critic_steps: int = Field(5, ge=1, le=1000, description="critic steps a round")
+    critic_steps: int = Field(5, ge=1, le=1000, description="critic steps per round")
     latent: int = LATENT
     width: int = WIDTH
     depth: int = DEPTH
@@ -65,19 +65,21 @@ class WganSettings(CriticSettings):
     """The settings of `wgan`."""
 
     lr: float = Field(5e-5, gt=0, le=1, description="learning rate of both RMSProp optimizers")
-    clip: float = Field(0.01, gt=0, le=100, description="largest weight of the critic")
-    first_steps: int = Field(100, ge=1, le=10_000, description="critic steps in each of the first 25 rounds and in every 500th")
+    clip: float = Field(0.01, gt=0, le=100, description="clip every weight of the critic to [-clip, clip]")
+    first_steps: int = Field(100, ge=1, le=10_000, description="critic steps in each of the first 25 rounds and in every 500th round, "
+                             "as in the authors' code")
 
 
 class WganGpSettings(CriticSettings):
     """The settings of `wgan-gp`."""
 
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers (the paper's 1e-4 is for long runs)")
-    beta2: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the mean of squared gradients; that of the mean is 0")
-    penalty_weight: float = Field(0.1, gt=0, le=1e6, description="weight of the gradient penalty: 0.1 in the paper for toys, 10 for images")
+    beta2: float = Field(0.9, ge=0, lt=1, description="Adam's beta2: decay of the mean of squared gradients; beta1 is 0")
+    penalty_weight: float = Field(0.1, gt=0, le=1e6, description="weight of the gradient penalty: in the paper 0.1 for toy data, 10 for "
+                                  "images")
     decay: float = DECAY
-    augment: Literal["none", "diff"] = Field("none", description="change all images that the discriminator sees, so that few of them "
-                                             "suffice (DiffAugment)")
+    augment: Literal["none", "diff"] = Field("none", description="augment all images that the discriminator sees, so that fewer are "
+                                             "needed (DiffAugment)")
 
 
 def defaults(space: Space) -> dict[str, Any]:
