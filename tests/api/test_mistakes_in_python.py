@@ -51,7 +51,7 @@ OWN = [
     ({"data": torch.zeros(32, 2, 2, 2, 2)}, ("[32, 2, 2, 2, 2]",)),
     ({"data": np.zeros((32, 2), complex)}, ("complex",)),
     ({"data": (np.eye(32), np.zeros(31, int))}, ("31",)),
-    ({"data": torch.randn(32, 2), "conditional": True}, ("needs data with labels",)),
+    ({"data": torch.randn(32, 2), "conditional": True}, ("conditional=true needs labels",)),
     ({"data": torch.randn(8, 2)}, ("8 samples, fewer than one batch of 16",)),
     ({"seed": 1.5}, ("seed=1.5", "whole number")),
     ({"seed": None}, ("seed=None", "whole number")),

@@ -152,7 +152,7 @@ MISTAKES = [
     Mistake("train gan lr=0 batch=0", ("lr=0", "above 0", "batch=0", "from 1")),
     Mistake("train gan threads=-1", ("threads=-1", "an integer from 0 to 1024")),
     Mistake("train gan log_every=often", ("log_every=often", "an integer from 0")),
-    Mistake("train gan --data ring conditional=true", ("needs data with labels", "subfolders")),
+    Mistake("train gan --data ring conditional=true", ("conditional=true needs labels", "subfolders")),
     Mistake("train gan --data ring size=32", ("can only be set for images", "Leave it out")),
     Mistake("train gan --data digits size=huge", ("size", "HEIGHTxWIDTH")),
     Mistake("train gan --seed one", ("--seed", "integer")),

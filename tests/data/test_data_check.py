@@ -172,7 +172,7 @@ BAD = [(pdfs, "bad", 1, "There is no image, only other files: 3 .pdf. Give a fol
        (lonely, "bad", 0, "1 class(es) have one image or none, such as 'one'."),
        (one_class, "bad", 0, "All images lie in one folder, 'cats', so there are no classes."),
        (one_label, "bad.npz", 0, "There is one class only ('0'), so labels say nothing."),
-       (copies, "bad", 1, "All 30 images are the same: there is nothing to learn but this one."),
+       (copies, "bad", 1, "All 30 images are the same, so there is nothing to learn."),
        (single, "bad", 1, "There is one image, and one image is not a data set."),
        (broken, "bad", 1, "3 of 33 images cannot be read, more than 1 in 20"),
        (one_broken, "bad", 0, "1 broken image(s), which a run would pass over: broken.jpg (the file is empty)"),

@@ -266,7 +266,7 @@ def test_a_run_that_was_killed_keeps_the_same_best(tmp_path, monkeypatch):
 
 def test_a_metric_that_the_data_is_too_small_for_is_refused_before_training(tmp_path):
     x = np.random.default_rng(0).integers(0, 255, (60, 16, 16), np.uint8)
-    with pytest.raises(InputError, match=r"keep_best=fid: fid needs at least 65 samples a set"):
+    with pytest.raises(InputError, match=r"keep_best=fid cannot be computed: fid needs at least 65 samples a set"):
         sparring.fit("gan", x, out=tmp_path / "run", keep_best="fid", **PICTURES)
     with pytest.raises(InputError, match="expected none or fid or"):
         sparring.fit("gan", "ring", keep_best="cas", **TINY)

@@ -51,4 +51,4 @@ def test_learned_colours_come_to_lie_on_those_of_a_flat_drawing():
 
 
 def test_one_colour_is_refused():
-    refused("colours=1 would paint every image in one colour", sparring.fit, "stargan", data="tints", steps=1, size=16, colours=1)
+    refused("colours=1 leaves a single colour", sparring.fit, "stargan", data="tints", steps=1, size=16, colours=1)

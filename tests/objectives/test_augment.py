@@ -116,7 +116,7 @@ def test_generated_samples_are_not_augmented():
 @pytest.mark.parametrize(("recipe", "given", "message"), [
     ("gan", {"data": "ring", "augment": "ada"}, "this data is not images"),
     ("gan", {"data": small_images(40, labelled=False), "augment": "diff", "pack": 2}, "pack=2 joins images"),
-    ("gan", {"data": small_images(40), "augment": "ada", "objective": "relativistic"}, "sign of the discriminator's logits"),
+    ("gan", {"data": small_images(40), "augment": "ada", "objective": "relativistic"}, "whose discriminator gives a probability"),
     ("r3gan", {"data": "ring", "augment": "diff"}, "this data is not images"),
 ])
 def test_where_it_means_nothing_it_is_refused(recipe, given, message):

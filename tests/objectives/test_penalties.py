@@ -146,7 +146,7 @@ def test_the_other_losses_in_closed_form():
 @pytest.mark.parametrize("every", [1, 3])
 def test_any_objective_plays_with_any_penalty(objective, penalty, every):
     if (penalty == "none" and every > 1) or (objective == "wasserstein" and penalty == "none"):
-        with pytest.raises(InputError, match=r"nothing to be every|bounded critic"):
+        with pytest.raises(InputError, match=r"there is no penalty|bounded critic"):
             sparring.fit("gan", data="ring", steps=2, batch=8, width=8, objective=objective, penalty=penalty, penalty_every=every)
         return
     model = sparring.fit("gan", data="ring", steps=5, batch=8, width=8, objective=objective, penalty=penalty, penalty_every=every)
@@ -169,7 +169,7 @@ def test_other_rules_play(more, data):
     ({"pack": 3}, "cannot be packed by 3.*batch=6"),
     ({"objective": "wasserstein"}, "bounded critic"),
     ({"objective": "wasserstein", "penalty": "r1", "penalty_weight": 0}, "bounded critic"),
-    ({"penalty_every": 2}, "nothing to be every so often"),
+    ({"penalty_every": 2}, "penalty_every=2 is given, but there is no penalty"),
     ({"discriminator": nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)), "penalty": "r1"}, "BatchNorm1d.*GroupNorm"),
 ], ids=lambda v: v if isinstance(v, str) else "")
 def test_nonsense_is_refused_with_the_reason(more, reason):

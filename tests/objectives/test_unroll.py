@@ -202,12 +202,12 @@ def test_both_players_pay_for_consensus_and_feel_it(source):
     ({"discriminator_steps": 0}, "discriminator_steps=0.*an integer from 1"),
     ({"penalty": "r1", "penalty_every": 0}, "penalty_every=0.*an integer from 1"),
     ({"penalty": "agreement"}, "penalty=agreement.*or consensus"),
-    ({"penalty": "consensus", "penalty_every": 2}, "paid by both players in every round"),
+    ({"penalty": "consensus", "penalty_every": 2}, "applies to both players in every round"),
     ({"penalty": "consensus", "objective": "wasserstein"}, "bounded critic"),
     ({"penalty": "consensus", "unroll": 2}, "another loss"),
     ({"objective": "wasserstein", "unroll": 2}, "bounded critic"),
-    ({"objective": "wasserstein", "unroll": 2, "clip": 0.01}, "not clipped"),
-    ({"penalty": "r1", "penalty_weight": 0, "penalty_every": 2}, "nothing to be every so often.*weight above 0"),
+    ({"objective": "wasserstein", "unroll": 2, "clip": 0.01}, "does not clip the weights of its look-ahead steps"),
+    ({"penalty": "r1", "penalty_weight": 0, "penalty_every": 2}, "penalty_every=2 is given, but there is no penalty.*weight above 0"),
 ], ids=str)
 def test_what_makes_no_sense_is_refused_in_one_line(given, reason):
     with pytest.raises(InputError, match=reason) as refusal:

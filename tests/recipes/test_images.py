@@ -152,7 +152,7 @@ def test_choices_are_told_and_kept_and_what_was_asked_for_is_neither(tmp_path):
 
 
 def test_images_is_for_images(tmp_path):
-    with pytest.raises(InputError, match="does not learn from data of this kind"):
+    with pytest.raises(InputError, match="cannot train on data of this kind"):
         prepare(Request("images", "ring", {}), tmp_path / "run")
 
 
@@ -178,7 +178,7 @@ def test_a_plan_by_minutes_is_kept_when_the_run_resumes(tmp_path, monkeypatch):
         prepare(Request("gan", "ring", {"threads": 1, "compile": "off"}, minutes=4.0), tmp_path / "run")
 
 
-@pytest.mark.parametrize(("minutes", "given", "said"), [(-1, {}, "no time to train for"), (float("nan"), {}, "no time to train for"),
+@pytest.mark.parametrize(("minutes", "given", "said"), [(-1, {}, "is out of range"), (float("nan"), {}, "is out of range"),
                                                         (5, {"steps": 100}, "both say how long")])
 def test_minutes_that_cannot_be(minutes, given, said, tmp_path):
     with pytest.raises(InputError, match=said):

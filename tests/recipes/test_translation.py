@@ -310,7 +310,7 @@ def test_a_loaded_model_does_not_pass_fresh_networks_off_as_those_that_played(ru
 
 
 def test_settings_that_rest_on_drawn_samples_are_refused_for_translators():
-    for wrong, why in (({"keep_best": "kid"}, "a translator draws none"), ({"doctor": "act"}, "translators have none"),
+    for wrong, why in (({"keep_best": "kid"}, "this is a translator"), ({"doctor": "act"}, "translators have none"),
                        ({"stop_when": "failed"}, "translators have none")):
         refused(why, sparring.fit, "pix2pix", data=small_pairs(), steps=1, **wrong)
 
@@ -335,15 +335,15 @@ def test_settings_are_the_same_as_text(recipe):
 
 def test_settings_that_do_not_fit_are_refused():
     small = small_pairs()
-    refused("smaller than the receptive field. Give field=16", sparring.fit, "pix2pix", data=small, field=34, steps=1)
-    refused("smaller than the receptive field. Give a larger size", sparring.fit, "cyclegan", data="shapes", size=4, steps=1)
+    refused("images of at least 34x34 pixels, and these are .*. Give field=16", sparring.fit, "pix2pix", data=small, field=34, steps=1)
+    refused("pixels, and these are 4x4. Give a larger size", sparring.fit, "cyclegan", data="shapes", size=4, steps=1)
     refused("are made scenes for stargan. Train that", sparring.fit, "cyclegan", data="tints", steps=1)
-    refused("theirs have 1 and 3 channels. Give identity=0", sparring.fit, "cyclegan", data=small, identity=0.5, steps=1)
-    refused("theirs have 1 and 3 channels. Give skip=false", sparring.fit, "cyclegan", data=small, skip=True, identity=0, steps=1)
+    refused("channels, and these have 1 and 3. Give identity=0", sparring.fit, "cyclegan", data=small, identity=0.5, steps=1)
+    refused("channels, and these have 1 and 3. Give skip=false", sparring.fit, "cyclegan", data=small, skip=True, identity=0, steps=1)
     for setting in ({"discriminator_steps": 2}, {"gamma": 1}):
         refused("need earlier translations, and pool=0 keeps none. Give pool=50", sparring.fit, "cyclegan", data=small, pool=0, steps=1,
                 **setting)
-    refused("does not learn from data of this kind", sparring.fit, "gan", data=small, steps=1)
+    refused("cannot train on data of this kind", sparring.fit, "gan", data=small, steps=1)
 
 
 # -------------------------------------------------------------------------------------------------- the measures

@@ -28,7 +28,7 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
             raise InputError(f"steps is given twice: --steps {steps} and steps={given['steps']}. Give it once.")
         given["steps"] = steps
     if minutes == 0:
-        raise InputError("--minutes 0 is no time to train for. Give a number above 0, such as --minutes 30, or leave it out.")
+        raise InputError("--minutes 0 is out of range. Give a number above 0, such as --minutes 30, or leave it out.")
     data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
     with joined() as group:
         request = Request(recipe, data, given, seed, device, command=command, minutes=minutes or 0.0)

@@ -53,4 +53,4 @@ def indivisible(batch: int, parts: int, settings: object) -> str | None:
         return f"accumulate={parts} does not divide batch={batch} into equal parts" + (f" of whole packs of {pack}" if pack > 1 else "")
     penalty, ahead = getattr(settings, "penalty", ""), getattr(settings, "unroll", 0)
     whole = f"penalty={penalty}" if penalty in ("consensus", "dragan") else f"unroll={ahead}" if ahead else ""
-    return f"{whole} goes by the whole batch, which accumulate={parts} never sees" if whole else None
+    return f"{whole} needs the whole batch at once, and accumulate={parts} splits it" if whole else None

@@ -57,7 +57,7 @@ def refuse_metric(source: Source, metric: str) -> None:
     n = affordable(source, min(SAMPLES, len(part)) if isinstance(part, Finite) else SAMPLES)
     features = extract(extractor, seen(some(part, 2, 0, "real"))).shape[1]
     if metric != "none" and (why := lacking(metric, n, features)) is not None:
-        raise InputError(f"keep_best={metric}: {why} when a run is scored. Give keep_best=kid, or another metric.")
+        raise InputError(f"keep_best={metric} cannot be computed: {why} in the scores of a run. Give keep_best=kid, or another metric.")
 
 
 @torch.no_grad()

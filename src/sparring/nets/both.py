@@ -18,5 +18,4 @@ def refuse_unlike(a: int, b: int, **asked: float) -> None:
     for name, value in asked.items():
         if value and a != b:
             now, off = ("true", "false") if value is True else (value, 0)
-            raise InputError(f"{name}={now} takes an image of one domain for one of the other, and theirs have {a} and {b} channels. "
-                             f"Give {name}={off}.")
+            raise InputError(f"{name}={now} needs domains with the same number of channels, and these have {a} and {b}. Give {name}={off}.")

@@ -21,7 +21,7 @@ class Colours(nn.Module):
     def __init__(self, channels: int, domains: int, count: int) -> None:
         super().__init__()
         if count < 2:
-            raise InputError("colours=1 would paint every image in one colour. Give more, such as colours=64, or 0 for any colour.")
+            raise InputError("colours=1 leaves a single colour. Give at least 2, such as colours=64, or 0 for any colour.")
         even = 2 * torch.quasirandom.SobolEngine(channels).draw(count) - 1
         self.colours = nn.Parameter(even.repeat(domains, 1, 1) / PACE)
 

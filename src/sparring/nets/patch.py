@@ -18,11 +18,10 @@ def fitting_field(height: int, width: int) -> int:
 def refuse_small(height: int, width: int, field: int, least: int = 1) -> None:
     """InputError for images that are smaller than a patch, or than the `least` that a translator takes."""
     if min(height, width) < least:
-        raise InputError(f"the translators need images of at least {least}x{least}, and these are {height}x{width}, smaller than the "
-                         "receptive field. Give a larger size.")
+        raise InputError(f"translators need images of at least {least}x{least} pixels, and these are {height}x{width}. Give a larger size.")
     if min(height, width) < field:
-        raise InputError(f"field={field} judges patches of {field}x{field} pixels, and the images are {height}x{width}, smaller than the "
-                         f"receptive field. Give field={fitting_field(height, width)}, or a larger size.")
+        raise InputError(f"field={field} needs images of at least {field}x{field} pixels, and these are {height}x{width}. Give "
+                         f"field={fitting_field(height, width)}, or a larger size.")
 
 
 class PatchDiscriminator(nn.Module):

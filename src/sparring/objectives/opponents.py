@@ -104,12 +104,13 @@ def augmentation(name: str, space: Space, images: int, pack: int = 1, *, believe
     if not isinstance(space, Images):
         raise InputError(f"augment={name} moves and recolours images, and this data is not images. Give augment=none.")
     if pack > 1:
-        raise InputError(f"pack={pack} joins images along their colours, which augment={name} would mix. Give pack=1, or augment=none.")
+        raise InputError(f"pack={pack} joins images along their colour channels, and augment={name} would mix these. Give pack=1, or "
+                         "augment=none.")
     if name == "diff":
         return diff
     if not believes:
-        raise InputError("augment=ada judges by the sign of the discriminator's logits, which mean nothing by themselves under this "
-                         "objective. Give augment=diff, or another objective.")
+        raise InputError("augment=ada needs an objective whose discriminator gives a probability. Give augment=diff, or "
+                         "objective=nonsaturating or minimax.")
     return Adaptive(adaptation(images))
 
 
@@ -135,20 +136,20 @@ def refuse_nonsense(objective: str, penalty: str, weight: float, rules: Rules, b
     if rules.clip and spectral:
         raise InputError(f"clip={rules.clip} and spectral=true both bound the discriminator's slope. Give one: clip=0, or spectral=false.")
     if objective == "wasserstein" and not (rules.clip or (rules.penalty and weight) or spectral):
-        raise InputError("objective=wasserstein needs a bounded critic: its loss falls for ever when the critic's output grows. "
-                         "Add penalty=gradient penalty_weight=10, or clip=0.01, or spectral=true.")
+        raise InputError("objective=wasserstein needs a bounded critic: without a bound its loss falls for ever. Add penalty=gradient "
+                         "penalty_weight=10, or clip=0.01, or spectral=true.")
     if rules.consensus and rules.every > 1:
-        raise InputError(f"penalty=consensus is paid by both players in every round, and Adam cannot be corrected for "
-                         f"penalty_every={rules.every} of it. Give penalty_every=1.")
+        raise InputError(f"penalty=consensus applies to both players in every round, so penalty_every={rules.every} is not possible. Give "
+                         "penalty_every=1.")
     if rules.every > 1 and not rules.penalty:
-        raise InputError(f"penalty_every={rules.every} has nothing to be every so often. Give a penalty with a weight above 0, such as "
-                         f"penalty=r1 penalty_weight=1.")
+        raise InputError(f"penalty_every={rules.every} is given, but there is no penalty. Give a penalty with a weight above 0, such as "
+                         "penalty=r1 penalty_weight=1, or penalty_every=1.")
     if rules.unroll and rules.clip:
-        raise InputError(f"unroll={rules.unroll} looks ahead along steps that are not clipped, to a critic that clip={rules.clip} would "
-                         f"never let be. Give unroll=0, or clip=0 with spectral=true or a penalty.")
+        raise InputError(f"unroll={rules.unroll} does not clip the weights of its look-ahead steps, so it cannot go with "
+                         f"clip={rules.clip}. Give unroll=0, or clip=0 with spectral=true or a penalty.")
     if rules.unroll and rules.consensus:
-        raise InputError(f"penalty=consensus draws both players to where neither moves, and with unroll={rules.unroll} the generator moves "
-                         f"down another loss than the one it is told of. Give unroll=0, or another penalty.")
+        raise InputError(f"penalty=consensus needs the gradients of both players' own losses, and unroll={rules.unroll} gives the "
+                         "generator another loss. Give unroll=0, or another penalty.")
     if batch % rules.pack:
         raise InputError(f"batch={batch} cannot be packed by {rules.pack}: the batch must be a multiple of pack. "
                          f"Try batch={max(1, batch // rules.pack) * rules.pack}.")
@@ -160,5 +161,5 @@ def refuse_batch_norm(net: nn.Module, why: str) -> None:
     """InputError for a network whose output for one sample depends on the rest of the batch."""
     for name, module in net.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            raise InputError(f"your discriminator has {type(module).__name__} ('{name}'), which mixes the samples of a batch, and {why} "
-                             f"needs the gradient of each sample alone. Use LayerNorm, GroupNorm or no normalization there.")
+            raise InputError(f"your discriminator has {type(module).__name__} ('{name}'), which mixes the samples of a batch; {why} needs "
+                             "the gradient of each sample by itself. Use LayerNorm, GroupNorm or no normalization there.")

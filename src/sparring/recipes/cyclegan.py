@@ -77,7 +77,7 @@ def game(c: CycleganSettings, space: Space, device: torch.device, own: Mapping[s
     assert isinstance(space, TwoDomains)
     refuse_small(space.a.height, space.a.width, c.field, SMALLEST)
     if (c.discriminator_steps > 1 or c.gamma) and not c.pool:
-        raise InputError(f"discriminator_steps={c.discriminator_steps}, gamma={c.gamma} need earlier translations, and pool=0 keeps none. "
+        raise InputError(f"discriminator_steps={c.discriminator_steps} gamma={c.gamma} need earlier translations, and pool=0 keeps none. "
                          "Give pool=50, or discriminator_steps=1 gamma=0.")
     a, b = space.a.channels, space.b.channels
     refuse_unlike(a, b, identity=c.identity, skip=c.skip)

@@ -73,10 +73,10 @@ def game(c: StarganSettings, space: Space, device: torch.device, own: Mapping[st
     assert isinstance(space, Images)
     domains = len(space.labels)
     if domains < 2:
-        raise InputError("stargan needs labelled images of at least two domains. Give a folder with one subfolder a domain.")
+        raise InputError("stargan needs labelled images of at least two domains. Give a folder with one subfolder per domain.")
     if min(space.height, space.width) < SMALLEST:
-        raise InputError(f"stargan needs images of at least {SMALLEST}x{SMALLEST}, and these are {space.height}x{space.width}, smaller "
-                         f"than the receptive field. Give a larger size.")
+        raise InputError(f"stargan needs images of at least {SMALLEST}x{SMALLEST} pixels, and these are {space.height}x{space.width}. Give "
+                         "a larger size.")
     G = DomainGenerator(space.channels, domains, c.width, c.blocks, c.halvings, c.doubled, c.skip, c.colours).to(device)
     D = DomainDiscriminator(space.channels, domains, space.height, space.width, c.width).to(device)
 

@@ -61,7 +61,7 @@ def remembered(given: Mapping[str, Any], minutes: float, old: Mapping[str, Any] 
     if not minutes:
         return given
     if not 0 < minutes <= 60 * 24 * 365:
-        raise InputError(f"--minutes {minutes:g} is no time to train for. Give a number above 0, such as --minutes 30, and at most a year.")
+        raise InputError(f"--minutes {minutes:g} is out of range. Give a number above 0, such as --minutes 30, and at most a year.")
     if "steps" in given:
         raise InputError(f"--minutes {minutes:g} and steps={given['steps']} both say how long to train. Give one of them.")
     settings = (old or {}).get("settings")

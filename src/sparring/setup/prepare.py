@@ -58,9 +58,9 @@ def scheduled(request: Request, folder: RunFolder, group: ProcessGroup, fork: bo
     request = replace(request, given=forecast.remembered(request.given, request.minutes, folder.read_config() if request.minutes else None))
     plan = bool(request.minutes) and "steps" not in request.given
     if plan and group.world_size > 1:
-        raise InputError("--minutes measures one process, and several were started. Give --steps.")
+        raise InputError("--minutes works with one process only, and several were started. Give --steps.")
     if plan and fork:
-        raise InputError("--minutes plans a run from its beginning, and a fork has one already. Give --steps, counted from that beginning.")
+        raise InputError("--minutes cannot plan a fork, which continues an existing run. Give --steps, counted from the start of that run.")
     wanted = resolve(request)
     return planned(request, wanted) if plan else (wanted, {}, {})
 

@@ -52,8 +52,8 @@ def resolve(request: Request) -> Resolved:
     data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])
     source = recipe.reads.open(request.data, data_settings)
     if not isinstance(source.space, recipe.reads.kinds):
-        raise InputError(f"{request.recipe} does not learn from data of this kind ({type(source.space).__name__}). Give other data, "
-                         f"such as --data {recipe.reads.example}, or train another recipe: `sparring recipes` lists them.")
+        raise InputError(f"{request.recipe} cannot train on data of this kind ({type(source.space).__name__}). Give other data, such as "
+                         f"--data {recipe.reads.example}, or another recipe: `sparring recipes` lists them.")
     chosen = {name: choice for name, choice in chosen_for(recipe, source, given, request.device).items() if name not in request.given}
     settings = make(recipe.settings, {**recipe.defaults(source.space), **{name: value for name, (value, _) in chosen.items()},
                                       **dealt["recipe"]})
@@ -64,12 +64,12 @@ def resolve(request: Request) -> Resolved:
 def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, source: Source, seed: int) -> None:
     """InputError for settings that are each right and do not suit this data or each other."""
     if getattr(settings, "conditional", False) and not source.space.labels:
-        raise InputError("conditional=true needs data with labels, and this data has none. Images get labels from subfolders, one a class, "
-                         "from a labels.csv, from a .cls beside each image of a shard, or from a column `label` of Parquet; arrays from a "
-                         "second array `labels` in an .npz.")
+        raise InputError("conditional=true needs labels, and this data has none. Labels come from subfolders (one per class) or a "
+                         "labels.csv for images, from .cls files in shards, from a column `label` in Parquet, or from an array `labels` in "
+                         "an .npz.")
     batches(source, settings.batch, seed)                       # refuses fewer samples than a batch
     if isinstance(source, Finite) and isinstance(source.space, Images) and all_alike(source.values):
-        raise InputError(f"all {len(source):,} images are the same: there is nothing to learn but this one. Give others.")
+        raise InputError(f"all {len(source):,} images are the same, so there is nothing to learn. Give other images.")
     if run.accumulate > 1 and (why := indivisible(settings.batch, run.accumulate, settings)):
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
     if isinstance(source, TwoSets | Domains):
@@ -81,11 +81,11 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
 def refuse_for_translators(run: RunSettings) -> None:
     """InputError for settings that rest on samples drawn from noise, or on check-ups of them."""
     if run.keep_best != "none":
-        raise InputError(f"keep_best={run.keep_best} compares samples drawn from noise, and a translator draws none. Leave it out; a run's "
-                         f"scores.jsonl has l1 or cycle_l1.")
+        raise InputError(f"keep_best={run.keep_best} is for models that sample from noise, and this is a translator. Leave it out; the "
+                         "run's scores.jsonl has l1 or cycle_l1.")
     if run.doctor == "act" or run.stop_when != "never":
         what = "doctor=act" if run.doctor == "act" else f"stop_when={run.stop_when}"
-        raise InputError(f"{what} rests on the doctor's check-ups, and translators have none. Leave it out.")
+        raise InputError(f"{what} needs the doctor's check-ups, and translators have none. Leave it out.")
 
 
 def all_alike(values: Tensor | Rows) -> bool:

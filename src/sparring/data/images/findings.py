@@ -80,7 +80,7 @@ def stopping(sights: Sights, good: int, broken: int, copies: int) -> list[str]:
     if good == 1:
         found.append("There is one image, and one image is not a data set. Give more.")
     elif good > 1 and copies == good - 1:
-        found.append(f"All {good:,} images are the same: there is nothing to learn but this one. Give others.")
+        found.append(f"All {good:,} images are the same, so there is nothing to learn. Give other images.")
     if sights.table is not None and sights.table.wrong:
         found.append(f"The table of labels would be refused: {sights.table.wrong}")
     return found
