@@ -268,7 +268,7 @@ def test_a_metric_that_the_data_is_too_small_for_is_refused_before_training(tmp_
     x = np.random.default_rng(0).integers(0, 255, (60, 16, 16), np.uint8)
     with pytest.raises(InputError, match=r"keep_best=fid cannot be computed: fid needs at least 65 samples a set"):
         sparring.fit("gan", x, out=tmp_path / "run", keep_best="fid", **PICTURES)
-    with pytest.raises(InputError, match="expected none or fid or"):
+    with pytest.raises(InputError, match="Expected none or fid or"):
         sparring.fit("gan", "ring", keep_best="cas", **TINY)
 
 

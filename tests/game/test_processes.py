@@ -21,7 +21,7 @@ import forked
 from conftest import small_table
 from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
-from sparring.game.processes import ALONE, ProcessGroup, Rows, bits, joined, met, sizes, total
+from sparring.game.processes import ALONE, ProcessGroup, Rows, bits, joined, own_part, sizes, total
 from sparring.recipes import RECIPES
 from sparring.runs.folder import read_lines
 from sparring.setup.sharing import refuse_uneven
@@ -144,17 +144,17 @@ def test_every_sample_is_seen_once_whoever_joins():
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (["batch=15"], "batch=15 cannot be shared evenly by 2 processes. Try batch=14."),
+    (["batch=15"], "batch=15 is not a multiple of the world size, 2. Try batch=14."),
     (["penalty=consensus"], "Train with one process, or with another penalty"),
     (["unroll=2"], "or give unroll=0"),
-    (["batch=12", "pack=4"], "batch=12 leaves 6 samples to each of 2 processes, which pack=4 does not divide. Try batch=8."),
+    (["batch=12", "pack=4"], "batch=12 gives each of 2 processes 6 samples, not a multiple of pack=4. Try batch=8."),
 ])
 def test_what_cannot_be_shared_is_refused(tmp_path, words, message):
     done = forked.together(2, forked.sparring, tmp_path, "train", "gan", "--steps", 2, "threads=1", *words, "--out", tmp_path / "run")
     assert [ended.code for ended in done] == [2, 1]
     assert message in done[0].said
     lines = done[1].said.splitlines()                           # where the first leaves early, the transport prints a line of its own
-    assert any(line.startswith("Failed: process 1 stopped, since another one left") for line in lines)
+    assert any(line.startswith("Failed: rank 1 stopped because another process ended") for line in lines)
     assert "Traceback" not in done[1].said
     assert not (tmp_path / "run").exists()
 
@@ -170,8 +170,8 @@ def test_processes_that_were_started_differently_are_told(tmp_path, words, messa
     done = forked.together(2, forked.sparring, tmp_path, "train", "wgan-gp", *some, "--steps", 9, "threads=1", *words,
                             "--out", tmp_path / "run")
     assert [ended.code for ended in done] == [2, 2]
-    assert "process 1 was started differently from process 0" in done[1].said and message in done[1].said
-    assert "another process was started differently from this one" in done[0].said
+    assert "rank 1 was started differently from rank 0" in done[1].said and message in done[1].said
+    assert "another process was started differently from this one; its message says how" in done[0].said
     assert not list(tmp_path.rglob("config.json")), "nothing began, so nothing is in the way of the right command"
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
@@ -179,8 +179,8 @@ def test_processes_that_were_started_differently_are_told(tmp_path, words, messa
 def test_processes_that_do_not_share_a_disk_are_told(tmp_path):
     done = forked.together(2, forked.sparring, tmp_path, *TRAIN, "--out", [tmp_path / "here", tmp_path / "there"])
     assert [ended.code for ended in done] == [1, 2]
-    assert f"process 1 does not see the run of process 0: there is none in {tmp_path / 'there'}" in done[1].said
-    assert "process 0 stopped, since another one left" in done[0].said
+    assert f"rank 1 does not see the run folder of rank 0: there is no run in {tmp_path / 'there'}" in done[1].said
+    assert "rank 0 stopped because another process ended" in done[0].said
     assert not (tmp_path / "there").exists()
 
 
@@ -189,7 +189,7 @@ def test_a_full_disk_stops_all_and_loses_nothing(run, tmp_path):
     done = forked.together(2, forked.with_a_full_disk, tmp_path, *words)
     assert [ended.code for ended in done] == [1, 1]
     assert "No space left on device" in done[0].said and "run the same command again" in done[0].said
-    assert "process 1 stopped, since another one left" in done[1].said
+    assert "rank 1 stopped because another process ended" in done[1].said
     done = forked.together(2, forked.sparring, tmp_path, *words)
     assert [ended.code for ended in done] == [0, 0]
     assert "resumed from step 4" in done[0].said
@@ -201,21 +201,21 @@ def test_weights_that_drift_apart_are_never_saved(tmp_path):
     done = forked.together(2, forked.drifting, tmp_path, *TRAIN, "--out", tmp_path / "run")
     assert [ended.code for ended in done] == [1, 1]
     for ended in done:
-        assert "do not agree on the weights after 8 rounds: 1 differ from process 0. Nothing was saved of these" in ended.said
+        assert "do not agree on the weights after 8 rounds: rank 0 differs from rank 1. They were not saved" in ended.said
     assert [p.name for p in (tmp_path / "run" / "checkpoint").iterdir()] == ["000000004"]
 
 
 def test_nobody_waits_for_ever(tmp_path):
     done = forked.together(2, forked.silent, tmp_path, 0.5)
     assert done[0].code == 1
-    assert "process 0 stopped, since another one left or did not answer in time" in done[0].said
+    assert "rank 0 stopped because another process ended or did not answer in time" in done[0].said
 
 
 def test_statistics_of_all_and_what_they_agree_on(tmp_path):
     assert [ended.code for ended in forked.together(2, forked.statistics, tmp_path, str(tmp_path / "found"))] == [0, 0]
     found = [json.loads((tmp_path / f"found-{rank}").read_text()) for rank in range(2)]
-    refused = "the processes do not agree on a number: 1 differ from process 0. Try again."
-    assert found == [{"total": 3.0, "slope": 3.0, "told": "I am 0", "any": True, "refused": refused}] * 2
+    refused = "the processes do not agree on a number: rank 0 differs from rank 1. Try again."
+    assert found == [{"total": 3.0, "slope": 3.0, "text": "I am 0", "any": True, "refused": refused}] * 2
 
 
 def test_alone_there_is_nothing_to_share(monkeypatch):
@@ -224,7 +224,7 @@ def test_alone_there_is_nothing_to_share(monkeypatch):
     assert ALONE.means({"a": 1.0}) == {"a": 1.0} and ALONE.any(True) and not ALONE.any(False)
     ALONE.agree("nothing", "", b"x")
     ALONE.wait()
-    assert ALONE.told("x") == "x" and total(torch.tensor(2.0)) == 2
+    assert ALONE.broadcast("x") == "x" and total(torch.tensor(2.0)) == 2
     torch.manual_seed(0)
     expected = torch.randn(8)
     torch.manual_seed(0)
@@ -232,7 +232,7 @@ def test_alone_there_is_nothing_to_share(monkeypatch):
         assert torch.equal(torch.randn(8), expected)
     with joined({}) as group:
         assert group is ALONE
-    with pytest.raises(InputError, match="should be whole numbers"), joined({"WORLD_SIZE": "two"}):
+    with pytest.raises(InputError, match="WORLD_SIZE, RANK and LOCAL_RANK must be whole numbers"), joined({"WORLD_SIZE": "two"}):
         pass
     with pytest.raises(InputError, match=r"MASTER_ADDR expected, but not set\. Start with torchrun"), joined({"WORLD_SIZE": "2"}):
         pass
@@ -252,19 +252,19 @@ def test_devices_that_processes_cannot_share(monkeypatch):
     monkeypatch.setattr("torch.distributed.is_nccl_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     refuse_uneven(settings, {}, lambda: "cuda", ProcessGroup(0, 2, 0))
-    with pytest.raises(InputError, match="process 1 finds no GPU for itself: there are 1 on its machine, and 1 processes before it"):
+    with pytest.raises(InputError, match=r"rank 1 has no GPU: its machine has 1 GPU\(s\), and its local rank is 1"):
         refuse_uneven(settings, {}, lambda: "cuda", ProcessGroup(1, 2, 1))
 
 
 def test_every_start_meets_in_a_part_of_its_own():
     """On one store, as torchrun lends it: a start that was killed half way leaves its names behind."""
     store, soon = HashStore(), timedelta(seconds=20)
-    with pytest.raises(RunFailed, match="process 0 waited 0 s for the others"):
-        met(store, 0, 3, timedelta(0))                          # named a part, and nobody came
+    with pytest.raises(RunFailed, match="rank 0 waited 0 s, and not all processes started"):
+        own_part(store, 0, 3, timedelta(0))                          # named a part, and nobody came
     store.set(f"{store.get('sparring').decode()}/1", "one that is gone")
     for start in range(3):
         with ThreadPoolExecutor(3) as pool:
-            found = list(pool.map(lambda rank: met(store, rank, 3, soon), (1, 2, 0)))
+            found = list(pool.map(lambda rank: own_part(store, rank, 3, soon), (1, 2, 0)))
         assert not any(part.check(["here"]) for part in found)
         found[start].set("here", "x")
         assert all(part.get("here") == b"x" for part in found)

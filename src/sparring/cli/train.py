@@ -58,7 +58,7 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
     if group.world_size > 1:
         line.say(f"processes: {group.world_size}, each with {prepared.plan.batch // group.world_size} of a batch of {prepared.plan.batch}")
         if prepared.plan.device.type == "cuda":
-            line.say("several GPUs: nobody has tried this yet; what is certain is that nothing is saved before all have the same weights")
+            line.say("several GPUs: this is untested. Weights are still compared on all ranks before every checkpoint.")
     if prepared.had:
         line.say(f"going on with the run in {folder.path}, which was to have {prepared.had:,} rounds, to {prepared.plan.steps:,}")
     elif prepared.resumed:

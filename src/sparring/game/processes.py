@@ -1,4 +1,4 @@
-"""Several processes that train one model: each sees its part of every batch, and all take the same steps.
+"""Distributed training: each rank computes its part of every batch, and all take the same steps.
 
 After `backward` the gradients are flattened and averaged over a plain process group, a missing one counting as zero; networks are
 not wrapped.  Noise is drawn by all as one process would draw it for the whole batch, and each takes its rows, so that several
@@ -23,24 +23,24 @@ from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_
 
 from sparring.errors import InputError, RunFailed
 
-SOON = timedelta(minutes=5)     # for an answer within a round, which all play at the same time
-LATE = timedelta(hours=2)       # for the first process, which alone opens the data, draws, scores and saves; one that dies is seen at once
+SOON = timedelta(minutes=5)     # how long to wait for a rank within a round
+LATE = timedelta(hours=2)       # the same while rank 0 opens the data, draws, scores or saves; a rank that dies is seen at once
 
 
 class ProcessGroup:
     """This process among those that train together; `seconds` is what it spent on exchanging gradients and statistics.
 
-    `local` is its number on its machine; `patient` are the same processes, who wait for each other longer.  RunFailed from whatever
-    needs a process that has left.
+    `local` is its local rank; `slow_group` has the same processes and a longer timeout.  Every exchange raises RunFailed when a process
+    has ended.
     """
 
     def __init__(self, rank: int = 0, size: int = 1, local: int = 0) -> None:
         self.rank, self.world_size, self.local, self.seconds = rank, size, local, 0.0
-        self.patient: dist.ProcessGroup | None = None
+        self.slow_group: dist.ProcessGroup | None = None
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+        """Whether this is rank 0, which alone writes and prints."""
         return self.rank == 0
 
     @property
@@ -53,7 +53,7 @@ class ProcessGroup:
         began = time.perf_counter()
         slopes = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([*(g.flatten() for g in slopes), total.detach().reshape(1).to(slopes[0].dtype)])
-        with self.leaving_told():
+        with self.or_run_failed():
             dist.all_reduce(flat)
         flat /= self.world_size
         for slope, mean in zip(slopes, flat[:-1].split([g.numel() for g in slopes]), strict=True):
@@ -64,7 +64,7 @@ class ProcessGroup:
     def add_up(self, x: Tensor) -> Tensor:
         """The sum of these tensors over all processes."""
         began, out = time.perf_counter(), x.detach().clone(memory_format=torch.contiguous_format)
-        with self.leaving_told():
+        with self.or_run_failed():
             dist.all_reduce(out)
         self.seconds += time.perf_counter() - began
         return out
@@ -74,22 +74,22 @@ class ProcessGroup:
         each = batch // self.world_size
         return slice(self.rank * each, (self.rank + 1) * each)
 
-    def means(self, values: Mapping[str, float], *, patiently: bool = False) -> dict[str, float]:
+    def means(self, values: Mapping[str, float], *, slowly: bool = False) -> dict[str, float]:
         """The mean of each value over all processes."""
         if self.world_size == 1:
             return dict(values)
         flat = torch.tensor(list(values.values()), dtype=torch.float64)
-        with self.leaving_told():
-            dist.all_reduce(flat, group=self.patient if patiently else None)
+        with self.or_run_failed():
+            dist.all_reduce(flat, group=self.slow_group if slowly else None)
         return dict(zip(values, (flat / self.world_size).tolist(), strict=True))
 
-    def any(self, flag: bool, *, patiently: bool = False) -> bool:
-        """Whether it is so in some process."""
-        return self.means({"": float(flag)}, patiently=patiently)[""] > 0
+    def any(self, flag: bool, *, slowly: bool = False) -> bool:
+        """Whether the flag is set on any rank."""
+        return self.means({"": float(flag)}, slowly=slowly)[""] > 0
 
     def wait(self) -> None:
-        """Until everybody is here, which may be long."""
-        self.any(False, patiently=True)
+        """Wait until all ranks are here, which may take long."""
+        self.any(False, slowly=True)
 
     def agree(self, what: str, advice: str, *parts: bytes) -> None:
         """RunFailed, with advice, unless every process has the same bytes."""
@@ -97,27 +97,27 @@ class ProcessGroup:
             return
         mine = torch.frombuffer(bytearray(hashlib.sha256(b"\0".join(parts)).digest()), dtype=torch.uint8)
         everyones = [torch.empty_like(mine) for _ in range(self.world_size)]
-        with self.leaving_told():
-            dist.all_gather(everyones, mine, group=self.patient)
+        with self.or_run_failed():
+            dist.all_gather(everyones, mine, group=self.slow_group)
         others = [rank for rank, theirs in enumerate(everyones) if not torch.equal(theirs, everyones[0])]
         if others:
-            raise RunFailed(f"the processes do not agree on {what}: {', '.join(map(str, others))} differ from process 0. {advice}")
+            raise RunFailed(f"the processes do not agree on {what}: rank 0 differs from rank {', '.join(map(str, others))}. {advice}")
 
-    def told(self, text: str) -> str:
-        """What the first process says."""
+    def broadcast(self, text: str) -> str:
+        """The text of rank 0, on all ranks."""
         if self.world_size == 1:
             return text
         said = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
         length = torch.tensor(len(said) if self.first else 0)
-        with self.leaving_told():
-            dist.broadcast(length, 0, group=self.patient)
+        with self.or_run_failed():
+            dist.broadcast(length, 0, group=self.slow_group)
             said = said if self.first else torch.empty(int(length), dtype=torch.uint8)
-            dist.broadcast(said, 0, group=self.patient)
+            dist.broadcast(said, 0, group=self.slow_group)
         return said.numpy().tobytes().decode()
 
     @contextmanager
     def part_of(self, batch: int) -> Iterator[None]:
-        """While entered, noise is this process's rows of what one process would draw, and statistics of a batch are those of all."""
+        """In the body, noise is this rank's rows of what one process would draw, and batch statistics are those of all ranks."""
         if self.world_size == 1:
             yield
             return
@@ -125,15 +125,15 @@ class ProcessGroup:
             yield
 
     @contextmanager
-    def leaving_told(self) -> Iterator[None]:
-        """RunFailed, in a sentence, when what is entered finds that another process is gone, or waits too long for it."""
+    def or_run_failed(self) -> Iterator[None]:
+        """RunFailed, in a sentence, when the body finds that another process is gone, or waits too long for it."""
         try:
             yield
         except RunFailed:
             raise
         except RuntimeError as error:
-            raise RunFailed(f"process {self.rank} stopped, since another one left or did not answer in time; what that says is the "
-                            f"reason.") from error
+            raise RunFailed(f"rank {self.rank} stopped because another process ended or did not answer in time. See that process's message "
+                            "for the reason.") from error
 
 
 ALONE = ProcessGroup()
@@ -148,7 +148,8 @@ def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, 
     try:
         size, rank, local = (int(environment.get(name, other)) for name, other in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0)))
     except ValueError:
-        raise InputError("WORLD_SIZE and RANK, which torchrun sets, should be whole numbers. Start with torchrun, or unset them.") from None
+        raise InputError("WORLD_SIZE, RANK and LOCAL_RANK must be whole numbers. torchrun sets them: start with torchrun, or unset "
+                         "them.") from None
     if size <= 1:
         yield ALONE
         return
@@ -158,26 +159,26 @@ def joined(environment: Mapping[str, str] = os.environ, soon: timedelta = SOON, 
     gpus = torch.cuda.device_count() if dist.is_nccl_available() else 0
     if local < gpus:
         torch.cuda.set_device(local)
-    with group.leaving_told():
+    with group.or_run_failed():
         try:
             store, _, _ = next(rendezvous("env://", rank, size, timeout=soon))
         except ValueError as error:
-            raise InputError(f"{error}. Start with torchrun, which says where the others are, or unset WORLD_SIZE.") from None
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", store=met(store, rank, size, soon), rank=rank, world_size=size,
-                                timeout=soon)
+            raise InputError(f"{error}. Start with torchrun, which sets the rendezvous address, or unset WORLD_SIZE.") from None
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", store=own_part(store, rank, size, soon), rank=rank,
+                                world_size=size, timeout=soon)
     try:
-        with group.leaving_told():
-            group.patient = dist.new_group(backend="gloo", timeout=late)
+        with group.or_run_failed():
+            group.slow_group = dist.new_group(backend="gloo", timeout=late)
         yield group
     finally:
         dist.destroy_process_group()
 
 
-def met(store: Any, rank: int, size: int, soon: timedelta) -> Any:
-    """A part of the store that only these processes use, once all of them are there.  RunFailed when one does not come.
+def own_part(store: Any, rank: int, size: int, soon: timedelta) -> Any:
+    """A part of the store that only these processes use, once all of them are there.  RunFailed when one does not start.
 
-    torchrun lends every restart the store of the one before, which still holds the addresses of processes that are gone, and says
-    nothing by which all could know one start from another.  So the first process names a part, and takes in who answers to that name.
+    torchrun gives every restart the store of the start before, which still holds the addresses of processes that are gone, and nothing
+    that tells one start from another.  So rank 0 chooses a new name, and each other rank answers under that name.
     """
     from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
@@ -186,8 +187,8 @@ def met(store: Any, rank: int, size: int, soon: timedelta) -> Any:
     def pause() -> None:
         waited = time.monotonic() - began
         if waited > soon.total_seconds():
-            raise RunFailed(f"process {rank} waited {soon.total_seconds():.0f} s for the others, and not all came. Start as many as "
-                            f"WORLD_SIZE says.")
+            raise RunFailed(f"rank {rank} waited {soon.total_seconds():.0f} s, and not all processes started. Start as many as WORLD_SIZE "
+                            "says.")
         time.sleep(min(0.5, 0.01 + waited / 10))                # a thousand processes should not keep the store busy
 
     if rank == 0:

@@ -154,7 +154,7 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
                 append(folder.scores, {"step": at.step, **scores})
                 keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, group))
             if shown or scored:
-                group.wait()                                     # patiently; within a round nobody is waited for that long
+                group.wait()                                     # for long; within a round no rank is waited for that long
             if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):
                 save(game, plan, folder, group, at)
                 saved = at.step
@@ -207,7 +207,7 @@ def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, gr
         if why:
             doctor.helpless.add(wanted.finding)
             wanted = None
-    said = json.loads(group.told(json.dumps({"at": at.step, "why": wanted.finding, "settings": wanted.settings}
+    said = json.loads(group.broadcast(json.dumps({"at": at.step, "why": wanted.finding, "settings": wanted.settings}
                                            if wanted and wanted.settings else None)))
     at.actions = [*at.actions, said] if said else at.actions
     return said is not None
@@ -255,15 +255,15 @@ def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: P
 
 def save(game: Game, plan: Plan, folder: RunFolder, group: ProcessGroup, at: Position) -> None:
     """Write a checkpoint, once all processes are found to have the same weights; what stops the first one stops all."""
-    group.agree(f"the weights after {at.step} rounds", "Nothing was saved of these: start them again, to go on from the last checkpoint. "
-               "If that does not help, give exact=true, or train with one process.", held(game, group))
+    group.agree(f"the weights after {at.step} rounds", "They were not saved. Start the run again to continue from the last checkpoint. If "
+               "this happens again, give exact=true, or train with one process.", held(game, group))
     poisoned: NotFinite | None = None
     if group.first:
         try:
             checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan, group))
         except NotFinite as error:
             poisoned = error
-    if group.any(poisoned is not None, patiently=True):
+    if group.any(poisoned is not None, slowly=True):
         raise poisoned or NotFinite(f"a number is not finite after {at.step} rounds.")
 
 
