@@ -330,4 +330,4 @@ def refused(attempt: Callable[[], object], path: Path, counts: Counter[str]) -> 
 
 def badly_told(error: Exception, path: Path) -> str | None:
     """What is wrong with a refusal, where the fix may be to train, too."""
-    return unhelpful(re.sub(r"\b([Tt]rain|let it train) (?=into|on)", "use ", str(error)), [str(path)])
+    return unhelpful(re.sub(r"\b([Tt]rain (?=into)|Let the run train )", "use ", str(error)), [str(path)])

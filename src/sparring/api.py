@@ -91,7 +91,7 @@ class Model:
                                  f"Classes: {', '.join(self.labels)}; or by number, 0 to {len(self.labels) - 1}.")
             index.append(place)
         if not index:
-            raise InputError("no labels were given; leave labels out to get all classes in turn.")
+            raise InputError("labels is empty. Leave it out to get all classes in turn.")
         return torch.tensor(index)[torch.arange(n) % len(index)]
 
     def sample(self, n: int, *, seed: int = 0, labels: Any = None, truncation: float | None = None,
@@ -137,8 +137,8 @@ class Model:
                 watch(min(i + few, n), n)
         samples = self.space.decode(torch.cat(parts))
         if not torch.isfinite(samples).all():
-            raise InputError("the samples of this model are not finite, though its weights are: they are too large to compute with. "
-                             "Get it again from where it came, or train with a smaller learning rate.")
+            raise InputError("this model's samples are NaN or infinite: its weights are finite but too large. Get the model again, or "
+                             "train with a smaller learning rate.")
         return samples
 
     def interpolate(self, z: Any, *, steps: int = 8, label: Any = None) -> Tensor:
@@ -179,12 +179,12 @@ class Model:
         training is drawn from it, where the system has some.  InputError for a model that draws samples instead.
         """
         if self.game.translation is None:
-            raise InputError(f"a model of {self.recipe} draws samples and translates nothing. Use model.sample(n).")
+            raise InputError(f"a {self.recipe} model generates samples and cannot translate. Use model.sample(n).")
         try:
             x = torch.as_tensor(images)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"images are a {type(images).__name__}, which makes no tensor ({reason(error)}). Give float[B, C, H, W] in "
-                             f"[-1, 1]; sparring translate takes files.") from None
+            raise InputError(f"images are a {type(images).__name__}, which cannot become a tensor ({reason(error)}). Give float[B, C, H, "
+                             "W] in [-1, 1]; for files use `sparring translate`.") from None
         return translate(self.game.translation, x, target(self.game.translation, to), fit, None if seed is None else whole_seed(seed))
 
     def save(self, path: str | Path) -> Path:
@@ -192,8 +192,8 @@ class Model:
         path = Path(path).expanduser().resolve()
         others = sorted(p.name for p in path.iterdir() if p.name not in MODEL_FILES) if path.is_dir() else []
         if others or (path.exists() and not path.is_dir()):
-            raise InputError(f"{path} holds other things ({', '.join(others[:3]) or 'it is a file'}), which saving would replace; "
-                             f"give a new folder.")
+            holds = f"holds other files ({', '.join(others[:3])})" if others else "is a file"
+            raise InputError(f"{path} {holds}, which saving would replace. Give a new folder.")
         config = {"recipe": self.recipe, "settings": self.settings.model_dump(), "space": to_json(self.space),
                   "scores": self.scores, "trained": self.trained, "versions": versions()}
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.game.model.state_dict().items()}
@@ -318,14 +318,14 @@ def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -
     """The model as it is in the newest whole checkpoint of an unfinished run; a warning says so when that is not the newest."""
     config = folder.read_config()
     if config is None:
-        raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
+        raise InputError(f"{folder.path} has no checkpoint yet. Let the run train longer.")
 
     def files(game: Game) -> checkpoint.Files:
         found, complaints = checkpoint.newest(folder.checkpoints, game)
         if found is None and complaints:
             raise checkpoint.Damaged(f"no checkpoint in {folder.checkpoints} is whole. {complaints[0]}")
         if found is None:
-            raise InputError(f"{folder.path} is a run without a whole checkpoint so far; let it train on.")
+            raise InputError(f"{folder.path} has no checkpoint yet. Let the run train longer.")
         for complaint in complaints:
             warnings.warn(f"{complaint} Using the checkpoint before it.", stacklevel=2)
         checkpoint.check(found, game)

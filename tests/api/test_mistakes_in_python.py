@@ -30,18 +30,18 @@ class Raises(nn.Linear):
 
 
 OWN = [
-    ({"generator": nn.Linear(3, 3)}, ("do not fit", "latent=5", "float[n, 15]")),
+    ({"generator": nn.Linear(3, 3)}, ("the networks failed on a trial batch", "latent=5", "float[n, 15]")),
     ({"generator": nn.Linear(5, 3)}, ("the generator gives shape (3,)", "(15,)", "last layer")),
-    ({"generator": nn.Linear(5, 15).double()}, ("do not fit",)),
-    ({"generator": Raises(5, 15)}, ("do not fit", "my own mistake")),
-    ({"generator": nn.LSTM(5, 15)}, ("do not fit",)),
+    ({"generator": nn.Linear(5, 15).double()}, ("the networks failed on a trial batch",)),
+    ({"generator": Raises(5, 15)}, ("the networks failed on a trial batch", "my own mistake")),
+    ({"generator": nn.LSTM(5, 15)}, ("the networks failed on a trial batch",)),
     ({"generator": nn.Linear}, ("expected a torch.nn.Module", "generator=Net()")),
     ({"generator": lambda z: z}, ("expected a torch.nn.Module",)),
-    ({"generator": nn.ReLU()}, ("no parameters that could learn",)),
-    ({"generator": nn.LazyLinear(15)}, ("sizes are not known yet", "call it once")),
-    ({"generator": nn.Linear(5, 15).requires_grad_(False)}, ("no parameters that could learn",)),
-    ({"discriminator": nn.Linear(15, 2)}, ("one logit a sample", "gave 4 numbers")),
-    ({"discriminator": nn.Linear(7, 1)}, ("do not fit", "float[n, 15]")),
+    ({"generator": nn.ReLU()}, ("generator has no trainable parameters",)),
+    ({"generator": nn.LazyLinear(15)}, ("sizes are not known yet", "Call it once")),
+    ({"generator": nn.Linear(5, 15).requires_grad_(False)}, ("generator has no trainable parameters",)),
+    ({"discriminator": nn.Linear(15, 2)}, ("one logit per sample", "returned 4 numbers")),
+    ({"discriminator": nn.Linear(7, 1)}, ("the networks failed on a trial batch", "float[n, 15]")),
     ({"critic": nn.Linear(15, 1)}, ("no setting 'critic'", "Settings: steps")),
     ({"datas": "ring"}, ("no setting 'datas'",)),
     ({"data": None}, ("a NoneType", "expected a name")),
@@ -71,7 +71,7 @@ def test_a_mistake_in_python_is_an_input_error(given, says):
 def test_mistakes_with_a_model(runs, tmp_path):
     model = sparring.load(runs / "pictures")
     for given, says in [({"n": 0}, "n=0"), ({"n": 2.5}, "n=2.5"), ({"n": True}, "n=True"), ({"n": 1, "labels": 2}, "no class 2"),
-                        ({"n": 1, "labels": -1}, "no class -1"), ({"n": 1, "labels": []}, "no labels were given"),
+                        ({"n": 1, "labels": -1}, "no class -1"), ({"n": 1, "labels": []}, "labels is empty"),
                         ({"n": 1, "labels": 1.0}, "no class 1.0"), ({"n": 1, "labels": "bird"}, "Classes: cat, dog"),
                         ({"n": 1, "seed": "a"}, "seed='a'")]:
         with pytest.raises(InputError, match=says):
@@ -80,7 +80,7 @@ def test_mistakes_with_a_model(runs, tmp_path):
     for labels in (np.array([1, 1, 0]), torch.tensor([1, 1, 0]), ("dog", "dog", "cat"), ["dog", 1, np.int64(0)]):
         assert torch.equal(model.sample(np.int64(3), labels=labels), wanted)
 
-    with pytest.raises(InputError, match=r"holds other things.*give a new folder"):
+    with pytest.raises(InputError, match=r"holds other files.*Give a new folder"):
         model.save(runs)
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunFailed, match="could not be written"):
@@ -99,7 +99,7 @@ def test_own_networks_are_asked_for_again(tmp_path):
     sparring.fit("gan", generator=nn.Linear(5, 15), discriminator=discriminator(), out=out, steps=2, **TINY)
     with pytest.raises(InputError, match=r"your own networks; give them again: sparring.load\(path, generator=\.\.\."):
         sparring.load(out)
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="the networks failed on a trial batch"):
         sparring.load(out, generator=nn.Linear(3, 15))
     with pytest.raises(RunFailed, match=r"is missing from it|not expected in it"):
         sparring.load(out, generator=net(nn.Linear(5, 8), nn.Linear(8, 15)))

@@ -90,7 +90,7 @@ def test_sample_takes_a_truncation(shell) -> None:
 
 @pytest.mark.parametrize("words,told", [
     ("nowhere", "there is nothing at nowhere"),
-    ("translator", "no latent vector to steer by: it translates images"),
+    ("translator", "this model translates images and has no latent vector"),
     ("pictures --steps 1", "steps=1: moving along a direction takes at least two"),
     ("pictures --truncation 0", "truncation=0.0: .* above 0"),
     ("pictures --reach 0", "reach=0.0"),
@@ -100,7 +100,7 @@ def test_sample_takes_a_truncation(shell) -> None:
     ("pictures --invert nowhere.png", "nowhere.png"),
     ("pictures --invert images.npz", "neither an image, a folder nor a .zip"),
     ("pictures --invert broken", "no image to invert in broken"),
-    ("points --invert wide.npy", r"holds samples of shape \(3,\), and this model's \(2,\)"),
+    ("points --invert wide.npy", r"holds samples of shape \(3,\), and this model has \(2,\)"),
     ("points --label x", "trained without classes"),
     ("pictures --out images.npz", "images.npz cannot be written"),
 ])

@@ -62,7 +62,7 @@ def test_a_path_goes_through_its_points() -> None:
     found = path(points, 4)
     assert found.shape == (7, 5)
     assert torch.equal(found[[0, 3, 6]], points)
-    with pytest.raises(InputError, match="steps=1: a way has at least"):
+    with pytest.raises(InputError, match="steps=1: interpolation needs at least the two ends"):
         path(points, 1)
     with pytest.raises(InputError, match="at least two latents"):
         path(points[:1], 4)
@@ -84,7 +84,7 @@ def test_truncation_is_a_truncated_normal_and_keeps_the_order() -> None:
 
 @pytest.mark.parametrize("bound", [0, -1, math.nan, "a lot", [0.7]])
 def test_a_truncation_is_above_zero(bound) -> None:
-    with pytest.raises(InputError, match="should be above 0"):
+    with pytest.raises(InputError, match="give a number above 0"):
         checked(bound)
 
 
@@ -296,7 +296,7 @@ def test_several_labels_and_modulated_networks() -> None:
 @pytest.mark.parametrize("mistake,words", [
     (lambda m: m.sample(2, truncation=0), "truncation=0: .* above 0"),
     (lambda m: m.latents(0), "n=0: the number of samples"),
-    (lambda m: m.generate(torch.zeros(2, 4)), r"expected float\[n, 5\]"),
+    (lambda m: m.generate(torch.zeros(2, 4)), r"Expected float\[n, 5\]"),
     (lambda m: m.generate(torch.full((2, 5), math.nan)), "NaN or infinities"),
     (lambda m: m.interpolate(m.latents(2), steps=1), "steps=1"),
     (lambda m: m.interpolate(m.latents(1)), "at least two latents"),
@@ -305,7 +305,7 @@ def test_several_labels_and_modulated_networks() -> None:
     (lambda m: m.directions(label=1), "without classes"),
     (lambda m: m.traverse(m.latents(2), torch.ones(5), steps=1), "steps=1"),
     (lambda m: m.traverse(m.latents(2), torch.ones(5), reach=0), "reach=0"),
-    (lambda m: m.traverse(m.latents(2), torch.ones(4)), r"expected float\[n, 5\]"),
+    (lambda m: m.traverse(m.latents(2), torch.ones(4)), r"Expected float\[n, 5\]"),
     (lambda m: m.invert(torch.zeros(2, 14)), r"expected float\[n, 15\]"),
     (lambda m: m.invert(torch.full((2, 15), math.inf)), "all finite"),
     (lambda m: m.invert(m.sample(2), starts=0), "starts=0"),

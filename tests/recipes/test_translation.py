@@ -178,8 +178,8 @@ def test_wrong_translations_are_refused(run, tmp_path):
     refused("1.png and another 1.png would both become", command, out, [data, data], tmp_path / "out", None, "resize", None)
     refused("belongs to a run", command, out, [data], out / "model" / "mine", None, "resize", None)
     refused("there is no file or folder", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
-    refused("it translates images", model.sample, 3)
-    refused("draws samples", sparring.fit("gan", steps=1, width=4).translate, torch.zeros(1, 3, 8, 8))
+    refused("this model translates images and cannot sample from noise", model.sample, 3)
+    refused("generates samples and cannot translate", sparring.fit("gan", steps=1, width=4).translate, torch.zeros(1, 3, 8, 8))
 
 
 def test_nothing_but_translations_is_written_over(run, tmp_path):
@@ -294,19 +294,19 @@ def test_what_is_no_image_in_range_is_refused(run):
     refused("these reach from nan to nan", model.translate, x / 0)
     refused("cannot be translated into", model.translate, x[:, :, :0])
     for wrong in ("photo.png", Image.new("L", (16, 16)), [x, x]):
-        refused("makes no tensor", model.translate, wrong)
+        refused("cannot become a tensor", model.translate, wrong)
 
 
 def test_a_loaded_model_does_not_pass_fresh_networks_off_as_those_that_played(run):
     out, model = run
     opened, x = sparring.load(out), torch.zeros(1, 1, 16, 16)
     assert torch.equal(opened.game.translation.run(x, 0), model.game.translation.run(x, 0))
-    refused("only the networks that are shipped", opened.game.translation.run, x, 0, live=True)
+    refused("holds only the averaged networks", opened.game.translation.run, x, 0, live=True)
     curves = sparring.fit("gan", data="quadratic", steps=1, save_every=0)
     assert curves.game.judge is not None and curves.game.sample(torch.zeros(2, 8), live=True).shape == (2, 15)
     opened = sparring.load(curves.save(out.parent / "curves"))
     assert opened.game.judge is None
-    refused("only the networks that are shipped", opened.game.sample, torch.zeros(2, 8), live=True)
+    refused("holds only the averaged networks", opened.game.sample, torch.zeros(2, 8), live=True)
 
 
 def test_settings_that_rest_on_drawn_samples_are_refused_for_translators():

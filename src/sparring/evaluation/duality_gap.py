@@ -51,10 +51,10 @@ def refuse_other_values(game: Game, settings: object, run: Path) -> None:
     """InputError for a game without beliefs, or whose discriminator sees something else than samples."""
     objective = OBJECTIVES.get(str(getattr(settings, "objective", "")))
     if not {"generator", "discriminator"} <= game.players.keys() or objective is None or not objective.probability:
-        raise InputError(f"{run} has no duality gap that can be told in nats: its discriminator does not say how probable it is that a "
-                         f"sample is real. Leave --gap out; it is for gan and images with objective=minimax or nonsaturating.")
+        raise InputError(f"--gap needs a discriminator that gives a probability, and that of {run} does not. Leave --gap out; it is for "
+                         "gan and images with objective=minimax or nonsaturating.")
     if getattr(settings, "pack", 1) > 1:
-        raise InputError(f"the discriminator of {run} judges several samples together, which the duality gap does not do. Leave --gap out.")
+        raise InputError(f"--gap cannot be used with pack above 1, as in {run}. Leave --gap out.")
 
 
 def gap(game: Game, source: Source, search: Search, watch: Watch = lambda done, total: None) -> Gap:

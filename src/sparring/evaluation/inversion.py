@@ -75,7 +75,8 @@ def images(space: Images, path: Path) -> Set:
 def numbers(model: Model, path: Path) -> Set:
     source = open_source(path)
     if not isinstance(source, Finite) or source.space.shape != model.space.shape or isinstance(source.space, Images):
-        raise InputError(f"{shown(path)} holds samples of shape {source.space.shape}, and this model's {model.space.shape}. Give such.")
+        raise InputError(f"{shown(path)} holds samples of shape {source.space.shape}, and this model has {model.space.shape}. Give samples "
+                         "of that shape.")
     first = Finite(source.space, source.values[torch.arange(min(MOST, len(source)))])
     notes = [f"the first {MOST} of {len(source):,} rows were inverted"] if len(source) > MOST else []
     return Set([f"row {i}" for i in range(len(first))], source.space.decode(seen(first)), notes)

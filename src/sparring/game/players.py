@@ -122,7 +122,7 @@ class Translation:
 
 
 def nothing_to_draw(*args: Any, **more: Any) -> Tensor:
-    raise InputError("this model makes nothing from noise alone: it translates images. Use `sparring translate RUN IMAGES --out DIR`, or "
+    raise InputError("this model translates images and cannot sample from noise. Use `sparring translate RUN IMAGES --out DIR`, or "
                      "model.translate(images).")
 
 
@@ -130,8 +130,8 @@ def averaged(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """What is drawn by the averaged networks; InputError for the others."""
     def drawn(*args: Any, live: bool = False, **more: Any) -> Tensor:
         if live:
-            raise InputError("a finished model holds only the networks that are shipped, not others as they played. Use it without "
-                             "live=True; those are in the run's checkpoint.")
+            raise InputError("a finished model holds only the averaged networks. Leave out live=True; the networks before averaging are in "
+                             "the run's checkpoint.")
         return draw(*args, **more)
     return drawn
 

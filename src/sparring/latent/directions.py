@@ -41,8 +41,8 @@ def closed_form(net: nn.Module, latent: int, n: int, classes: Tensor | None = No
     for label in [None] if classes is None else classes.split(1):
         found = first(trace(net, latent, label))
         if not found.affine_out:
-            raise InputError(f"what the layer '{found.name}' makes of z is not affine in z, since something bends z before it, so its "
-                             f"weights say nothing about directions of z. Use directions by PCA.")
+            raise InputError(f"the output of layer '{found.name}' is not affine in z, because z passes through something nonlinear first. "
+                             "The closed form does not apply. Use method='pca'.")
         probes = torch.cat([torch.zeros(1, latent), torch.eye(latent)])
         made = at_layer(net, found.name, False, probes, None if label is None else label.repeat_interleave(len(probes), 0)).double()
         columns, layer = made[1:] - made[:1], found.name        # of A, one a row

@@ -90,8 +90,8 @@ def first(layers: list[Layer]) -> Layer:
     """The first layer that z reaches; InputError when there is none."""
     found = next((layer for layer in layers if layer.reached), None)
     if found is None:
-        raise InputError("no linear or convolutional layer of this generator is reached by its latent, and directions are found in the "
-                         "first that is. Use nn.Linear or a convolution there.")
+        raise InputError("the latent reaches no linear or convolutional layer of this generator, and directions need one. Use nn.Linear or "
+                         "a convolution.")
     return found
 
 

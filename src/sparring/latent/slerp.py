@@ -42,8 +42,8 @@ def path(points: Tensor, steps: int) -> Tensor:
     `steps` are those of one leg with both of its ends.  InputError for fewer than two points or steps.
     """
     if len(points) < 2:
-        raise InputError(f"a way leads through at least two latents, and {len(points)} was given.")
+        raise InputError(f"interpolation needs at least two latents, and {len(points)} was given. Give more.")
     if steps < 2:
-        raise InputError(f"steps={steps}: a way has at least its two ends. Give steps=2 or more.")
+        raise InputError(f"steps={steps}: interpolation needs at least the two ends. Give steps=2 or more.")
     legs = [slerp(points[:-1], points[1:], share) for share in torch.linspace(0, 1, steps, dtype=torch.float64)[:-1]]
     return torch.cat([torch.stack(legs, 1).flatten(0, 1), points[-1:]])

@@ -21,8 +21,8 @@ CLASSES = 16                    # that directions are taken over, at most
 def network(game: Game) -> nn.Module:
     """The generator; InputError for a model that draws nothing from latents."""
     if game.generator is None:
-        raise InputError("this model has no latent vector to steer by: it translates images. Use `sparring translate RUN IMAGES --out "
-                         "DIR`, or model.translate(images).")
+        raise InputError("this model translates images and has no latent vector. Use `sparring translate RUN IMAGES --out DIR`, or "
+                         "model.translate(images).")
     return game.generator
 
 
@@ -36,10 +36,10 @@ def latents(game: Game, z: Any) -> Tensor:
     """Latents that were given, float[n, latent]; InputError when they are none of this model's."""
     z, size = torch.as_tensor(z), latent_size(game)
     if z.ndim != 2 or z.shape[1] != size or not len(z) or not z.is_floating_point():
-        raise InputError(f"latents of shape {tuple(z.shape)} and type {z.dtype} do not fit this model: expected float[n, {size}], such as "
-                         f"model.latents(n) gives.")
+        raise InputError(f"latents of shape {tuple(z.shape)} and type {z.dtype} do not fit this model. Expected float[n, {size}], as from "
+                         "model.latents(n).")
     if not torch.isfinite(z).all():
-        raise InputError("the latents hold NaN or infinities. Give finite numbers, such as model.latents(n) gives.")
+        raise InputError("the latents contain NaN or infinities. Give finite numbers, as from model.latents(n).")
     return z.detach().float().cpu()
 
 
@@ -51,7 +51,7 @@ def directions(game: Game, space: Space, method: Method, n: int, label: Tensor |
     net, size = network(game), latent_size(game)
     among = label if label is not None else \
         torch.linspace(0, game.classes - 1, min(CLASSES, game.classes)).round().long() if game.classes else None
-    among = told(game, space, among)
+    among = network_labels(game, space, among)
     if method == "closed_form":
         return closed_form(net, size, n, among)
     many = max(MOST, 4 * size)
@@ -59,7 +59,7 @@ def directions(game: Game, space: Space, method: Method, n: int, label: Tensor |
     return principal(net, game.prior(many, generator(seed, "directions")), n, labels)
 
 
-def told(game: Game, space: Space, labels: Tensor | None) -> Tensor | None:
+def network_labels(game: Game, space: Space, labels: Tensor | None) -> Tensor | None:
     """Labels as networks take them; None for a model that is told none."""
     cpu = torch.device("cpu")
     return next(iter(asked(labels, cpu, examples_of(space, cpu))), None) if game.classes else None
@@ -72,8 +72,8 @@ def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, star
     if starts > POOL:
         raise InputError(f"starts={starts}: inversion takes from 1 to {POOL} starts.")
     pool = game.prior(POOL, generator(seed, "inversion"))
-    classes = told(game, space, torch.arange(POOL) % max(1, game.classes))
-    found = invert(net, x, pool, classes, told(game, space, labels), starts, steps, watch)
+    classes = network_labels(game, space, torch.arange(POOL) % max(1, game.classes))
+    found = invert(net, x, pool, classes, network_labels(game, space, labels), starts, steps, watch)
     return found._replace(samples=space.decode(found.samples))
 
 

@@ -32,6 +32,5 @@ def checked(bound: float | None) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not number > 0:
-        raise InputError(f"truncation={bound}: the largest size of a number in a latent should be above 0, such as 0.7; leave it out to "
-                         f"get the whole distribution.")
+        raise InputError(f"truncation={bound}: give a number above 0, such as 0.7, or leave it out for no truncation.")
     return number
