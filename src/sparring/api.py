@@ -227,7 +227,7 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     for silence; an object of your own, told as `Progress` says; and left out, a line where somebody looks: at a terminal or a notebook.
     `generator` and `discriminator` are your own modules, trained in place: G(z) and D(x), or G(z, labels) and
     D(x, labels) when conditional.  All other settings are those of `sparring show RECIPE`.
-    InputError for wrong input; RunFailed when training cannot go on.
+    InputError for wrong input; RunFailed when training cannot continue.
     """
     own = {name: net for name, net in (("generator", generator), ("discriminator", discriminator)) if net is not None}
     request = Request(recipe, data, settings, whole_seed(seed), str(device), own, command=f"sparring.fit({recipe!r}, ...)")
@@ -357,7 +357,7 @@ def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.M
     except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         why = str(error) if isinstance(error, InputError) else repr(error)
         raise InputError(f"{path / checkpoint.CONFIG} does not describe a model: {told(why)} Get it again from where it came, or "
-                         f"train afresh.") from None
+                         f"train again.") from None
     if lacking:
         raise InputError(f"{path} was trained with your own networks; give them again: "
                          f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")

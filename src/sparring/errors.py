@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 class RunFailed(RuntimeError):
-    """A run could not go on, through no fault of its input.  The command line ends with exit code 1."""
+    """A run could not continue, through no fault of its input.  The command line ends with exit code 1."""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -177,7 +177,7 @@ def test_nothing_is_written_through_links(tmp_path):
     for name in (".lock", "losses.png", "samples/000003.png"):
         (folder / "samples").mkdir(exist_ok=True)
         (folder / name).symlink_to(precious)
-        with pytest.raises(InputError, match=rf"{name} is a link to a file, which no run makes. Remove it"):
+        with pytest.raises(InputError, match=rf"{name} is a link to a file. Runs do not make links. Remove it"):
             place.lock()
         (folder / name).unlink()
     (folder / ".writing-log.jsonl").unlink(missing_ok=True)

@@ -119,9 +119,9 @@ def test_what_cannot_be_rerun_is_told(shell):
     config = json.loads(Path("two/config.json").read_text())
     Path("two/config.json").write_text(json.dumps(config | {"processes": 2}))
     Path("empty").mkdir()
-    for run, message in (("own", "networks of your own"), ("forked", "goes on from run"), ("unfinished", "is not finished"),
+    for run, message in (("own", "your own networks"), ("forked", "is a fork of run"), ("unfinished", "is not finished"),
                          ("two", "was trained by 2 processes"),
-                         ("empty", "no config.json"), ("nowhere", "no config.json"), ("run/model", "is not the receipt of a run")):
+                         ("empty", "no config.json"), ("nowhere", "no config.json"), ("run/model", "is not a run's config.json")):
         said = shell("rerun", run)
         assert (said.code, message in said.err) == (2, True), (run, said)
     config = json.loads(Path("run/config.json").read_text())

@@ -283,7 +283,7 @@ def test_a_process_that_dies_ends_the_run_with_a_reason():
     decoders = Decoders(1, (3, 8, 8), "white")
     decoders([GOOD])
     decoders._all[0].kill()
-    with pytest.raises(RunFailed, match=r"a process that decodes images ended before its time.*Run the same command again"):
+    with pytest.raises(RunFailed, match=r"a process that decodes images ended unexpectedly.*Run the same command again"):
         decoders([GOOD])
     decoders.close()
 

@@ -57,7 +57,7 @@ def test_cases_are_solved_elsewhere_kept_and_not_done_again(tmp_path):
     assert [(n, one["twice"]) for (_, n), one in found.items()] == [(2, 4), (1, 2)]     # in the order that was asked for
     assert all(one["process"] != os.getpid() and one["threads"] == 1 for one in found.values())
     assert {path.name: path.read_text() for path in tmp_path.glob("calls-*")} == {f"calls-{n}": "x" for n in (1, 2)}
-    assert len(told) == 3 and "1 of 2 cases stand in" in told[1] and "1 of 1" in told[2]
+    assert len(told) == 3 and "1 of 2 cases are already in" in told[1] and "1 of 1" in told[2]
     assert cases.solve(setting, fail_on_two, [case(2)]) == {case(2): found[case(2)]}            # no work left: no process is asked
 
 

@@ -52,7 +52,7 @@ def test_a_pool_fills_and_then_exchanges_half():
     again.load_state_dict(pool.state_dict())
     assert torch.equal(again.images, pool.images) and again.held == 50
     for wrong in ({}, {"images": 3}, {"images": torch.zeros(2, 3, 1, 1)}):
-        with pytest.raises(RunFailed, match="no images of the size"):
+        with pytest.raises(RunFailed, match="pool have another size than this run's"):
             again.load_state_dict(wrong)
 
 

@@ -136,7 +136,7 @@ def test_a_state_that_is_not_one_of_this_game_is_refused(tmp_path, change, why):
     state = json.loads(files[checkpoint.STATE])
     change(state)
     files[checkpoint.STATE] = json.dumps(state).encode()
-    with pytest.raises(checkpoint.Damaged, match=f"^{folder} is not of the form that is written here: .*{why}.*Remove {folder} to go on"):
+    with pytest.raises(checkpoint.Damaged, match=f"^{folder} is not of the form that is written here: .*{why}.*Remove {folder}"):
         checkpoint.restore(files, game)
 
 

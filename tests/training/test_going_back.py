@@ -34,13 +34,13 @@ def trained(folder, place=None, at=6, once=True, recipe="gan", **given):
 
 def test_the_default_is_to_stop_with_the_term_named(tmp_path):
     error, _, _ = trained(tmp_path, "data")
-    assert "discriminator/adversarial became nan in round 7, before its step was applied" in str(error)
+    assert "discriminator/adversarial became nan in round 7; its step was not applied" in str(error)
     assert "Try half the learning rate, or the same command with on_nan=rollback" in str(error)
 
 
 def test_a_gradient_is_blamed_where_it_broke_the_weights(tmp_path):
     error, _, _ = trained(tmp_path, "gradient")
-    assert "is not finite: an earlier step was too large, or its gradient was not finite" in str(error)
+    assert "was not finite before: an earlier step was too large, or its gradient was not finite" in str(error)
 
 
 def test_once_back_with_half_the_learning_rate(tmp_path):
@@ -71,7 +71,7 @@ def test_a_run_that_went_back_resumes_at_its_pace(tmp_path):
 
 def test_three_times_and_no_more(tmp_path):
     error, said, _ = trained(tmp_path, "data", once=False, on_nan="rollback")
-    assert "It went back 3 times already, each time with half the learning rate." in str(error)
+    assert "The run has already gone back 3 times, each time with half the learning rate." in str(error)
     assert sum("Back to step 4" in text for text in said) == 3
     assert "0.125 of the learning rate" in said[-1]
 
@@ -96,7 +96,7 @@ def test_a_stopped_run_goes_on_with_another_policy(tmp_path):
     outcome, said, _ = trained(tmp_path, on_nan="rollback")
     assert "resumed from step 4" in said
     assert outcome.step == 16
-    assert json.loads((tmp_path / "config.json").read_text())["run_settings"]["on_nan"] == "rollback"      # the receipt follows
+    assert json.loads((tmp_path / "config.json").read_text())["run_settings"]["on_nan"] == "rollback"      # config.json follows
 
 
 def test_other_conditions_are_told_on_resuming(tmp_path, monkeypatch):
@@ -123,7 +123,7 @@ def test_a_log_that_is_gone_is_told(tmp_path):
     loop.train(prepared.game, prepared.source, replace(prepared.plan, steps=5, show_every=0, score_every=0), prepared.folder, Listener())
     prepared.folder.unlock()
     (tmp_path / "log.jsonl").unlink()
-    assert any("log.jsonl is gone, and with it what was logged before step 5" in text for text in trained(tmp_path)[1])
+    assert any("log.jsonl is missing, so what was logged before round 5 is lost" in text for text in trained(tmp_path)[1])
 
 
 def test_a_fork_learns_with_its_own_hyperparameters(tmp_path):

@@ -29,7 +29,7 @@ def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) ->
         torchs = ("out of memory", "allocate memory", "enough memory")          # its own ways to say so
         if not isinstance(error, MemoryError) and not any(words in str(error) for words in torchs):
             raise
-        fail(RunFailed("the memory of this machine did not suffice. Try a smaller batch, size or width."), 1, as_json, command)
+        fail(RunFailed("this machine ran out of memory. Try a smaller batch, size or width."), 1, as_json, command)
     if not result:                                              # another process speaks for this one
         return
     text, code = result.pop("text", ""), result.pop("code", 0)

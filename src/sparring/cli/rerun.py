@@ -1,4 +1,4 @@
-"""A run's config.json is its receipt: whoever has it and the data can do the run again, and see whether the same comes out."""
+"""`sparring rerun`: train a run again from its config.json, and compare the models."""
 
 import hashlib
 import os
@@ -21,9 +21,9 @@ WEIGHTS = "model.safetensors"
 
 
 def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[str, Any]:
-    """Train again what the receipt of a finished run says, into another folder, and compare; `code` 1 when they differ.
+    """Train a finished run again from its config.json, into another folder, and compare the models; `code` 1 when they differ.
 
-    InputError when the receipt does not say enough, the data is not the same, or there is a finished run in that folder.
+    InputError when config.json does not say enough, the data is not the same, or there is a finished run in that folder.
     """
     old = RunFolder(run)
     config = old.read_config()
@@ -49,7 +49,7 @@ def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[s
         line.leave()
     if not outcome.finished(prepared.plan):
         return {"run": str(run), "state": "stopped", "step": outcome.step,
-                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To go on:\n  {command}"}
+                "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved. To continue:\n  {command}"}
     return verdict(old, prepared.folder, differences(config.get("versions") or {}, versions()))
 
 
@@ -57,14 +57,14 @@ def refuse_what_cannot_be_repeated(config: dict[str, Any], run: RunFolder) -> No
     lacking = [name for name in ("recipe", "settings", "data_settings", "run_settings", "seed", "device", "data", "fingerprint")
                if name not in config]
     if lacking:
-        raise InputError(f"{run.config} is not the receipt of a run: it lacks {', '.join(lacking)}. Give a run folder.")
+        raise InputError(f"{run.config} is not a run's config.json: it has no {', '.join(lacking)}. Give a run folder.")
     if config.get("processes", 1) != 1:
-        raise InputError(f"{run.path} was trained by {config['processes']} processes, whose sums have another order than those of one, so "
-                         f"one cannot repeat its bits. Repeat its command under torchrun into another folder, and compare the models.")
+        raise InputError(f"{run.path} was trained by {config['processes']} processes, and one process cannot repeat its last bits. Run its "
+                         "command under torchrun with another --out, and compare the models.")
     if config.get("own_networks"):
-        raise InputError(f"{run.path} was trained with networks of your own, which a receipt cannot hold. Call fit() again with them.")
+        raise InputError(f"{run.path} was trained with your own networks, which config.json does not hold. Call fit() with them again.")
     if config.get("forked_from"):
-        raise InputError(f"{run.path} goes on from {config['forked_from']}, so it has no beginning of its own. Rerun that one.")
+        raise InputError(f"{run.path} is a fork of {config['forked_from']} and cannot be rerun by itself. Rerun that one.")
     if not (run.model / WEIGHTS).exists():
         raise InputError(f"{run.path} is not finished, so there is nothing to compare with. Train it to its end first:\n"
                          f"  {config.get('command')}")
@@ -77,9 +77,9 @@ def request_of(config: dict[str, Any], data: str | None, command: str) -> Reques
     given: Any = every[0] if len(every) == 1 else every
     parts = (config[name] for name in ("settings", "data_settings", "run_settings"))
     if not all(isinstance(part, dict) for part in (config["settings"], config["data_settings"], config["run_settings"])):
-        raise InputError("the receipt's settings are not what was written there. Put config.json back from a copy.")
+        raise InputError("the settings in config.json are damaged. Put config.json back from a copy.")
     if type(config["seed"]) is not int:
-        raise InputError(f"the receipt's seed is {config['seed']!r}; expected a whole number. Put config.json back from a copy.")
+        raise InputError(f"the seed in config.json is {config['seed']!r}; expected a whole number. Put config.json back from a copy.")
     return Request(str(config["recipe"]), given, {k: v for part in parts for k, v in part.items()}, config["seed"], str(config["device"]),
                 command=command)
 

@@ -80,7 +80,7 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
         command = all_the_same(command) if ended else command
         return {"state": "stopped", **common, "resume": command,
                 "text": f"Stopped after {outcome.step:,} of {prepared.plan.steps:,} steps and saved.{why}{averaging}\n"
-                        f"To go on{' all the same' if ended else ''}:\n  {'torchrun ... -m ' if group.world_size > 1 else ''}{command}"
+                        f"To continue{' all the same' if ended else ''}:\n  {'torchrun ... -m ' if group.world_size > 1 else ''}{command}"
                         + (f"\nWhat the doctor would change: sparring doctor {shlex.quote(str(folder.path))}" if ended else "")}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
     best = f"best:     {folder.best}\n" if folder.best.exists() else ""
@@ -92,7 +92,7 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
 
 
 def all_the_same(command: str) -> str:
-    """The command of a run that ended itself, to go on with it."""
+    """The command of a run that ended itself, to continue it."""
     words = [word for word in without(shlex.split(command), {"--stop-when"}) if not word.startswith("stop_when=")]
     return shlex.join([*words, "--stop-when", "never"])
 

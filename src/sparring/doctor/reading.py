@@ -29,5 +29,5 @@ def read_actions(folder: RunFolder) -> list[dict[str, Any]]:
     except (Strange, OSError) as error:
         raise InputError(f"{folder.actions} {error}. {ANEW}") from None
     if not isinstance(found, list) or not all(map(action, found)):
-        raise InputError(f"{folder.actions} does not hold what the doctor did. {ANEW}")
+        raise InputError(f"{folder.actions} is damaged: it does not hold the doctor's actions. {ANEW}")
     return found

@@ -1,4 +1,4 @@
-"""Many independent cases side by side, each kept in a file as soon as it is done, so that a stopped experiment goes on."""
+"""Many independent cases side by side, each kept in a file as soon as it is done, so that a stopped experiment can continue."""
 
 import json
 import multiprocessing
@@ -25,7 +25,7 @@ def solve(setting: Setting, work: Callable[..., dict[str, Any]], cases: Sequence
     """work(*case) for every case, by case: plain values that JSON holds.
 
     `work` is a function of a module and its arguments are plain values, since other processes do it, one thread each.
-    What stands in the folder's cases.json, from an earlier call that was stopped, is not done again.
+    What is in the folder's cases.json, from an earlier call that was stopped, is not done again.
     InputError when that file is damaged; what a case raised, once those that were being done beside it are kept.
     """
     path = setting.out / "cases.json"
@@ -34,7 +34,7 @@ def solve(setting: Setting, work: Callable[..., dict[str, Any]], cases: Sequence
     failed: BaseException | None = None
     missing = [case for case in cases if name_of(case) not in done]
     if len(missing) < len(cases):
-        setting.tell(f"  {len(cases) - len(missing)} of {len(cases)} cases stand in {path} from before; remove it to do them again")
+        setting.tell(f"  {len(cases) - len(missing)} of {len(cases)} cases are already in {path}; remove the file to run them again")
     began = time.monotonic()
     with ProcessPoolExecutor(min(len(missing) or 1, os.cpu_count() or 1), multiprocessing.get_context("spawn"), begin_work) as pool, \
             stopped_at_once(pool, path):
@@ -69,11 +69,11 @@ def stopped_at_once(pool: ProcessPoolExecutor, path: Path) -> Iterator[None]:
         for process in list((pool._processes or {}).values()):
             process.terminate()
         pool.shutdown(wait=False, cancel_futures=True)
-        raise RunFailed(f"stopped. The cases that were done are kept in {path}; the same command again goes on from there.") from None
+        raise RunFailed(f"stopped. Finished cases are kept in {path}; run the same command to continue.") from None
 
 
 def kept(path: Path) -> dict[str, dict[str, Any]]:
-    """What stands in the file, nothing when there is none; InputError when it is not such a file."""
+    """What is in the file, nothing when there is none; InputError when it is not such a file."""
     if not path.exists():
         return {}
     try:

@@ -88,7 +88,7 @@ def measured(name: str, truth: Stacked, rounds: int, reader: Reader, setting: Se
     unasked = replace(prepared, plan=replace(prepared.plan, check_every=0))          # the claim is judged here, and not by the doctor
     model, outcome = api.run(unasked, Line(name))
     if not outcome.finished(prepared.plan):
-        raise RunFailed(f"stopped {name} after {outcome.step:,} of {rounds:,} rounds and saved; the same command again goes on from there.")
+        raise RunFailed(f"stopped {name} after {outcome.step:,} of {rounds:,} rounds and saved; run the same command to continue.")
     samples, _ = draw(model.game, truth, FEWER if setting.quick else SAMPLES, 0)
     found = stacked_modes(reader, samples, 10) | {"seconds": outcome.seconds, "rounds": float(outcome.step)}
     return found, samples[:48]

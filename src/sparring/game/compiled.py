@@ -28,7 +28,7 @@ LASTING = {"EMPTY_NN_MODULE_HOOKS_DICT", "NOT_PRESENT_IN_GENERIC_DICT", "TYPE_MA
 def in_one(game: Game, tell: Tell) -> Game:
     """The same game, each turn's loss with its gradient one compiled function: the same numbers up to rounding, from the same noise.
 
-    A turn that cannot be compiled is played as it is, and that is told; so is one that has to be compiled again and again.
+    A turn that cannot be compiled runs as it is, with a message; so does one that has to be compiled again and again.
     """
     return replace(game, turns={name: replace(turn, loss=Compiled(name, turn, tell)) for name, turn in game.turns.items()})
 
@@ -58,7 +58,7 @@ class Compiled:
 
     def give_up(self, why: str) -> None:
         self.failed = True
-        self.tell(f"compile: the turn '{self.name}' is played uncompiled: {why}")
+        self.tell(f"compile: turn '{self.name}' runs without compilation: {why}")
 
     def __call__(self, batch: Batch, step: int) -> Report:
         if self.failed:

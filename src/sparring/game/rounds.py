@@ -114,8 +114,8 @@ def _blame(game: Game, name: str, terms: dict[str, Tensor], step: int) -> str:
     what = next((f"{name}/{term} became {value.item()}" for term, value in terms.items() if not math.isfinite(value.item())),
                 f"the terms of {name} add up to more than a float holds, here or in another process,")
     broken = not_finite(game)
-    why = f", since {broken} is not finite: an earlier step was too large, or its gradient was not finite" if broken else ""
-    return f"{what} in round {step + 1}, before its step was applied{why}."
+    why = f" ({broken} was not finite before: an earlier step was too large, or its gradient was not finite)" if broken else ""
+    return f"{what} in round {step + 1}; its step was not applied{why}."
 
 
 def not_finite(game: Game) -> str | None:

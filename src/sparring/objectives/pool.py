@@ -46,7 +46,7 @@ class Pool:
         """Take the images of `state_dict`; of a larger pool, the first that fit.  RunFailed for images of another shape."""
         held = state.get("images")
         if not isinstance(held, Tensor) or held.shape[1:] != self.images.shape[1:] or not held.is_floating_point():
-            raise RunFailed("the checkpoint's pool holds no images of the size that this run makes. Give the size that it was trained "
+            raise RunFailed("the images in the checkpoint's pool have another size than this run's. Give the size that it was trained "
                             "with, or train into a new folder.")
         kept = held[:len(self.images)].to(self.images)
         self.images[:len(kept)] = kept

@@ -274,7 +274,7 @@ def restore(files: Mapping[str, bytes], game: Game, advice: str | None = None) -
         if any(held["step"] < 0 for moments in optimizers.values() for held in moments["state"].values() if "step" in held):
             raise Damaged(f"{_where(files)} holds an optimizer that made a negative number of steps.")
     except Damaged as error:
-        otherwise = f"Remove {_where(files)} to go on from the checkpoint before it, or train into a new folder."
+        otherwise = f"Remove {_where(files)} to continue from the checkpoint before it, or train into a new folder."
         raise Damaged(f"{error} {otherwise if advice is None else advice}".rstrip()) from None
     for name, player in game.players.items():
         for part, net in _parts(player).items():

@@ -1,4 +1,4 @@
-"""The run folder: the one contract between the trainer, the pictures, the reports and people.
+"""The run folder: the files through which training, pictures, reports and people know a run.
 
     config.json          what was asked for, resolved: settings, seed, device, versions, the data's fingerprint, the command
     log.jsonl            one object a logged step: step, time (seconds of training), turn/term, turn/watched
@@ -56,7 +56,7 @@ class RunFolder:
         for folder in (self.path, self.samples):                # what a link leads to would be written over
             for entry in folder.iterdir() if folder.is_dir() else ():
                 if entry.is_symlink() and not entry.is_dir():
-                    raise InputError(f"{entry} is a link to a file, which no run makes. Remove it, or give another --out.")
+                    raise InputError(f"{entry} is a link to a file. Runs do not make links. Remove it, or give another --out.")
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -92,7 +92,7 @@ class RunFolder:
             return None
         config = read_json(self.config)
         if not isinstance(recipe := config.get("recipe"), str) or told(recipe, 100) != recipe:
-            raise InputError(f"{self.config} is damaged: its recipe is {brief(recipe)!r}, which is no name. {ANEW}")
+            raise InputError(f"{self.config} is damaged: its recipe, {brief(recipe)!r}, is not a name. {ANEW}")
         if isinstance(looks := config.get("run_settings"), dict):
             try:
                 remade(RunSettings, looks)
@@ -106,7 +106,7 @@ class RunFolder:
         try:
             parse(text.encode())
         except Strange as error:
-            raise InputError(f"the data's description {error}. Give data with fewer columns or classes.") from None
+            raise InputError(f"the description of the data {error}. Give data with fewer columns or classes.") from None
         write_atomic(self.config, text)
 
     def rewind(self, step: int) -> None:

@@ -1,4 +1,4 @@
-"""A run that a folder already holds: whether it is the one that is asked for, and how another folder goes on from it."""
+"""Resume or fork the run that a folder holds: whether it is the one that was asked for, and how to continue it in another folder."""
 
 import shutil
 from typing import Any
@@ -31,32 +31,31 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     changed = differences({k: old.get(k) for k in COMPARED}, {k: now[k] for k in COMPARED})
     if changed:
         raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
-                         "\nGive the same settings to resume it, --out NEWDIR to start afresh, or --fork NEWDIR to go on "
-                         "from where it is with the new settings.")
+                         "\nTo resume it, give the same settings. To start a new run, give --out NEWDIR. To continue it with the new "
+                         "settings, give --fork NEWDIR.")
 
 
-def go_on_from(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
+def continue_in(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
     """Make a new folder with this config and the checkpoints and logs of an old run, for a game that they fit.
 
-    InputError when there is nothing to go on from, or when it cannot go on like that; then nothing is copied.
+    InputError when there is nothing to continue from, or when these settings do not fit it; then nothing is copied.
     """
     was, (files, _) = old.read_config(), checkpoint.newest(old.checkpoints, game)
     if was is None or files is None:
-        raise InputError(f"--fork needs a run with a whole checkpoint to go on from, and {old.path} has none. "
-                         f"Give that run with --out.")
+        raise InputError(f"--fork continues the run in --out, and {old.path} has no whole checkpoint. Give that run's folder with --out.")
     if was.get("recipe") != config["recipe"]:
-        raise InputError(f"{old.path} holds a run of '{was.get('recipe')}', and '{config['recipe']}' cannot go on from that.")
+        raise InputError(f"{old.path} holds a run of '{was.get('recipe')}', and '{config['recipe']}' cannot continue it. Give "
+                         "another run with --out.")
     try:
         step, facts = checkpoint.restore(files, game, advice="")
         config["inherited_rollbacks"] = len(facts.get("rollbacks", ()))
         config["inherited_actions"] = len(facts.get("actions", ()))     # a fork's settings are those it was given
     except RunFailed as error:                  # also of what else it remembers, such as a pool of images of another size
         changed = in_words(differences({k: was.get(k) for k in NETWORKS_FROM}, {k: config[k] for k in NETWORKS_FROM}))
-        raise InputError(f"the run in {old.path} cannot go on with these settings: {error}\n  " + "\n  ".join(changed) +
-                         "\nRepeat the settings of that run that shape its networks, or start afresh without --fork.") from None
+        raise InputError(f"the run in {old.path} cannot continue with these settings: {error}\n  " + "\n  ".join(changed) +
+                         "\nRepeat the settings of that run that shape its networks, or start a new run without --fork.") from None
     if step >= config["settings"]["steps"]:
-        raise InputError(f"the run in {old.path} is at step {step:,} already; to go on from there, give more than that: "
-                         f"steps={2 * step}.")
+        raise InputError(f"the run in {old.path} has {step:,} rounds already. Give more, such as steps={2 * step}.")
     half = new.path / ".copying"
     try:
         shutil.rmtree(half, ignore_errors=True)

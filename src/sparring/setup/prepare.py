@@ -23,7 +23,7 @@ from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, Settings, make
 from sparring.setup import forecast, measured
 from sparring.setup.build import build
-from sparring.setup.fork import go_on_from, refuse_changes
+from sparring.setup.fork import continue_in, refuse_changes
 from sparring.setup.longer import lengthen, longer
 from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
@@ -108,7 +108,7 @@ def prepare(request: Request, out: Path, fork: Path | None = None, group: Proces
         } | circumstances(request, device, group)
         if old is None:
             if fork is not None:
-                go_on_from(RunFolder(out), folder, game, config)
+                continue_in(RunFolder(out), folder, game, config)
             else:
                 folder.write_config(config)
         if group.first:
@@ -234,8 +234,8 @@ def same_device(old: dict[str, Any], folder: RunFolder) -> str:
     try:
         return choose_device(str(old["device"]))
     except InputError as error:
-        raise InputError(f"the run in {folder.path} began on {old['device']}: {error} --fork NEWDIR goes on from it on another "
-                         f"device.") from None
+        raise InputError(f"the run in {folder.path} was started on {old['device']}: {error} To continue on another device, use --fork "
+                         "NEWDIR.") from None
 
 
 def versions() -> dict[str, str]:

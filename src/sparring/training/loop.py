@@ -106,7 +106,7 @@ class Position:
 
 def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup = ALONE,
           remake: Remake | None = None) -> tuple[Game, Outcome]:
-    """Train until the plan is done or someone asks to stop; everything needed to go on is in the folder then.
+    """Train until the plan is done or someone asks to stop; everything needed to continue is in the folder then.
 
     The game that comes back is the one given, unless the doctor changed its settings, for which there must be `remake`.
 
@@ -130,7 +130,7 @@ def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: P
 
 def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup, interrupt: Interrupt,
             at: Position, remake: Remake | None) -> Outcome | None:
-    """The loop; None where the doctor acted, and the run goes on with other settings."""
+    """The loop; None where the doctor acted, and the run continues with other settings."""
     saved, scores = at.step, last_scores(folder)
     watched = group.first and plan.check_every and game.translation is None
     doctor = attend(source, folder, plan.seed, own_actions(at, plan)) if watched else None
@@ -203,7 +203,7 @@ def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, gr
     own, wanted = own_actions(at, plan), None
     if doctor and (wanted := doctor.treatment(own)):
         why = impossible(game, remake, changed(at, plan) | wanted.settings)
-        progress.say(wanted.line(at.step) if not why else f"doctor: cannot act on {wanted.finding}: {why}")
+        progress.say(wanted.line(at.step) if not why else f"doctor: cannot fix {wanted.finding} during the run: {why}")
         if why:
             doctor.helpless.add(wanted.finding)
             wanted = None
@@ -214,13 +214,13 @@ def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, gr
 
 
 def impossible(game: Game, remake: Remake, settings: Mapping[str, Any]) -> str:
-    """Why the game cannot go on with these settings; empty when it can."""
+    """Why the game cannot continue with these settings; empty when it can."""
     try:
         other = remake(settings)
     except InputError as error:
         return str(error)
     forms = [({name: x.shape for name, x in checkpoint.networks(one).items()}, set(one.memory)) for one in (game, other)]
-    return "" if forms[0] == forms[1] else "its networks, or what else it remembers, would be of another form."
+    return "" if forms[0] == forms[1] else "its networks, or other state such as a pool of images, would have another shape."
 
 
 def own_actions(at: Position, plan: Plan) -> tuple[dict[str, Any], ...]:
@@ -236,8 +236,8 @@ def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: P
             remake: Remake | None) -> Game:
     """The game with the settings that the doctor's actions left, in the state of the newest checkpoint.
 
-    An action is a fork of the run into itself, so a run that goes on and one that is stopped and resumed do the same.  Right after
-    one the optimizers begin anew: Adam's mean of squares would keep steps small for 1 / (1 - beta2) rounds after gradients were large.
+    An action is a fork of the run into itself, so a run that continues and one that is stopped and resumed do the same.  Right after
+    one the optimizers start again: Adam's mean of squares would keep steps small for 1 / (1 - beta2) rounds after gradients were large.
     """
     files = checkpoint.newest(folder.checkpoints, game)[0] if plan.doctor == "act" and remake else None
     if files is None or remake is None:
@@ -276,10 +276,11 @@ def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group:
     group.wait()
     if group.first:
         if at.step and not folder.log.exists():
-            progress.say(f"{folder.log.name} is gone, and with it what was logged before step {at.step:,}")
+            progress.say(f"{folder.log.name} is missing, so what was logged before round {at.step:,} is lost")
         folder.rewind(at.step)
-    group.agree("where to go on from", "Give --out a folder on a disk that all of them share, and start them on the same kind of machine.",
-               str(at.step).encode(), held(game, group))
+    group.agree("the checkpoint to continue from",
+                "Give --out a folder on a disk that all processes share, and use machines of the same kind.",
+                str(at.step).encode(), held(game, group))
     return at
 
 
@@ -299,8 +300,8 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group
         progress.say(complaint + (" Using the checkpoint before it." if files is not None or i + 1 < len(complaints) else ""))
     if files is None:
         if complaints:
-            raise RunFailed(f"no checkpoint in {folder.checkpoints} is whole, so nothing can be resumed. "
-                            f"Nothing was deleted; train into a new folder with --out.")
+            raise RunFailed(f"all checkpoints in {folder.checkpoints} are damaged, so the run cannot be resumed. Nothing was deleted. "
+                            "Train into a new folder with --out.")
         if read_lines(folder.log):
             progress.say("there is no checkpoint yet, so this run starts again at step 0")
         return Position()
@@ -310,7 +311,8 @@ def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group
     progress.say(f"resumed from step {step}")
     now = conditions(plan.device, plan.precision, plan.exact, group.world_size, plan.compile, plan.accumulate)
     if other := broken(facts.get("conditions", {}), now):
-        progress.say("from here on the run will differ in the last bits from one that never stopped: " + "; ".join(other))
+        progress.say("from here on the run will differ in the last bits from one that was never stopped, because these changed: " +
+                     "; ".join(other))
     return at
 
 
@@ -321,8 +323,8 @@ def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progr
         raise NotFinite(f"{error} Try half the learning rate, or the same command with on_nan=rollback, and look at the last lines of "
                         f"log.jsonl.") from None
     if len(at.rollbacks) - plan.inherited >= MOST_ROLLBACKS:
-        raise NotFinite(f"{error} It went back {MOST_ROLLBACKS} times already, each time with half the learning rate. Start afresh with "
-                        f"a much smaller one, or look for what is wrong in the data or the settings.") from None
+        raise NotFinite(f"{error} The run has already gone back {MOST_ROLLBACKS} times, each time with half the learning rate. Start again "
+                        "with a much smaller learning rate, or check the data and the settings.") from None
     files, _ = checkpoint.newest(folder.checkpoints, game)
     if files is None:
         raise NotFinite(f"{error} No whole checkpoint is left to go back to.") from None
@@ -374,7 +376,7 @@ def disk_trouble_told(folder: RunFolder) -> Iterator[None]:
     except OSError as error:
         files, _ = checkpoint.newest(folder.checkpoints)
         kept = "There is no earlier checkpoint." if files is None else \
-            "The last checkpoint is whole: run the same command again to go on."
+            "The last checkpoint is whole: run the same command again to continue."
         raise RunFailed(f"{error.filename or folder.path} could not be written: {error.strerror or error}. "
                         f"Make room or mend the permissions. {kept}") from error
 
@@ -388,9 +390,9 @@ def memory_trouble_told(plan: Plan, folder: RunFolder) -> Iterator[None]:
         short = ". ".join(str(error).splitlines()[0].split(". ")[:3]).rstrip(".")
         parts, less = 2 * plan.accumulate, max(1, plan.batch // 2)
         if plan.batch % parts == 0:
-            advice = (f"Add accumulate={parts} to the same command: the batch is then taken in {parts} parts, of which each takes about "
-                      f"{'half' if parts == 2 else 'half of what one takes now'}, and the run goes on from its last checkpoint.")
+            advice = (f"Add accumulate={parts} to the same command: the batch is then split into {parts} parts, and each needs about half "
+                      f"of the memory{'' if parts == 2 else ' of one part now'}. The run continues from its last checkpoint.")
         else:
             advice = (f"{f'batch={less} takes about half' if less < plan.batch else 'A smaller width or size takes less'}; give it with "
-                      f"--out NEWDIR, or with --fork NEWDIR to go on from the last checkpoint in {folder.path}.")
+                      f"--out NEWDIR, or with --fork NEWDIR to continue from the last checkpoint in {folder.path}.")
         raise RunFailed(f"batch={plan.batch} does not fit into the memory of {plan.device}: {short}. {advice}") from error

@@ -80,8 +80,8 @@ class Decoders:
             pixels = exactly(process.stdout, len(images) * int(np.prod(self.shape)))
             return np.frombuffer(pixels, np.uint8).reshape(len(images), *self.shape)
         except (OSError, EOFError, ValueError):                 # ValueError: closed under our hands
-            raise RunFailed("a process that decodes images ended before its time; perhaps memory ran out. Run the same command again: "
-                            "it goes on from the last checkpoint.") from None
+            raise RunFailed("a process that decodes images ended unexpectedly, perhaps for lack of memory. Run the same command again: it "
+                            "continues from the last checkpoint.") from None
         finally:
             self._idle.put(process)
 
