@@ -47,7 +47,7 @@ def test_two_folders_are_trained_on_translated_and_repeated(shell, tmp_path):
     for real in ([], ["--real", data / "horses", "--real", data / "zebras"]):
         said = shell("evaluate", "runs/cyclegan-horses-zebras", *real, "--metrics", "cycle_l1")
         assert said.code == 0 and ("the data that were given" if real else "training images: none") in said.out, said
-    assert "2 data are given" in shell("evaluate", "--real", data, "--real", data, "--generated", data).err
+    assert "2 data sets are given" in shell("evaluate", "--real", data, "--real", data, "--generated", data).err
     said = shell(*({3: 6, "size=16": "size=24"}.get(word, word) for word in words), "--fork", "larger")
     assert said.code == 2 and "size: 16x16 -> 24x24" in said.err and not Path("larger").exists(), said
     Path(data / "horses/9.png").write_bytes(Path(data / "horses/1.png").read_bytes())

@@ -69,7 +69,7 @@ BAD_IDX = {
     "test only": ({"t10k-images-idx3-ubyte": idx(IMAGES)}, "found t10k-images-idx3-ubyte. Give the images file"),
     "new label": ({PIXELS_FILE: idx(IMAGES), LABELS_FILE: idx(CLASSES),
                    PIXELS_FILE.replace("train", "t10k"): idx(IMAGES[:1]),
-                   LABELS_FILE.replace("train", "t10k"): idx([77])}, r"has labels that training has not \(77\)"),
+                   LABELS_FILE.replace("train", "t10k"): idx([77])}, r"has labels that do not occur in training \(77\)"),
 }
 
 
@@ -96,7 +96,7 @@ def test_vectors_are_standardized_and_come_back(tmp_path):
     assert (source.values.std(0, correction=0)[:3] - 1).abs().max() < 1e-6
     assert source.labels[:2].tolist() == [1, 0]
     assert abs(source.space.decode(source.values).numpy() - x).max() < 1e-5
-    assert any("1 columns never change (first: 3)" in note for note in source.notes)
+    assert any("1 columns are constant (first: 3); leave them out" in note for note in source.notes)
     assert open_source(torch.arange(9)).space.shape == (1,)
     np.save(tmp_path / "x.npy", x)
     np.savez_compressed(tmp_path / "x.npz", x=x, y=np.arange(50) % 3, z=[1])
@@ -144,7 +144,7 @@ BAD_ARRAYS = {
     "int64 images": (np.full((2, 8, 8), 200), r"int64 from 200 to 200; .*astype\(np.uint8\)"),
     "channels": (np.zeros((2, 8, 8, 2), np.uint8), "expected 1, 3 or 4 channels"),
     "one image": (np.zeros((64, 48, 3), np.uint8), "looks like one image"),
-    "thin": (np.zeros((9, 1, 8), np.uint8), "1x8 pixels teach nothing"),
+    "thin": (np.zeros((9, 1, 8), np.uint8), "1x8 pixels are too small"),
     "sparse": (torch.eye(3).to_sparse(), "Give a dense tensor"),
     "list": ([1, 2], "the data is a list; expected"), "number": (3, "the data is a int; expected"),
     "none": (None, "NoneType"),

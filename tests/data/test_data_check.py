@@ -47,7 +47,7 @@ def test_a_good_set_is_counted_and_shown(shell):
     with Image.open("out/contact.png") as sheet:
         assert sheet.width > 400 and not Path("out/duplicates.png").exists()
     text = shell("data", "pets").out
-    assert "labels           cat (60), dog (60)" in text and "Nothing to complain of." in text and "runs/data-pets/contact.png" in text
+    assert "labels           cat (60), dog (60)" in text and "No problems found." in text and "runs/data-pets/contact.png" in text
 
 
 def test_copies_are_found_whatever_they_are_called_and_however_they_are_saved(shell):
@@ -63,7 +63,7 @@ def test_copies_are_found_whatever_they_are_called_and_however_they_are_saved(sh
     assert (found["exact_duplicates"], found["near_duplicates"]) == (1, 3)
     assert ["a/0.png", "a/copy.bmp"] in found["duplicate_names"]
     assert {"b/large.png", "b/blurred.png", "a/again.jpg"} < {name for pair in found["duplicate_names"] for name in pair}
-    assert any(line.startswith("2 of these duplicates lie in different classes") for line in found["findings"])
+    assert any(line.startswith("2 of these duplicates are in different classes") for line in found["findings"])
     with Image.open("out/duplicates.png") as sheet:
         assert sheet.width > sheet.height
 
@@ -168,15 +168,15 @@ def uneven():
 BAD = [(pdfs, "bad", 1, "There is no image, only other files: 3 .pdf. Give a folder or .zip of PNG"),
        (mixed, "bad", 0, "Sizes differ. All would be brought to "),
        (mixed, "bad", 0, "Modes differ (RGB, "),
-       (mixed, "bad", 0, "Files that are no images are passed over: 1 .txt."),
-       (lonely, "bad", 0, "1 class(es) have one image or none, such as 'one'."),
-       (one_class, "bad", 0, "All images lie in one folder, 'cats', so there are no classes."),
-       (one_label, "bad.npz", 0, "There is one class only ('0'), so labels say nothing."),
+       (mixed, "bad", 0, "Files that are not images are skipped: 1 .txt."),
+       (lonely, "bad", 0, "1 class(es) have one image or none, such as 'one': too few to learn from."),
+       (one_class, "bad", 0, "All images are in one folder, 'cats', so there are no classes."),
+       (one_label, "bad.npz", 0, "There is only one class ('0'), so labels are useless."),
        (copies, "bad", 1, "All 30 images are the same, so there is nothing to learn."),
        (single, "bad", 1, "There is one image, and one image is not a data set."),
-       (broken, "bad", 1, "3 of 33 images cannot be read, more than 1 in 20"),
-       (one_broken, "bad", 0, "1 broken image(s), which a run would pass over: broken.jpg (the file is empty)"),
-       (parts, "bad", 0, "The classes are called test, train, like parts of one set."),
+       (broken, "bad", 1, "3 of 33 images cannot be read. That is more than 1 in 20"),
+       (one_broken, "bad", 0, "1 broken image(s), which a run would skip, such as broken.jpg (the file is empty)"),
+       (parts, "bad", 0, "The classes are named test, train, like the parts of a data set."),
        (plain, "bad", 0, "1 image(s) are of one colour."),
        (plain, "bad", 0, "11 images are few"),
        (empty, "bad", 1, "There is no image and no other file."),
@@ -200,7 +200,7 @@ def test_a_table_of_labels_is_looked_at_too(shell):
     assert found["other_files"] == {} and any("1 row(s) for files that are not there, such as 7.png" in said for said in found["findings"])
     assert "round: 2 of 4" in shell("data", "set", "--out", "out").out
     said = shell("train", "images", "--data", "set", "steps=1", "batch=2", "width=4", "--out", "run").err
-    assert "passed over" not in said and "rows for files that are not there, such as 7.png" in said
+    assert "skipped" not in said and "rows for files that are not there, such as 7.png" in said
     Path("set/labels.csv").write_text("0.png,1\n1.png,0\n")
     found = looked(shell, "set")
     assert found["exit"] == 1 and "names no labels" in found["findings"][0]
@@ -231,7 +231,7 @@ def test_what_is_held_out_is_looked_at_too(shell):
     found = looked(shell, "idx")
     assert (found["images"], found["held_out"], found["exact_duplicates"]) == (42, 12, 2)
     assert found["duplicate_names"] == [["28", "held out 0"], ["29", "held out 1"]]
-    assert any(line.startswith("2 of these duplicates lie in different classes or parts") for line in found["findings"])
+    assert any(line.startswith("2 of these duplicates are in different classes or parts") for line in found["findings"])
 
 
 def test_numbers_are_looked_at_too(shell):

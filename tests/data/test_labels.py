@@ -62,7 +62,7 @@ def test_the_space_travels_as_json():
         from_json(broken)
 
 
-@pytest.mark.parametrize(("labels", "said"), [(np.ones((300, 2)), "says nothing"), (np.full((300, 1), np.nan), "missing"),
+@pytest.mark.parametrize(("labels", "said"), [(np.ones((300, 2)), "Leave this column out"), (np.full((300, 1), np.nan), "missing"),
                                               (np.zeros((300, 0)), "expected 1 to"), (np.zeros((4, 1)), "4 labels"),
                                               (np.zeros((300, 2, 2)), "shape"), (np.array([["a"]] * 300), "text")])
 def test_arrays_of_labels_that_cannot_be(labels, said):
@@ -77,7 +77,7 @@ def test_arrays_of_labels_that_cannot_be(labels, said):
                                             ("file\na.png\n", "one column"),
                                             ("file,x\na.png,1\n", "no row for b.png"),
                                             ("file,x\na.png,1\nb.png\n", "fields"), ("file,x\na.png,1\nb.png,blue\n", "'blue'"),
-                                            ("file,x\na.png,1\nb.png,nan\n", "'nan'"), ("file,x\na.png,1\nb.png,1\n", "says nothing"),
+                                            ("file,x\na.png,1\nb.png,nan\n", "'nan'"), ("file,x\na.png,1\nb.png,1\n", "Leave this column"),
                                             ("a.png,1\nb.png,0\n", "names no labels"), ("file,x\na.png,1\na.png,0\n", "two rows")])
 def test_tables_that_cannot_be(text, said):
     with pytest.raises(InputError, match=said):
@@ -99,11 +99,11 @@ def test_a_table_is_found_where_all_images_are(tmp_path):
     for path in (tmp_path / "set.zip", tmp_path / "folder"):
         source = open_source(path)
         assert source.space.traits.names == ("light",) and source.labels.tolist() == [[1.0], [0.0]]
-        assert any("passed over 1 files" in note for note in source.notes)
+        assert any("1 files that are not images were skipped" in note for note in source.notes)
 
 
 @pytest.mark.parametrize(("asked", "said"), [(["light"], "given by name, such as light="), (["light=1", "light=2"], "twice"),
-                                             ({"light": 900}, "in the data it is about"), ({"right": 3}, "yes or no")])
+                                             ({"light": 900}, "light=900 is far outside the data"), ({"right": 3}, "yes or no")])
 def test_why_labels_cannot_be_asked_for(asked, said):
     _, traits = read_rows(np.array([[10.0, 0], [14, 1], [12, 1]]), ["light", "right"], "x")
     with pytest.raises(InputError, match=said):

@@ -110,16 +110,16 @@ def test_domains_come_with_their_labels():
 
 @pytest.mark.parametrize(("files", "message"), [
     ({"a/1.png": picture(1), "a/2.png": picture(1), "b/1.png": picture(1)},
-     r"hold 2 and 1 images, and the first without a partner of the same name is a/2\.png"),
+     r"hold 2 and 1 images\. The first without a partner of the same name is a/2\.png"),
     ({"a/1.png": picture(1), "b/1.png": picture(1), "c/1.png": picture(1)}, "holds: a, b, c"),
     ({"1.png": saved(np.zeros((16, 31, 3), np.uint8))}, "1.png .* 31 wide and 16 high, so that its halves differ in size"),
     ({"a/1.png": picture(1), "b/1.png": b"no image"}, "1.png"),
     ({"notes.txt": b"nothing"}, "holds no images"),
-    ({"1.png": picture(1, 8, 16), "2.png": picture(1, 8, 16), "3.png": picture(1)}, "3.png .* and a pair is twice as wide"),
-    ({"1.png": picture(1, 8, 16), "2.png": picture(1), "3.png": picture(1)}, "one set of pictures, such as 2.png, 16 wide and 16 high"),
-    ({"train/1.png": picture(1, 8, 16), "test/1.png": picture(1)}, "test/1.png .* 16 wide and 16 high, and a pair is twice as wide"),
+    ({"1.png": picture(1, 8, 16), "2.png": picture(1, 8, 16), "3.png": picture(1)}, "3.png .*; a side-by-side pair must be twice as wide"),
+    ({"1.png": picture(1, 8, 16), "2.png": picture(1), "3.png": picture(1)}, "one set of pictures, such as 2.png \\(16 wide, 16 high\\)"),
+    ({"train/1.png": picture(1, 8, 16), "test/1.png": picture(1)}, "test/1.png .* 16 wide and 16 high; a side-by-side pair must be"),
     ({"A/1.png": picture(1), "A/1.jpg": picture(1), "B/1.png": picture(1), "B/1.jpg": picture(1)}, "have the same name"),
-    ({"A/1.png": picture(1), "B/1.png": picture(1), "test/A/1.png": picture(1)}, "images to test, only the domain A has some"),
+    ({"A/1.png": picture(1), "B/1.png": picture(1), "test/A/1.png": picture(1)}, "only the domain A has test images"),
     ({"A/1.png": picture(1), "B/1.png": picture(1), "stray.png": picture(1)}, "A, B, and beside them stray.png"),
 ])
 def test_what_is_no_set_of_pairs_is_refused(tmp_path, files, message):
@@ -134,8 +134,8 @@ def test_what_is_no_set_of_domains_is_refused(tmp_path):
     refused("the domain empty .* holds no images", open_domains, str(data), DomainSettings())
     refused("no labels", open_domains, str(data / "one"), DomainSettings())
     stray = folder(tmp_path / "x", {"one/1.png": picture(1), "two/1.png": picture(2), "stray.png": picture(1)})
-    refused("stray.png in .* lies beside the folders of the domains", open_domains, str(stray), DomainSettings())
-    refused("is no set of images .* one subfolder a domain", open_domains, "digits", DomainSettings())
+    refused("stray.png in .* is outside the domains' folders", open_domains, str(stray), DomainSettings())
+    refused("is not a set of images .* one subfolder per domain", open_domains, "digits", DomainSettings())
     refused("no image to train on", open_domains, str(folder(tmp_path / "nothing", {"notes.txt": b"nothing"})), DomainSettings())
     refused("no labels", open_domains, small_images(labelled=False), DomainSettings())
     for opener in (open_pairs, open_unpaired):
@@ -186,7 +186,7 @@ def test_one_set_is_not_taken_for_halves(tmp_path):
     """Only pictures twice as wide as high are pairs without a word; an empty domain leaves one set, too."""
     data = folder(tmp_path / "one", {f"{i}.png": picture(i) for i in range(3)})
     for opener in (open_pairs, open_unpaired):
-        refused("one set of pictures, such as 0.png, 16 wide and 16 high, and two are needed", opener, str(data), PLAIN)
+        refused(r"one set of pictures, such as 0.png \(16 wide, 16 high\), and two sets are needed", opener, str(data), PLAIN)
     asked = PLAIN.model_copy(update={"halves": True, "size": "16x8"})
     assert open_pairs(str(data), asked).space.a.shape == (3, 16, 8)
     half = folder(tmp_path / "half", {f"trainB/{i}.png": picture(i) for i in range(3)})
@@ -198,7 +198,7 @@ def test_one_set_is_not_taken_for_halves(tmp_path):
 
 def test_partners_of_another_shape_are_refused(tmp_path):
     files = {f"{d}/{i}.png": picture(i, 16, 16) for d in "AB" for i in range(3)}
-    refused("2.png is 16 wide and 16 high in A, and 16 wide and 12 high in B", open_pairs,
+    refused("2.png is 16 wide and 16 high in A, but 16 wide and 12 high in B", open_pairs,
             str(folder(tmp_path / "x", files | {"B/2.png": picture(1, 12, 16)})), PLAIN)
     larger = files | {"B/2.png": picture(1, 32, 32), "B/1.png": picture(1, 17, 16)}
     assert open_pairs(str(folder(tmp_path / "y", larger)), PLAIN).space.aligned     # of one shape, but for a pixel
@@ -213,5 +213,5 @@ def test_what_is_held_out_is_said(tmp_path):
 
 
 def test_names_of_other_data_are_refused():
-    refused("quadratic is no set of images in two domains", open_pairs, "quadratic", PLAIN)
-    refused("digits is no set of images in two domains", open_domains, "digits", DomainSettings())
+    refused("'quadratic' is not a set of images in several domains", open_pairs, "quadratic", PLAIN)
+    refused("'digits' is not a set of images in several domains", open_domains, "digits", DomainSettings())

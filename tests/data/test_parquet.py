@@ -141,7 +141,8 @@ def test_numbers_are_standardized_and_come_back_in_their_units(tmp_path):
     expected = torch.tensor(np.stack([columns[name].astype(float) for name in ("a", "n", "flag", "still")], 1))
     assert torch.allclose(source.space.decode(every.double()), expected, atol=1e-4)
     notes = " ".join(source.notes)
-    assert "1 columns never change (first: still)" in notes and "passed over: species, when; for classes, call one" in notes
+    assert "1 columns are constant (first: still); leave them out" in notes
+    assert "columns skipped: species, when; for classes, call one" in notes
     labelled = open_source(written(tmp_path / "y.parquet", {"a": columns["a"], "label": pa.array(columns["species"]).dictionary_encode()}))
     assert labelled.space.labels == ("x", "y") and labelled.labels.tolist() == [0, 1] * 50
 
@@ -158,7 +159,7 @@ def test_classes_that_a_test_set_does_not_tell(tmp_path):
     ({"x": pa.array([1.0, None])}, "column x is absent, NaN or infinite in row 1"),
     ({"x": [1.0, 2.0, float("inf")], "y": [0.0] * 3}, "column x is absent, NaN or infinite in row 2"),
     ({"x": [1.0, 1e300]}, "column x is 1e.300, too large for 32-bit numbers in row 1"),
-    ({"image": pa.array([GOOD] * 3), "label": pa.array([1, None, 2])}, "column label lacks values"),
+    ({"image": pa.array([GOOD] * 3), "label": pa.array([1, None, 2])}, "column label has missing values"),
     ({"image": pa.array([GOOD, None, GOOD])}, r"the image in row 1 cannot be used: the file is empty. Write that file again without it"),
     ({"image": pa.array([GOOD, b"noise" * 9, GOOD])}, "the image in row 1 cannot be used: it is not one of PNG"),
     ({"x": pa.array([], pa.float64())}, "holds no rows"),
@@ -211,7 +212,7 @@ def test_what_goes_wrong_during_training_is_named(tmp_path, monkeypatch):
         source.at(torch.arange(14, 21))
     monkeypatch.setattr(row_groups, "OPEN", 0)
     source.values.pack.groups._open.clear()
-    with pytest.raises(RunFailed, match=r"x.parquet was changed since the run began. Put back what it was"):
+    with pytest.raises(RunFailed, match=r"x.parquet was changed since the run started. Put it back as it was"):
         source.at(torch.tensor([25]))
     path.unlink()
     with pytest.raises(RunFailed, match=r"x.parquet cannot be read as Parquet \(.*No such file.*copy or write it again"):

@@ -158,7 +158,7 @@ def test_damage_is_named(tmp_path, change, message):
 def test_a_missing_shard_is_named(tmp_path):
     folder = packed(tmp_path / "shards", pictures(50))
     (folder / "train-000002.tar").unlink()
-    refused(r"lacks shard\(s\) 2, between train-000000.tar and train-000004.tar", open_source, folder)
+    refused(r"has no shard 2 between train-000000.tar and train-000004.tar", open_source, folder)
 
 
 def test_what_goes_wrong_during_training_is_named_with_the_shard(tmp_path, monkeypatch):
@@ -177,7 +177,7 @@ def test_what_goes_wrong_during_training_is_named_with_the_shard(tmp_path, monke
     with pytest.raises(RunFailed, match=r"train-000000.tar cannot be read: No such file.*Put it back"):
         other.at(torch.arange(3))
     pack(shard, {"0.png": GOOD})
-    with pytest.raises(RunFailed, match=r"train-000000.tar was changed since the run began. Put back what it was and run"):
+    with pytest.raises(RunFailed, match=r"train-000000.tar was changed since the run started. Put it back as it was and run"):
         other.at(torch.arange(3))
     (tmp_path / "elsewhere").rename(shard)
     assert other.at(torch.arange(3)).x.shape == (3, 3, 8, 8)
@@ -186,7 +186,7 @@ def test_what_goes_wrong_during_training_is_named_with_the_shard(tmp_path, monke
 def test_a_shard_that_is_cut_short_during_training_is_named(tmp_path):
     source, shard = read_shards(packed(tmp_path / "shards", pictures(10))), tmp_path / "shards" / "train-000000.tar"
     os.truncate(shard, 2000)
-    with pytest.raises(RunFailed, match=r"train-000000.tar is shorter than its index says: it was changed. Put back"):
+    with pytest.raises(RunFailed, match=r"train-000000.tar is shorter than its index says: it was changed. Put it back"):
         source.at(torch.arange(10))
 
 

@@ -116,7 +116,7 @@ def test_choices_follow_the_data_and_have_reasons():
 def test_a_handful_of_pictures_is_enough_to_begin(count, tmp_path):
     prepared = prepare(Request("images", squares(count), {"steps": 4, "threads": 1, "width": 4, "check_every": 2}), tmp_path / "run")
     run(prepared, Silent())
-    with pytest.raises(InputError, match="1 sample, and one alone"):
+    with pytest.raises(InputError, match="the data has only 1 sample"):
         prepare(Request("images", squares(1), {"steps": 4, "batch": 1}), tmp_path / "one")
 
 

@@ -249,7 +249,7 @@ def test_a_translator_is_evaluated_by_what_its_data_allow(run, monkeypatch):
     refused("content is for sets without pairs. Leave", sparring.evaluate, model, real=pairs, metrics=["kid", "content", "l1"])
     refused("measured at the size of training", sparring.evaluate, model, real=pairs, size="16")
     refused("no metric 'snr'. Did you mean 'psnr'", sparring.evaluate, model, real=pairs, metrics="snr")
-    refused("two sets that do not belong together", sparring.evaluate, model, real=small_pairs(aligned=False))
+    refused("these are two sets of images without pairs", sparring.evaluate, model, real=small_pairs(aligned=False))
     refused("translates other images", sparring.evaluate, model, real="shapes")
 
 
@@ -337,7 +337,7 @@ def test_settings_that_do_not_fit_are_refused():
     small = small_pairs()
     refused("images of at least 34x34 pixels, and these are .*. Give field=16", sparring.fit, "pix2pix", data=small, field=34, steps=1)
     refused("pixels, and these are 4x4. Give a larger size", sparring.fit, "cyclegan", data="shapes", size=4, steps=1)
-    refused("are made scenes for stargan. Train that", sparring.fit, "cyclegan", data="tints", steps=1)
+    refused("'tints' is synthetic data for stargan. Train that recipe", sparring.fit, "cyclegan", data="tints", steps=1)
     refused("channels, and these have 1 and 3. Give identity=0", sparring.fit, "cyclegan", data=small, identity=0.5, steps=1)
     refused("channels, and these have 1 and 3. Give skip=false", sparring.fit, "cyclegan", data=small, skip=True, identity=0, steps=1)
     for setting in ({"discriminator_steps": 2}, {"gamma": 1}):

@@ -25,7 +25,7 @@ from sparring.report.data import look_at_numbers
 from sparring.rng import generator
 from sparring.spaces import Images
 
-CLEAN = "Nothing to complain of."
+CLEAN = "No problems found."
 LISTED = 10                     # of a kind in the table
 SHOWN = 1000                    # samples of numbers that are drawn
 
@@ -120,7 +120,7 @@ def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any
     count = len(source) if isinstance(source, Finite) else None
     result = {"source": name, "kind": "numbers", "samples": count, "columns": values.shape[1], "exact_duplicates": copies,
               "constant_columns": constant, "labels": source.space.labels, "usable": True, "findings": said, "pictures": [str(sheet)]}
-    lines = [name, f"{'samples':<17}{f'{count:,}' if count is not None else 'drawn afresh, never repeated'}",
+    lines = [name, f"{'samples':<17}{f'{count:,}' if count is not None else 'generated, never repeated'}",
              f"{'columns':<17}{values.shape[1]}", "", *([f"- {finding}" for finding in said] or [CLEAN]), "", str(sheet)]
     return result | {"text": "\n".join(lines)}
 

@@ -36,7 +36,7 @@ def read_rows(rows: np.ndarray, names: Sequence[str], what: str) -> tuple[Tensor
             raise InputError(f"{what}: label '{shown(name)}' has numbers that are missing, infinite or too large. Fill them in or leave "
                              f"that column out.")
         if (rows[:, k] == rows[0, k]).all():
-            raise InputError(f"{what}: label '{shown(name)}' is {rows[0, k]:g} for every sample, so it says nothing. Leave it out.")
+            raise InputError(f"{what}: label '{shown(name)}' is {rows[0, k]:g} for every sample. Leave this column out.")
     distinct = np.unique(rows, axis=0)
     examples = distinct[np.linspace(0, len(distinct) - 1, min(EXAMPLES, len(distinct))).round().astype(int)]
     traits = Traits(class_names(names), tuple(shift.tolist()), tuple(scale.tolist()), tuple(map(tuple, examples.tolist())))
@@ -66,7 +66,7 @@ def parse_table(text: bytes, where: str, beside: str = "") -> Table:
     except csv.Error as error:
         raise InputError(f"{what} cannot be read ({reason(error)}). {wanted}") from None
     if not lines:
-        raise InputError(f"{what} is empty. {wanted} Take it away if there are no labels.")
+        raise InputError(f"{what} is empty. {wanted} Remove it if there are no labels.")
     header, *rows = lines
     if len(header) < 2:
         other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in header[0]), "")
@@ -86,14 +86,14 @@ def parse_table(text: bytes, where: str, beside: str = "") -> Table:
 
 
 def read_table(table: Table, files: Sequence[str]) -> tuple[Tensor, Traits]:
-    """The same from a labels.csv with a row for each of these files; rows of other files are passed over.
+    """The same from a labels.csv with a row for each of these files; rows of other files are skipped.
 
     InputError for a file without a row, and a row without a number.
     """
     if lacking := [file for file in files if file not in table.rows]:
         row = f"; it names {shown(next(iter(table.rows)))}, for one" if table.rows else ", nor for any other"
-        raise InputError(f"{table.what} has no row for {shown(lacking[0])} ({len(lacking):,} of {len(files):,} images have none){row}. "
-                         f"Give each image one, under its name as from the table's folder, or take the table away.")
+        raise InputError(f"{table.what} has no row for {shown(lacking[0])} ({len(lacking):,} of {len(files):,} images have none){row}. Add "
+                         "a row for each image, with its path relative to the table, or remove the table.")
     out = np.empty((len(files), len(table.names)))
     for i, file in enumerate(files):
         for k, word in enumerate(table.rows[file]):
@@ -167,8 +167,8 @@ def rows_for(traits: Traits, n: int, asked: object) -> Tensor:
             seen = [row[at] for row in traits.examples]
             reach = (max(seen) - min(seen)) / 2
             if not min(seen) - reach <= value <= max(seen) + reach:
-                raise InputError(f"{name}={value:g}: in the data it is about {min(seen):g} to {max(seen):g}, and the networks know nothing "
-                                 f"of what lies so far outside. Give a number in or near that.")
+                raise InputError(f"{name}={value:g} is far outside the data, where it is about {min(seen):g} to {max(seen):g}. Give a "
+                                 "number in or near that range.")
             rows[:, at] = float(value)
         return traits.encode(rows).float()
     try:

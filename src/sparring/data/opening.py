@@ -46,8 +46,8 @@ def open_source(data: str | Path | np.ndarray | Tensor | tuple[Any, ...] | Sourc
         refuse_settings(settings, "a source in memory is used as it is")
         return data
     if isinstance(data, list | tuple) and len(data) > 1 and all(isinstance(one, str | Path) for one in data):
-        raise InputError(f"{len(data)} data are given ({', '.join(map(shown, data))}), and one is read here. Put them into one folder, as "
-                         f"subfolders, or give one.")
+        raise InputError(f"{len(data)} data sets are given ({', '.join(map(shown, data))}), and this takes one. Put them into one folder "
+                         "as subfolders, or give one.")
     raise InputError(f"the data is a {type(data).__name__}; expected a name ({', '.join(NAMED)}), a path, a numpy "
                      f"array, a torch tensor or (array, labels). Convert it, for example with np.asarray(data).")
 
@@ -133,7 +133,7 @@ def existing(data: str | Path, kinds: str = "") -> Path:
     if kinds:
         raise InputError(f"there is no file or folder {shown(text)!r} {place}.{did_you_mean(path.name, map(shown, near))} Give {kinds}.")
     if text in SCENES:
-        raise InputError(f"{text} are made scenes for {SCENES[text]}. Train that, or give {READ}.")
+        raise InputError(f"'{text}' is synthetic data for {SCENES[text]}. Train that recipe, or give {READ}.")
     hint = did_you_mean(text, NAMED) or did_you_mean(path.name, map(shown, near))
     raise InputError(f"{shown(text)!r} is not the name of a data set ({', '.join(NAMED)}), and there is no such file "
                      f"or folder {place}.{hint} Give a name, or {READ}.")

@@ -151,7 +151,7 @@ def batches(source: Source, size: int, seed: int, start: int = 0, workers: int =
     """
     if isinstance(source, Finite | Arranged):
         if len(source) == 1:
-            raise InputError("the data has 1 sample, and one alone says nothing about others. Give more data.")
+            raise InputError("the data has only 1 sample. Give more data.")
         if len(source) < size:
             raise InputError(f"the data has {len(source)} samples, fewer than one batch of {size}. "
                              f"Give more data, or a smaller batch: batch={max(1, len(source) // 2)}.")

@@ -14,7 +14,7 @@ LEAST = 20              # held-out samples: fewer have no twentieth part
 def nearest(points: Tensor, train: Tensor, own: Tensor | None = None) -> Tensor:
     """The distance of each point to its nearest training sample, float32[N] from float[N, D] and float[M, D].
 
-    `own`, int64[N], is where a point stands among those samples itself, and is passed over; -1, or beyond them, where it does not.
+    `own`, int64[N], is where a point stands among those samples itself, and is skipped; -1, or beyond them, where it does not.
     """
     middle = train.double().mean(0)
     x, y = points.double() - middle, train.double() - middle

@@ -64,8 +64,7 @@ def look_at_numbers(source: Source, seed: int) -> tuple[Tensor, int, list[int], 
     copies = len(sample) - len(torch.unique(values, dim=0)) if isinstance(source, Finite) else 0
     constant = [i for i in range(values.shape[1]) if float(values[:, i].min()) == float(values[:, i].max())]
     if constant:
-        said.append(f"{len(constant)} of {values.shape[1]} columns are constant, such as column {constant[0]}. They teach nothing: leave "
-                    f"them out.")
+        said.append(f"{len(constant)} of {values.shape[1]} columns are constant, such as column {constant[0]}. Leave them out.")
     if copies:
         said.append(f"{copies:,} of {len(sample):,} samples are exact copies of another. Remove those that are there by mistake.")
     return values, copies, constant, said

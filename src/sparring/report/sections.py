@@ -121,7 +121,7 @@ def data_section(at: neighbours.Opened, config: Mapping[str, Any], drawn: Path) 
     """What is in the data, and what of that makes training hard."""
     rows, said, picture = look(at.source, drawn, 0)
     more = f"`sparring data {config.get('data')}` looks at every file, and says which are broken or there twice."
-    return Section("The data", [*(said or ["Nothing to complain of."]), *([more] if picture else [])], ("what", "value"), rows,
+    return Section("The data", [*(said or ["No problems found."]), *([more] if picture else [])], ("what", "value"), rows,
                    [(picture, "Samples of the data, as training sees them.")] if picture else [])
 
 

@@ -180,7 +180,7 @@ def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...], Trai
         raise InputError(f"{whose} have shape {list(array.shape)}; expected [{n}], one a sample, or [{n}, K], K of them. Reshape them.")
     if array.dtype.kind not in ("buif" if array.ndim == 2 else "buiU"):
         raise InputError(f"{whose} are {KINDS.get(array.dtype.kind, array.dtype)}; expected integers or strings. Convert them, for example "
-                         f"with .astype(int); measured numbers are given as [{n}, 1], a row a sample.")
+                         f"with .astype(int). Give measured numbers as [{n}, 1], one row per sample.")
     if len(array) != n:
         raise InputError(f"there are {n} samples in {what}, but {len(array)} labels. Give one label a sample.")
     if array.ndim == 2:
@@ -213,7 +213,7 @@ def _vectors(x: Array, what: str) -> Finite:
     notes = [f"{len(x):,} vectors of {columns.shape[1]} numbers, each column standardized"]
     if constant.any():
         some = ", ".join(str(k) for k in np.flatnonzero(constant)[:10])
-        notes.append(f"{int(constant.sum())} columns never change (first: {some}); they teach nothing")
+        notes.append(f"{int(constant.sum())} columns are constant (first: {some}); leave them out")
     values, rows = torch.empty(columns.shape), max(1, BLOCK // columns.shape[1])
     for start in range(0, len(x), rows):
         values[start:start + rows] = space.encode(torch.from_numpy(columns[start:start + rows]))
@@ -255,8 +255,8 @@ def _channels_first(x: Array, what: str, prefer_first: bool) -> tuple[Array, str
             note += ", though it could be the other; transpose it if that is wrong"
         x = x if use_first else x.transpose(0, 3, 1, 2)
     if min(x.shape[2:]) < 2:
-        raise InputError(f"{what} has shape {shape}: images of {x.shape[2]}x{x.shape[3]} pixels teach nothing. "
-                         f"Give larger ones, or reshape it to [N, D] if it holds vectors.")
+        raise InputError(f"{what} has shape {shape}: images of {x.shape[2]}x{x.shape[3]} pixels are too small. Give larger images, or "
+                         "reshape to [N, D] if they are vectors.")
     return x, note
 
 

@@ -163,7 +163,7 @@ def _is_grey(image: Image.Image) -> bool:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """The same picture as L, LA, RGB or RGBA."""
     if image.mode == "F":
-        raise InputError("it holds floating-point numbers, whose range no file declares; save it with 8 or 16 bits")
+        raise InputError("it holds floating-point numbers, and their range is unknown; save it with 8 or 16 bits")
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _from_deep_grey(image)
     grey = image.mode in GREY_MODES

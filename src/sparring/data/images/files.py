@@ -30,7 +30,7 @@ class Files(NamedTuple):
     where: str
     names: list[str]                                  # with / between folders, relative to the folder or zip
     read: Callable[[int, int | None], bytes]          # (position, at most so many bytes or None for all)
-    others: Counter[str]                              # how many files of which extension were passed over
+    others: Counter[str]                              # how many files of which extension were skipped
     identity: Callable[[], object]                    # what changes when any of them does
     table: Callable[[], bytes | None] = lambda: None  # the labels.csv beside them, where there is one
     beside: str = ""                                  # the folder in which that lies, with a / behind it, and which all images share

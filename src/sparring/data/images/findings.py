@@ -75,8 +75,8 @@ def stopping(sights: Sights, good: int, broken: int, copies: int) -> list[str]:
         return [f"There is no image{f', only other files: {kinds}' if kinds else ' and no other file'}. Give a folder or .zip of "
                 f"{', '.join(FORMATS)} images; pages of a PDF must be saved as images first."]
     if broken > BAD_SHARE * total:
-        found.append(f"{broken:,} of {total:,} images cannot be read, more than 1 in 20, and a run would refuse the set. "
-                     f"Repair or remove them.")
+        found.append(f"{broken:,} of {total:,} images cannot be read. That is more than 1 in 20, so a run would refuse the data. Repair or "
+                     "remove them.")
     if good == 1:
         found.append("There is one image, and one image is not a data set. Give more.")
     elif good > 1 and copies == good - 1:
@@ -91,18 +91,18 @@ def troubling(found: dict[str, Any], good: int, across: int) -> list[str]:
     said, labels = [], found["labels"]
     sizes, modes = len(found["sizes"]), len(found["modes"])
     if found["broken"]:
-        said.append(f"{found['broken']:,} broken image(s), which a run would pass over: {found['broken_names'][0]['name']} "
-                    f"({found['broken_names'][0]['why']}) for one.")
+        said.append(f"{found['broken']:,} broken image(s), which a run would skip, such as {found['broken_names'][0]['name']} "
+                    f"({found['broken_names'][0]['why']}).")
     if found["other_files"] and good:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in list(found["other_files"].items())[:NAMED])
-        said.append(f"Files that are no images are passed over: {kinds}.")
+        said.append(f"Files that are not images are skipped: {kinds}.")
     if sizes > 1:
         said.append(f"Sizes differ. All would be brought to {found['read_as']}.")
     if modes > 1:
         said.append(f"Modes differ ({', '.join(found['modes'])}). All would get the same channels; channels=1, 3 or 4 chooses others.")
     if found["transparent"]:
-        said.append(f"{found['transparent']:,} image(s) have transparency, which would be laid on white: alpha=black changes that, "
-                    f"channels=4 keeps it.")
+        said.append(f"{found['transparent']:,} image(s) are transparent and would get a white background; alpha=black makes it black, "
+                    "channels=4 keeps the transparency.")
     if found["several_frames"]:
         said.append(f"{found['several_frames']:,} image(s) have several frames or pages, of which the first is used.")
     if found["one_colour"]:
@@ -113,20 +113,20 @@ def troubling(found: dict[str, Any], good: int, across: int) -> list[str]:
     if found["near_duplicates"]:
         different = good - found["exact_duplicates"]
         if found["near_duplicates"] == different * (different - 1) // 2 and different > 2:
-            said.append(f"All {good:,} images are nearly the same as each other: there is little to learn but one. Look whether the right "
-                        f"folder was given.")
+            said.append(f"All {good:,} images are nearly the same, so there is little to learn. Check that this is the right folder.")
         many = "At least " if found["near_duplicates"] == PAIRS else ""
         some = f", among the first {NEAR_AT_MOST:,} images" if good > NEAR_AT_MOST else ""
         said.append(f"{many}{found['near_duplicates']:,} pair(s) are nearly the same{some}.{LOOK}")
     if across:
-        said.append(f"{across:,} of these duplicates lie in different classes or parts. If the parts are for training and for testing, the "
-                    f"test has been seen; if they are classes, their labels contradict each other.")
+        said.append(f"{across:,} of these duplicates are in different classes or parts. In different parts, training sees test images; in "
+                    "different classes, their labels contradict each other.")
     if found["only_folder"]:
-        said.append(f"All images lie in one folder, '{found['only_folder']}', so there are no classes. A folder a class makes some.")
+        said.append(f"All images are in one folder, '{found['only_folder']}', so there are no classes. For classes, use one folder per "
+                    "class.")
     said += about_labels(labels)
     if 1 < good < FEW:
-        said.append(f"{good} images are few: expect copies of them. augment=ada makes more of them, and `sparring evaluate` measures "
-                    f"memorization.")
+        said.append(f"{good} images are few: the generator may copy them. augment=ada helps, and `sparring evaluate` measures "
+                    "memorization.")
     return said
 
 
@@ -136,12 +136,12 @@ def about_labels(labels: dict[str, int] | None) -> list[str]:
     said, fewest, largest = [], min(labels, key=lambda k: labels[k]), max(labels, key=lambda k: labels[k])
     alone = [name for name, n in labels.items() if n <= 1]
     if len(labels) == 1:
-        said.append(f"There is one class only ('{fewest}'), so labels say nothing. Give conditional=false, or more classes.")
+        said.append(f"There is only one class ('{fewest}'), so labels are useless. Give conditional=false, or more classes.")
     elif {name.lower() for name in labels} <= SPLITS:
-        said.append(f"The classes are called {', '.join(labels)}, like parts of one set. Give one of these folders alone if they are.")
+        said.append(f"The classes are named {', '.join(labels)}, like the parts of a data set. If they are parts, give one of these "
+                    "folders.")
     if alone and len(labels) > 1:
-        said.append(f"{len(alone)} class(es) have one image or none, such as '{alone[0]}'. Nothing can be learned of them: join or remove "
-                    f"them.")
+        said.append(f"{len(alone)} class(es) have one image or none, such as '{alone[0]}': too few to learn from. Merge or remove them.")
     elif len(labels) > 1 and labels[largest] > UNEVEN * labels[fewest]:
         said.append(f"Classes are uneven: '{largest}' has {labels[largest]:,} images and '{fewest}' {labels[fewest]:,}. A conditional "
                     f"model learns the small ones badly.")

@@ -209,7 +209,7 @@ def _skipped(files: Files, bad: dict[int, str]) -> list[str]:
     if bad:
         notes.append(f"skipped {len(bad)} of {len(files.names)} images ({_first_named(files, bad)})")
     if files.others:
-        notes.append(f"passed over {files.others.total()} files that are not images ({_counted(files.others)})")
+        notes.append(f"{files.others.total()} files that are not images were skipped ({_counted(files.others)})")
     return notes
 
 

@@ -21,7 +21,7 @@ def screen(data: bytes) -> None:
     if data.startswith(b"\xff\xd8"):
         _screen_jpeg(data)
     elif data[:2] in (b"P1", b"P2", b"P3") and data.count(b"#") > COMMENTS:
-        raise InputError(f"it has more than {COMMENTS:,} comments, as no picture has")
+        raise InputError(f"it has more than {COMMENTS:,} comments; no real picture does")
     elif data.startswith(b"BM") and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
         width, height = (int.from_bytes(data[at:at + 4], "little", signed=True) for at in (18, 22))
         if abs(width * height) > PACKED:
@@ -40,4 +40,4 @@ def _screen_jpeg(data: bytes) -> None:
         segments += 1
         scans += marker == START_OF_SCAN
         if scans > SCANS or segments > SEGMENTS:
-            raise InputError(f"it has more than {SCANS} scans or {SEGMENTS:,} segments, as no picture has")
+            raise InputError(f"it has more than {SCANS} scans or {SEGMENTS:,} segments; no real picture does")

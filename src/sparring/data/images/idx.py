@@ -85,8 +85,7 @@ def _images(path: Path, settings: DataSettings,
     raw = _read(path, dims=3)
     n, height, width = raw.shape
     if min(height, width) < 2:
-        raise InputError(f"{shown(path)} declares images of {height}x{width} pixels: there is nothing to learn from. "
-                         f"Check that it is the right file.")
+        raise InputError(f"{shown(path)} declares images of {height}x{width} pixels, which is too small. Check that it is the right file.")
     chosen, why = choose_size([(height, width)], settings)
     channels = 1 if settings.channels == "auto" else int(settings.channels)
     check_image_memory(n, channels, size or chosen)
@@ -112,7 +111,7 @@ def _indices(path: Path, raw: NDArray[np.uint8] | None, names: tuple[str, ...]) 
     known = np.array([int(name) for name in names])
     if not np.isin(raw, known).all():
         extra = ", ".join(map(str, np.setdiff1d(raw, known)))
-        raise InputError(f"{shown(path)} has labels that training has not ({extra}). Both must be of the same set.")
+        raise InputError(f"{shown(path)} has labels that do not occur in training ({extra}). Both files must belong to the same set.")
     return torch.from_numpy(np.searchsorted(known, raw).astype(np.int64))
 
 

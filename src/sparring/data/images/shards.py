@@ -90,7 +90,7 @@ class Shards:
         handle = os.open(self.files[shard], os.O_RDONLY | os.O_CLOEXEC)
         if identity(self.files[shard])[:SAME] != self._known[shard]:
             os.close(handle)
-            raise RunFailed(f"{shown(self.files[shard])} was changed since the run began. {CHANGED}")
+            raise RunFailed(f"{shown(self.files[shard])} was changed since the run started. {CHANGED}")
         if len(self._handles) < HANDLES:
             self._handles.setdefault(shard, handle)             # another thread may have been first
         return handle
@@ -155,8 +155,8 @@ def refuse_gaps(path: Path, files: list[Path]) -> None:
         have = {number for _, number in numbers}
         missing = sorted(set(range(min(have), max(have))) - have)
         if missing:
-            raise InputError(f"{shown(path)} lacks shard(s) {', '.join(map(str, missing[:5]))}{' and more' if len(missing) > 5 else ''}, "
-                             f"between {files[0].name} and {files[-1].name}. Put them back, or number the others anew.")
+            raise InputError(f"{shown(path)} has no shard {', '.join(map(str, missing[:5]))}{' and more' if len(missing) > 5 else ''} "
+                             f"between {files[0].name} and {files[-1].name}. Put the missing shards back, or renumber the others.")
 
 
 # --------------------------------------------------------------------------------------------------------- the index

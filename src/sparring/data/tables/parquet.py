@@ -42,7 +42,7 @@ class Columns(NamedTuple):
     image: str | None                   # the column of encoded images, as it is read: "image" or "image.bytes"
     numbers: list[str]
     label: str | None
-    over: list[str]                     # passed over
+    over: list[str]                     # skipped
 
 
 def parquet_in(path: Path) -> list[Path]:
@@ -72,7 +72,7 @@ def read_parquet(path: Path, settings: DataSettings = AUTO, progress: Progress |
     try:
         labels, names, notes = classes(Groups(files, [columns.label]), columns.label, schema, progress) if columns.label else (None, (), [])
         if columns.over:
-            notes.append(f"columns passed over: {', '.join(map(shown, columns.over[:10]))}" +
+            notes.append(f"columns skipped: {', '.join(map(shown, columns.over[:10]))}" +
                          (f"; for classes, call one of integers or text {LABELS[0]}" if not columns.label else ""))
         return images(path, groups, columns, labels, names, notes, settings) if columns.image \
             else vectors(path, groups, columns, labels, names, notes, settings, progress)
@@ -151,7 +151,7 @@ def classes(groups: Groups, column: str, schema: Any, progress: Progress | None)
         for batch in groups.batches(number):
             values = batch.column(0)
             if values.null_count:
-                raise InputError(f"{groups.name(number)}: column {column} lacks values. Give every row a class.")
+                raise InputError(f"{groups.name(number)}: column {column} has missing values. Give every row a class.")
             coded = (values.dictionary_decode() if kinds.is_dictionary(values.type) else values).dictionary_encode()
             place = [known.setdefault(value, len(known)) for value in coded.dictionary.to_pylist()]
             codes.append(np.asarray(place, np.int64)[coded.indices.to_numpy(zero_copy_only=False)])
@@ -280,7 +280,7 @@ def vectors(path: Path, groups: Groups, columns: Columns, labels: Tensor | None,
             f"column standardized"
     if constant.any():
         some = ", ".join(shown(columns.numbers[k]) for k in np.flatnonzero(constant)[:10])
-        notes.append(f"{int(constant.sum())} columns never change (first: {some}); they teach nothing")
+        notes.append(f"{int(constant.sum())} columns are constant (first: {some}); leave them out")
     if 4 * len(groups) * len(shift) > HELD:
         notes.append(f"{gigabytes(HELD)} of the numbers stay in memory; a shuffled batch reads many row groups anew")
     return Finite(space, Numbers(groups, space), labels, notes=(first, *notes))

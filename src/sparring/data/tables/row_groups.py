@@ -168,8 +168,8 @@ class Groups:
             path = self.files[file]
             try:
                 if identity(path)[:SAME] != self._known[file]:
-                    raise RunFailed(f"{shown(path)} was changed since the run began. Put back what it was and run the same command again, "
-                                    f"or start afresh with --out NEWDIR.")
+                    raise RunFailed(f"{shown(path)} was changed since the run started. Put it back as it was and run the same command "
+                                    "again, or start a new run with --out NEWDIR.")
                 self._open[file] = pq.ParquetFile(pa.OSFile(os.fsencode(path)), pre_buffer=False, buffer_size=1 << 20)
             except RunFailed:
                 raise

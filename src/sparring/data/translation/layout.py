@@ -15,7 +15,7 @@ from sparring.errors import InputError, shown
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val"}
 JOINED = re.compile(r"(train|test|val)[_-]?([AB])", re.IGNORECASE)
 Sets = dict[tuple[str, str], Files]     # by (part, domain); the domain of pictures that hold both is ""
-LAYOUTS = "pictures that hold a pair side by side, or two folders (inside one folder or .zip, or as --data A --data B)"
+LAYOUTS = "pictures that each hold a pair side by side, or two folders (inside one folder or .zip, or as --data A --data B)"
 
 
 def sorted_out(containers: Sequence[Files]) -> Sets:
@@ -94,21 +94,21 @@ def part_of(files: Files, chosen: list[int]) -> Files:
 def refuse_mismatch(sets: dict[str, Files], part: str) -> None:
     """InputError, with the first file that has no partner, unless two folders hold the same names."""
     if len(sets) != 2:
-        raise InputError(f"of the images to {part}, only the domain {shown(next(iter(sets)))} has some, so they have no partners. Put "
-                         f"those of the other domain beside them, or remove them.")
+        raise InputError(f"only the domain {shown(next(iter(sets)))} has {part} images, so they have no partners. Add those of the other "
+                         "domain, or remove them.")
     (first, a), (second, b) = sets.items()
     keys = [{PurePosixPath(name).stem: name for name in files.names} for files in (a, b)]
     for stems, files, domain in zip(keys, (a, b), sets, strict=True):
         if twice := next((name for name in files.names if stems[PurePosixPath(name).stem] != name), None):
             other = stems[PurePosixPath(twice).stem]
-            raise InputError(f"{shown(twice)} and {shown(other)} in the aligned folder {shown(domain)} have the same name, so that it is "
-                             f"not clear whose partner is which. Give one of them another name, or remove it.")
+            raise InputError(f"{shown(twice)} and {shown(other)} in the paired folder {shown(domain)} have the same name, so their "
+                             "partners are ambiguous. Rename one of them, or remove it.")
     if keys[0].keys() != keys[1].keys():
         lonely = min(keys[0].keys() ^ keys[1].keys())
         example = keys[0].get(lonely) or keys[1][lonely]
-        raise InputError(f"the aligned folders {shown(first)} and {shown(second)} ({part}) hold {len(a.names)} and {len(b.names)} images, "
-                         f"and the first without a partner of the same name is {shown(example)}. Give both folders the same names; or "
-                         f"cyclegan reads sets without pairs.")
+        raise InputError(f"the paired folders {shown(first)} and {shown(second)} ({part}) hold {len(a.names)} and {len(b.names)} images. "
+                         f"The first without a partner of the same name is {shown(example)}. Use the same names in both folders, or train "
+                         "cyclegan, which needs no pairs.")
 
 
 def refuse_other_shapes(sets: dict[str, Files]) -> None:
@@ -119,8 +119,8 @@ def refuse_other_shapes(sets: dict[str, Files]) -> None:
         one, other = header_of(a, i), header_of(b, partner[PurePosixPath(name).stem])
         if not isinstance(one, str) and not isinstance(other, str) and not alike(one.size, other.size):
             (h, w), (height, width) = one.size, other.size
-            raise InputError(f"{shown(name)} is {w} wide and {h} high in {shown(first)}, and {width} wide and {height} high in "
-                             f"{shown(second)}: one would be stretched to lie on the other. Crop them alike.")
+            raise InputError(f"{shown(name)} is {w} wide and {h} high in {shown(first)}, but {width} wide and {height} high in "
+                             f"{shown(second)}. The images of a pair need the same shape. Crop them alike.")
 
 
 def alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -139,5 +139,5 @@ def refuse_single_set(files: Files) -> None:
     others = [name for name, size in sizes.items() if not is_pair(size)]
     if len(others) > len(sizes) / 2:
         height, width = sizes[others[0]]
-        raise InputError(f"{files.where} holds one set of pictures, such as {shown(others[0])}, {width} wide and {height} high, and "
-                         f"two are needed. Give {LAYOUTS}; if each is a pair all the same, give halves=true.")
+        raise InputError(f"{files.where} holds one set of pictures, such as {shown(others[0])} ({width} wide, {height} high), and two sets "
+                         f"are needed. Give {LAYOUTS}. If each picture is a pair side by side, give halves=true.")

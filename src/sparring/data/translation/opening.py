@@ -38,14 +38,14 @@ from sparring.data.translation.sets import Domains, TwoSets, side
 from sparring.errors import InputError, shown
 from sparring.spaces import Images, TwoDomains, class_names
 
-DOMAINS = "a folder or .zip with one subfolder a domain"
+DOMAINS = "a folder or .zip with one subfolder per domain"
 
 
 def open_pairs(data: Any, settings: TranslationSettings) -> TwoSets:
     """Aligned images of two domains: "shapes", one path or two, two arrays, or a source; InputError for anything else."""
     source = open_two(data, settings, aligned=True)
     if not source.space.aligned:
-        raise InputError("these images are two sets that do not belong together in pairs. Train cyclegan on them.")
+        raise InputError("these are two sets of images without pairs. Train cyclegan on them.")
     return source
 
 
@@ -68,7 +68,7 @@ def open_two(data: Any, settings: TranslationSettings, aligned: bool) -> TwoSets
         return joined(both, None, settings, aligned)
     if len(paths) not in (1, 2) or not all(isinstance(path, str | Path) for path in paths):
         many = f"{len(paths)} sets of images are given, and " if len(paths) > 2 else ""
-        raise InputError(f"{many}two domains of images are needed. Give {LAYOUTS}; or the name `shapes`.")
+        raise InputError(f"{many}this recipe needs two domains of images. Give {LAYOUTS}; or the name `shapes`.")
     with ExitStack() as stack, quiet():
         sets = sorted_out([stack.enter_context(stamped(path)) for path in paths])
         whole = ("train", "") in sets
@@ -104,7 +104,7 @@ def stamped(path: str | Path) -> Iterator[Files]:
 def container(path: str | Path, layouts: str = LAYOUTS) -> Path:
     """A folder or a .zip; InputError for another thing, with the layouts that are read."""
     if str(path) in NAMED and not Path(path).exists():
-        raise InputError(f"{path} is no set of images in two domains or more. Give {layouts}; `shapes` and `tints` are made scenes.")
+        raise InputError(f"'{path}' is not a set of images in several domains. Give {layouts}; or the synthetic sets `shapes` or `tints`.")
     there = existing(path)
     if not there.is_dir() and there.suffix.lower() != ".zip":
         raise InputError(f"{shown(there)} is neither a folder nor a .zip of images. Give {layouts}.")
@@ -152,8 +152,8 @@ def read_set(files: Files, size: tuple[int, int], settings: DataSettings, strict
     kept, labels = facts["kept"], facts["labels"]
     if strict and len(kept) < len(files.names):
         bad = next(i for i in range(len(files.names)) if i not in set(kept))
-        raise InputError(f"{shown(files.names[bad])} in {files.where} cannot be used, so a pair is not whole. Repair it, or remove it with "
-                         f"its partner.")
+        raise InputError(f"{shown(files.names[bad])} in {files.where} cannot be read, so its pair is incomplete. Repair it, or remove it "
+                         "and its partner.")
     space = Images(values.shape[1], *size, tuple(facts["names"]))
     return Finite(space, values, None if labels is None else torch.tensor(labels), notes=tuple(facts["notes"]))
 
@@ -181,7 +181,8 @@ def halve(files: Files, i: int, size: tuple[int, int], settings: TranslationSett
         data = files.read(i, None)
         height, width = header(data).size
         if not settings.halves and not is_pair((height, width)):
-            raise InputError(f"it is {width} wide and {height} high, and a pair is twice as wide as high unless halves=true is given")
+            raise InputError(f"it is {width} wide and {height} high; a side-by-side pair must be twice as wide as high, unless halves=true "
+                             "is given")
         if width % 2:
             raise InputError(f"it is {width} wide and {height} high, so that its halves differ in size")
         pixels = decode(data, None, out.shape[1], settings.alpha).values
@@ -196,7 +197,7 @@ def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, s
     names = tuple(dict.fromkeys(name for _, name in found))
     a, b = (found["train", name] for name in names)
     if aligned and (len(a) != len(b) or side(a) != side(b)):
-        raise InputError(f"aligned images must be as many and as large: there are {len(a)} of {side(a)} and {len(b)} of {side(b)}.")
+        raise InputError(f"paired images must match in number and size: there are {len(a)} of {side(a)} and {len(b)} of {side(b)}.")
     size = size or side(a)
     halves = [Images(images.space.shape[0], *size) for images in (a, b)]
     rest = [found.get(("test", name)) for name in names]
@@ -264,8 +265,8 @@ def read_domains(path: str | Path, settings: DataSettings) -> tuple[Finite, Fini
         places = [placed(folders) for folders in without_common(files.names)]
         parts, domains = [part for part, _ in places], [domain for _, domain in places]
         if "" in domains and len(set(domains)) > 1:
-            raise InputError(f"{shown(files.names[domains.index('')])} in {files.where} lies beside the folders of the domains. Put it "
-                             f"into one of them, or remove it.")
+            raise InputError(f"{shown(files.names[domains.index('')])} in {files.where} is outside the domains' folders. Move it into one "
+                             "of them, or remove it.")
         chosen = {part: part_of(files, [i for i, one in enumerate(parts) if one == part]) for part in ("train", "test", "val")}
         if not chosen["train"].names:
             raise InputError(f"there is no image to train on in {files.where}. Give {DOMAINS}.")
@@ -280,7 +281,7 @@ def source_of(data: Any, settings: DataSettings) -> Finite:
         raise InputError("these images are two sets, not labelled domains. Train cyclegan on them.")
     source = open_source(data, DataSettings(**{name: getattr(settings, name) for name in DataSettings.model_fields}))
     if not isinstance(source, Finite):
-        raise InputError("labelled images are needed, and this data is drawn afresh for ever. Give a folder with one subfolder a domain.")
+        raise InputError("this recipe needs labelled images, and this data is generated. Give a folder with one subfolder per domain.")
     return source
 
 
