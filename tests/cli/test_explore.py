@@ -79,7 +79,7 @@ def test_numbers_are_explored_too(shell, monkeypatch) -> None:
     said = shell("explore", "points", "--invert", "points.npy", "--steps", 2, "--directions", 1, "--json")
     assert said.code == 0, said.err
     found = said.json()
-    assert len(found["inversions"][0]["errors"]) == 3 and any("drawn afresh" in note for note in found["notes"])
+    assert len(found["inversions"][0]["errors"]) == 3 and any("generated and never repeated" in note for note in found["notes"])
     assert Path("points/explore/closed_form.png").exists()
 
 

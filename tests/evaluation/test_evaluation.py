@@ -131,7 +131,7 @@ def test_copies_are_looked_for_in_the_data_of_the_run_whatever_it_is_held_agains
     config = json.loads(Path("digits/config.json").read_text())
     Path("digits/config.json").write_text(json.dumps(config | {"data": "moved"}))
     said = shell("evaluate", "digits", "--real", "kept.npy", "--metrics", "memorization")
-    assert said.code == 2 and "needs the very data" in said.err
+    assert said.code == 2 and "needs the data that the run was trained on, which was not found" in said.err
     assert "memorization" in figures(shell, "digits", "--real", "kept.npy", "--metrics", "density")["metrics"].keys() ^ {"memorization"}
 
 
@@ -154,7 +154,7 @@ def test_copies_of_one_sample_are_no_more_certain_than_one():
 
 def test_a_set_beside_itself_is_told(shell):
     notes = figures(shell, "--real", "table.npy", "--generated", "table.npy", "--metrics", "kid")["notes"]
-    assert any("200 of the generated samples are among the real ones" in note for note in notes)
+    assert any("200 of the generated samples are exact copies of real ones" in note for note in notes)
 
 
 def test_a_classifier_that_saw_only_samples_reads_real_ones(monkeypatch):
@@ -198,7 +198,7 @@ def test_one_line_for_every_mistake(shell):
     assert shell("evaluate", "digits", "--n", 70, "--metrics", "kid").code == 0     # an unfinished run has a checkpoint
     config = Path("table/config.json")
     config.write_text(config.read_text().replace("table.npy", "gone.npy"))
-    assert "Put it back, or give the data" in shell("evaluate", "table").err
+    assert "Put it back, or give it to `sparring evaluate`" in shell("evaluate", "table").err
 
 
 def weights(folder: Path) -> str:

@@ -175,7 +175,7 @@ def test_wrong_translations_are_refused(run, tmp_path):
     refused("would overwrite the input", command, out, [data], data, None, "resize", None)
     assert (data / "1.png").read_bytes() == saved(np.zeros((16, 16), np.uint8))
     refused("This model translates into: colour", command, out, [data], tmp_path / "out", "gray", "resize", None)
-    refused("1.png and another 1.png would both become", command, out, [data, data], tmp_path / "out", None, "resize", None)
+    refused("1.png and another 1.png would both be written to", command, out, [data, data], tmp_path / "out", None, "resize", None)
     refused("belongs to a run", command, out, [data], out / "model" / "mine", None, "resize", None)
     refused("there is no file or folder", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
     refused("this model translates images and cannot sample from noise", model.sample, 3)
@@ -190,10 +190,10 @@ def test_nothing_but_translations_is_written_over(run, tmp_path):
     (tmp_path / "links/1.png").symlink_to(originals / "1.png")
     refused("would overwrite the input", command, out, [tmp_path / "links"], originals, None, "resize", None)
     other = folder(tmp_path / "other", {"1.png": saved(np.ones((9, 9), np.uint8))})
-    refused("is there and no translation", command, out, [originals], other, None, "resize", None)
+    refused("exists and is not an earlier translation", command, out, [originals], other, None, "resize", None)
     assert (other / "1.png").read_bytes() == saved(np.ones((9, 9), np.uint8))
     for inside in (out, out / "samples", out / "model"):
-        refused("belongs to a run or a model; translations would lie", command, out, [originals], inside, None, "resize", None)
+        refused("belongs to a run or a model. Give another --out", command, out, [originals], inside, None, "resize", None)
     assert command(out, [originals], out / "translated", None, "resize", None)["n"] == 1       # a folder of its own, it may be
     for _ in range(2):                                          # its own, it may
         assert command(out, [originals], tmp_path / "made", None, "resize", None)["n"] == 1
@@ -290,8 +290,8 @@ def test_domains_are_told_by_a_classifier_when_that_is_asked_for(monkeypatch):
 def test_what_is_no_image_in_range_is_refused(run):
     _, model = run
     x = torch.zeros(1, 1, 16, 16)
-    refused("these reach from 0 to 255", model.translate, torch.cat([x, x + 255], 2))
-    refused("these reach from nan to nan", model.translate, x / 0)
+    refused("these go from 0 to 255", model.translate, torch.cat([x, x + 255], 2))
+    refused("these go from nan to nan", model.translate, x / 0)
     refused("cannot be translated into", model.translate, x[:, :, :0])
     for wrong in ("photo.png", Image.new("L", (16, 16)), [x, x]):
         refused("cannot become a tensor", model.translate, wrong)

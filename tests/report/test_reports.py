@@ -44,7 +44,7 @@ def test_nearest_training_samples(tmp_path):
     assert found.known == 60 and found.picture is None and "a training sample to another" in found.sentence()
     assert {name.split("(")[0] for name, *_ in neighbours.figures(at)[0]} >= {"swd", "memorization"}
     (tmp_path / "x.npz").unlink()
-    assert "not here" in neighbours.open_run(tmp_path / "run")
+    assert "the training data of" in neighbours.open_run(tmp_path / "run")
 
 
 def test_what_a_report_says_of_the_data(tmp_path):

@@ -40,8 +40,7 @@ def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit
     refuse_words(fit=(fit, get_args(Fit)), half=(half, (None, *get_args(Half))))
     model = api.load(run)
     if model.game.translation is None:
-        raise InputError(f"{run} holds a model of {model.recipe}, which draws samples and translates nothing. "
-                         f"Use sparring sample {run}.")
+        raise InputError(f"{run} is a {model.recipe} model, which generates samples and cannot translate. Use sparring sample {run}.")
     number = target(model.game.translation, to)
     name, given = model.game.translation.names[number], model.game.translation.takes[number]
     skipped: list[str] = []
@@ -95,7 +94,8 @@ def looks_like_a_pair(x: torch.Tensor, given: Images) -> bool:
 
 
 def hint(wide: int, written: int) -> str:
-    return f"{wide} of {written} are twice as wide as what was trained on: if they hold pairs side by side, add --half left or --half right"
+    return f"{wide} of {written} images are twice as wide as the training images. If they hold pairs side by side, add --half left or " \
+           "--half right"
 
 
 def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
@@ -106,7 +106,7 @@ def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
     place = out.resolve()
     if (place / "config.json").exists() or any(place.relative_to(above).parts[0] in OF_A_RUN and (above / "config.json").exists()
                                                for above in place.parents):
-        raise InputError(f"{shown(out)} belongs to a run or a model; translations would lie among its files. Give another --out.")
+        raise InputError(f"{shown(out)} belongs to a run or a model. Give another --out.")
     if not items:
         raise InputError(f"there is no image in {' and '.join(shown(path) for path, _ in sets)}. Give images, folders or .zips.")
     originals = {((path if path.is_dir() else path.parent) / name).resolve() for path, files in sets if path.suffix.lower() != ".zip"
@@ -118,10 +118,10 @@ def planned(sets: list[tuple[Path, Files]], out: Path) -> list[Item]:
             raise InputError(f"the translation of {shown(item.files.names[item.at])} would overwrite the input {shown(place)}. Give "
                              f"another --out.")
         if place in taken:
-            raise InputError(f"{taken[place]} and another {shown(item.files.names[item.at])} would both become {shown(item.out)}. "
-                             "Give one of them another name, or each an --out of its own.")
+            raise InputError(f"{taken[place]} and another {shown(item.files.names[item.at])} would both be written to {shown(item.out)}. "
+                             "Give one of them another name, or translate them into different folders.")
         if item.out.exists() and not ours(item.out):
-            raise InputError(f"{shown(item.out)} is there and no translation; it would be overwritten. Give another --out.")
+            raise InputError(f"{shown(item.out)} exists and is not an earlier translation, so it is not overwritten. Give another --out.")
         taken[place] = shown(item.files.names[item.at])
     return items
 

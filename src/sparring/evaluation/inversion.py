@@ -89,7 +89,7 @@ def data_of(run: Path) -> tuple[Finite | None, list[str]]:
         _, source, _, notes = of_run(run, None)
     except InputError as error:
         return None, [str(error)]
-    return (source, notes) if isinstance(source, Finite) else (None, ["the data is drawn afresh: no sample of it was learned by heart"])
+    return (source, notes) if isinstance(source, Finite) else (None, ["the data is generated and never repeated: nothing to memorize"])
 
 
 def sets_beside(model: Model, source: Finite | None, seed: int) -> dict[str, tuple[Set, Tensor | None]]:

@@ -98,7 +98,7 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     asked = None if names is None else known(names)
     model, source, train, notes = (None, *opened(real, size)) if run is None else of_run(run, real, own)
     if features == "auto" and sha256:
-        raise InputError("--sha256 is that of a file of features. Give the file with --features, or leave the hash out.")
+        raise InputError("--sha256 belongs to a file in --features. Give the file too, or leave --sha256 out.")
     extractor, why = choose(source.space) if features == "auto" else (find(features, sha256), "as asked for")
     sets = compared(model, source, train, generated, count, extractor, whole_seed(seed), watch, asked or [])
     return told_of(sets, asked, notes if model is not None else notes + about_copies(sets), why)
@@ -168,7 +168,7 @@ def told_of(sets: Compared, asked: list[str] | None, notes: list[str], why: str)
 def opened(real: Any, size: str) -> tuple[Source, Finite | None, list[str]]:
     """The real data of two sets, which is also what may have been copied, and what was done on reading it."""
     if real is None:
-        raise InputError("--generated needs --real, the data that it is held against.")
+        raise InputError("--generated needs --real, the data to compare with.")
     source = open_source(real, make(DataSettings, {"size": size}))
     return (source, source, list(source.notes)) if isinstance(source, Finite) else (source, None, [])
 
@@ -177,8 +177,8 @@ def about_copies(sets: Compared) -> list[str]:
     """What is odd about two sets of files, in which the same sample may stand more than once."""
     said, part = [], judged_on(sets.source)[0]
     if isinstance(part, Finite) and (same := in_both(part, sets.generated)):
-        said.append(f"{same:,} of the generated samples are among the real ones, to the last bit: where a set is compared with itself, an "
-                    f"unbiased kid lies below 0, and the others look better than they are")
+        said.append(f"{same:,} of the generated samples are exact copies of real ones, so the figures look better than they are (kid of "
+                    "a set with itself is below 0)")
     if twice := copies(sets.generated):
         said.append(f"{twice:,} of the {len(sets.generated):,} generated samples are copies of another of them")
     return said
@@ -224,9 +224,9 @@ def where(data: Any, directory: str, run: Any, made: str = "") -> str:
     for place in (data, os.path.join(directory, data)) if isinstance(data, str) else ():
         if place in NAMED or place == made or os.path.exists(place):
             return place
-    raise InputError(f"what {run if isinstance(run, str | Path) else 'the model'} was trained on is not here"
-                     f"{f': {told(data, 200)}' if isinstance(data, str) else ''}. Put it back, or give the data "
-                     f"to `sparring evaluate` with --real.")
+    raise InputError(f"the training data of {run if isinstance(run, str | Path) else 'the model'} was not "
+                     f"found{f': {told(data, 200)}' if isinstance(data, str) else ''}. Put it back, or give it to `sparring evaluate` with "
+                     "--real.")
 
 
 def compared(model: Model | None, source: Source, train: Finite | None, generated: Any, n: int, extractor: Extractor, seed: int,
@@ -292,9 +292,9 @@ def hindrance(name: str, sets: Compared, *, chosen: bool) -> str | None:
     if METRICS[name].least is frechet.least and sets.features > COSTLY and not chosen:
         return f"{name} takes minutes with {sets.features:,} features; ask for it with --metrics {name}"
     if name == "memorization" and not isinstance(data, Finite):
-        return "memorization needs training data, and this data is drawn afresh and never repeated"
+        return "memorization needs training data, and this data is generated and never repeated"
     if name == "memorization" and sets.train is None:
-        return "memorization needs the very data that the run was trained on, which is not where it was"
+        return "memorization needs the data that the run was trained on, which was not found"
     if name != "cas":
         return None
     if not chosen:

@@ -33,9 +33,10 @@ MEASURES: dict[str, Measure] = {
     "psnr": Measure("higher", "peak signal-to-noise ratio, dB, an image (at most 100)"),
     "ssim": Measure("higher", "structural similarity, an image"),
     "kid": Measure(METRICS["kid"].better, METRICS["kid"].meaning),
-    "content": Measure("higher", "share of translations whose outline is nearest to that of their own source"),
-    "cycle_l1": Measure("lower", "mean absolute difference of images and what comes back; doing nothing has 0"),
-    "domain_error": Measure("lower", "share of translations that a classifier of real images takes for another domain"),
+    "content": Measure("higher", "share of translations whose outline is nearest to that of their source"),
+    "cycle_l1": Measure("lower", "mean absolute difference between images and their translation there and back; 0 for a model that changes "
+                                 "nothing"),
+    "domain_error": Measure("lower", "share of translations that a classifier trained on real images assigns to another domain"),
 }
 COSTLY = ("domain_error",)
 INTERVAL = "95 %, of the mean over images"
@@ -63,7 +64,7 @@ def not_of_two(translation: Translation, source: TwoSets, n: int, asked: list[st
     """The measures that these two sets do not allow, or that would mislead unless they were asked for, each with its reason."""
     why = {"domain_error": "domain_error is for labelled domains, as stargan has them"}
     aligned, back = source.space.aligned, len(translation.names) > 1
-    why |= {} if back else {"cycle_l1": "cycle_l1 needs a model that goes back"}
+    why |= {} if back else {"cycle_l1": "cycle_l1 needs a model that translates both ways"}
     why |= {"content": "content is for sets without pairs"} if aligned else {name: f"{name} needs pairs" for name in ("l1", "psnr", "ssim")}
     if less := lacking("kid", min(map(len, source.examples(n, seed))), 1):
         why["kid"] = less

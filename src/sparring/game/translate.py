@@ -42,8 +42,8 @@ def translate(translation: Translation, images: Tensor, to: int, fit: Fit = "res
         raise InputError(f"images of shape {tuple(images.shape)} and type {images.dtype} cannot be translated into "
                          f"{translation.names[to]}: expected float[B, {given.channels}, H, W] in [-1, 1].")
     if not (low := float(images.min())) >= -RANGE or not float(images.max()) <= RANGE:      # also when they are NaN
-        raise InputError(f"images are in [-1, 1], and these reach from {low:.3g} to {float(images.max()):.3g}. Scale them: x / 127.5 - 1 "
-                         f"for 0 to 255, 2 * x - 1 for 0 to 1.")
+        raise InputError(f"images must be in [-1, 1], and these go from {low:.3g} to {float(images.max()):.3g}. Scale them: x / 127.5 - 1 "
+                         "for 0 to 255, 2 * x - 1 for 0 to 1.")
     height, width = images.shape[-2:]
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:

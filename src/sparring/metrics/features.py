@@ -94,6 +94,5 @@ def checked(extractor: Extractor, part: Tensor) -> Tensor:
         raise InputError(f"the features '{extractor.name}' of {len(part)} samples have shape {given}; expected ({len(part)}, F). "
                          f"Give a file that returns one row of features a sample.")
     if not torch.isfinite(features).all():
-        raise InputError(f"the features '{extractor.name}' are not all finite: NaN or infinities came out for good samples. "
-                         f"Give another file.")
+        raise InputError(f"the features '{extractor.name}' contain NaN or infinities. Give another file.")
     return features.float()

@@ -78,8 +78,8 @@ def read_weights(path: Path, sha256: str) -> Grey28:
         raise InputError(f"{path} {error}. Give a file that benchmarks/metrics/extractor.py wrote.") from None
     if {name: form.shape for name, form in given.items()} != wanted:
         odd = sorted(name for name in given.keys() | wanted.keys() if given.get(name, Form(torch.float16, ())).shape != wanted.get(name))
-        raise InputError(f"{path} holds other weights than those of {NAME}'s network ({odd[0]!r} for one). A network of another kind is "
-                         f"read from TorchScript.")
+        raise InputError(f"{path} does not hold weights for {NAME}'s network (see {odd[0]!r}). Give another kind of network as "
+                         "TorchScript.")
     held = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_tensors(data).items()}
     net.load_state_dict(held, assign=True)
     return net.eval().requires_grad_(False)

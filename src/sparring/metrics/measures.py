@@ -25,12 +25,12 @@ class Metric:
 
 METRICS = {
     "fid": Metric("Frechet distance at this number of samples", "lower", frechet.least, frechet.measure),
-    "fid_infinity": Metric("the same, for infinitely many samples", "lower", frechet.least, frechet.measure),
+    "fid_infinity": Metric("Frechet distance without its bias: for infinitely many samples", "lower", frechet.least, frechet.measure),
     "kid": Metric("kernel distance, unbiased: 0 for equal distributions", "lower", lambda features: kernel.LEAST, kernel.measure),
     "precision": Metric("share of samples that lie among the data", "higher", lambda features: neighbours.LEAST, neighbours.measure),
     "recall": Metric("share of the data that lie among the samples", "higher", lambda features: neighbours.LEAST,
                      neighbours.measure),
-    "density": Metric("how densely the data lie around samples: 1 for equal distributions", "higher",
+    "density": Metric("density of the data around samples: 1 for equal distributions", "higher",
                       lambda features: neighbours.LEAST, neighbours.measure),
     "coverage": Metric("share of the data with a sample near", "higher", lambda features: neighbours.LEAST, neighbours.measure),
     "swd": Metric("sliced Wasserstein distance", "lower", lambda features: 3, sliced.measure),

@@ -28,7 +28,7 @@ def find(features: str, sha256: str = "") -> Extractor:
     """An extractor by name, or from a file and its hash.  InputError when there is none, or it is not what it should be."""
     if features in OFFERED:
         if sha256:
-            raise InputError(f"--sha256 is for a file of features, and '{features}' is none. Leave it out.")
+            raise InputError(f"--sha256 is for a file, and '{features}' is a built-in name. Leave it out.")
         return OFFERED[features]()
     path = Path(features).expanduser()
     if not path.exists():
@@ -62,8 +62,8 @@ def hash_of(path: Path) -> str:
 def require(path: Path, given: str, found: str) -> None:
     """InputError unless the hash was given, and is that of the file."""
     if not given:
-        raise InputError(f"{path} is opened only with its sha256, since what is in it runs here. If you trust where it is from, and it has "
-                         f"the hash that is published there, give --sha256 {found}.")
+        raise InputError(f"{path} is a program, so its sha256 is needed. If you trust its source and this is the published hash, give "
+                         f"--sha256 {found}.")
     if given.lower() != found:
         raise InputError(f"{path} has sha256 {found}, and {told(given, 80)} was given: it is another file, or damaged, and is not opened. "
                          f"Get it again, or give the hash of the file that you trust.")

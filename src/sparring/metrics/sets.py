@@ -14,8 +14,8 @@ from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors, to_uint8
 def judged_on(source: Source) -> tuple[Source, str]:
     """The part of a source that samples are held against, and which that is: what was held out from training, where something was."""
     if isinstance(source, Arranged):
-        raise InputError("this data is several sets that are translated into each other, and a metric compares two sets. Give --real the "
-                         "images of one domain and --generated a folder of translations into it.")
+        raise InputError("this data has several domains, and a metric compares two sets. Give the images of one domain with --real and a "
+                         "folder of translations into it with --generated.")
     if not isinstance(source, Finite):
         return source, "drawn afresh"
     return (source, "the training data: nothing is held out") if source.held_out is None else (source.held_out, "held out from training")
