@@ -149,8 +149,8 @@ def test_files_of_anything_else_are_refused_in_a_line(tmp_path):
     save_file(other, tmp_path / "other.safetensors")
     (tmp_path / "text.pt").write_text("hello")
     (tmp_path / "text.safetensors").write_text("hello")
-    for name, complaint in (("other.safetensors", r"not hold weights for grey28-v1's network \(see 'head.bias'\)"), ("text.pt", "is no TorchScript"),
-                            ("text.safetensors", "has no header of safetensors")):
+    for name, complaint in (("other.safetensors", r"not hold weights for grey28-v1's network \(see 'head.bias'\)"),
+                            ("text.pt", "is no TorchScript"), ("text.safetensors", "has no header of safetensors")):
         path = tmp_path / name
         with pytest.raises(InputError, match=complaint) as told:
             find(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
