@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 from contextlib import suppress
@@ -177,6 +178,44 @@ def test_a_continuation_that_dies_before_it_began_leaves_the_run_of_before(shell
     assert shell(*WGAN, *RARELY, "--out", "run", "--steps", 10).code == 0 and weights("run") == first   # made again
     assert shell(*WGAN, *RARELY, "--out", "run", "--steps", 20).code == 0
     assert shell(*WGAN, *RARELY, "--out", "whole", "--steps", 20).code == 0 and weights("run") == weights("whole")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_killed_at_any_step_of_becoming_longer_a_run_is_left_that_goes_on(tmp_path, monkeypatch):
+    given = GIVEN | SELDOM | {"precision": "fp32", "compile": "off"}
+    sparring.fit("wgan", "ring", out=tmp_path / "finished", steps=6, **given)
+    sparring.fit("wgan", "ring", out=tmp_path / "whole", steps=10, **given)
+    for name in PICTURES:
+        (tmp_path / "finished" / name).touch()
+    killed, states = 0, set()
+    while True:
+        place, left = tmp_path / f"run-{killed}", [killed]
+        shutil.copytree(tmp_path / "finished", place)
+
+        def mortal(step, left=left):
+            def run_or_die(*args, **more):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+                return step(*args, **more)
+            return run_or_die
+
+        with monkeypatch.context() as patch:
+            for owner, step in ((Path, "rename"), (Path, "unlink"), (shutil, "rmtree"), (os, "replace")):
+                patch.setattr(owner, step, mortal(getattr(owner, step)))
+            try:
+                prepare(Request("wgan", "ring", given | {"steps": 10}), place).folder.unlock()
+                break
+            except Killed:
+                killed += 1
+        states.add(((place / "model").exists(), json.loads((place / "config.json").read_text())["settings"]["steps"]))
+        assert len(sparring.load(place).sample(2)) == 2
+        sparring.fit("wgan", "ring", out=place, steps=10, **given)
+        assert weights(place) == weights(tmp_path / "whole")
+    assert killed >= 8 and states == {(True, 6), (False, 6)}    # never a model of fewer rounds than config.json says
 
 
 def test_nothing_is_lost_where_there_is_no_checkpoint_to_go_on_from(shell):
