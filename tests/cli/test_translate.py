@@ -72,5 +72,5 @@ def test_a_report_on_a_translator_asks_for_nothing_that_it_cannot_have(shell):
     assert shell("train", "cyclegan", "--data", "shapes", "--steps", 2, "--out", "run", *FAST).code == 0
     assert shell("report", "run").code == 0
     page = Path("run/report.html").read_text()
-    assert "A translator draws nothing from its data" in page and "translators have none" in page
+    assert "A translator does not sample from noise" in page and "translators and runs of old versions have none" in page
     assert "--real." not in page and "log 4" not in page

@@ -46,10 +46,10 @@ def test_the_doctor_acts_and_says_so(tmp_path):
     listener = Stopping()
     outcome = acting(tmp_path / "run", listener)
     assert outcome.actions[0] == {"at": 20, "why": "learning_too_slowly", "settings": {"lr": 0.002}}
-    assert "doctor: acts at round 20 on learning too slowly: lr=0.002." in listener.said
+    assert "doctor: changed settings at round 20 because of learning too slowly: lr=0.002." in listener.said
     assert json.loads((tmp_path / "run/actions.json").read_text()) == list(outcome.actions)
     _, _, run = opened(tmp_path / "run")
-    assert run.settings["lr"] > 1e-6 and "acted at round 20" in doctor(tmp_path / "run")["text"]
+    assert run.settings["lr"] > 1e-6 and "changed settings at round 20" in doctor(tmp_path / "run")["text"]
     assert sections.action_sections(run)[0].rows[0] == ("20", "learning too slowly", "lr=0.002")
     assert json.loads((tmp_path / "run/config.json").read_text())["settings"]["lr"] == 1e-6     # what was asked for
     pace = {row["step"]: row["pace/generator"] for row in read_lines(tmp_path / "run/health.jsonl")}
@@ -86,7 +86,7 @@ def test_what_a_running_run_cannot_take_is_told_once(tmp_path):
     found = treatment(chart([], rows[:8], {"recipe": "gan", "settings": asked}), ())
     assert found.settings == {"penalty": "r1", "discriminator_steps": 1} and found.left == {"ema": 0.99, "width": 64}
     only = treatment(chart([], rows[:8], {"recipe": "gan", "settings": {"width": 16, "steps": 100}}), ())
-    assert only.settings == {} and "another --out begins anew with width=64" in only.line(40)
+    assert only.settings == {} and "start a new run with another --out and width=64" in only.line(40)
     done = [{"at": 5 * i, "settings": {}} for i in range(3)]
     assert treatment(chart([], rows[:8], {"settings": asked}), done) is None                    # three are enough
     assert treatment(chart([], rows, {"settings": asked}), ()) is None                          # too late to show what it does

@@ -93,8 +93,8 @@ def test_a_summary_says_only_what_the_numbers_say():
     still = summed([{"step": s, **GOOD} for s in steps], told)
     assert "about as near to the data as a few hundred can show" in still and "come nearer" not in still
     assert "still tells samples from data (its loss is 0.90" in still
-    assert "lie more thinly than the data" in summed([{"step": s, **GOOD, "support": 3.0} for s in steps])
-    assert "Fewer of the samples are different" in summed([{"step": s, **GOOD, "support": 0.3} for s in steps], told)
+    assert "more spread out than the data" in summed([{"step": s, **GOOD, "support": 3.0} for s in steps])
+    assert "The samples vary less than the data" in summed([{"step": s, **GOOD, "support": 0.3} for s in steps], told)
     assert "there is 1 check-up so far" in summed([{"step": 10, **GOOD}]).lower()
 
 
@@ -153,7 +153,7 @@ def test_what_is_gone_is_said_to_be_gone(tmp_path):
     for verdict, said in (("collapse", 1), ("collapse", 0), ("fine", 1), ("fine", 0), ("collapse", 1)):
         watch.diagnosis = told(BAD | {"missing": 0.5, "support": 0.4} if verdict == "collapse" else GOOD)
         lines = watch.news()
-        assert len(lines) == said and all(("is gone" in line) == (verdict == "fine") for line in lines)
+        assert len(lines) == said and all(("is over" in line) == (verdict == "fine") for line in lines)
 
 
 def test_nearness_in_few_dimensions_is_no_copying():

@@ -86,7 +86,7 @@ def test_the_commands_and_the_page(tmp_path, monkeypatch, capsys):
     assert before == {path: path.read_bytes() for path in Path("slow").rglob("*") if path.is_file()}        # a report changes nothing
     with pytest.raises(InputError, match="is a folder"):
         report(Path("slow"), Path("fast"))
-    for part in ("learning too slowly", "lr=0.002", 'type="range"', "Settings and receipt", "data:image/png;base64"):
+    for part in ("learning too slowly", "lr=0.002", 'type="range"', "Settings, versions and command", "data:image/png;base64"):
         assert part in page
     assert "http://" not in page and "https://" not in page and "src=\"/" not in page
     both = compare([Path("slow"), Path("fast")], Path("both.html"))

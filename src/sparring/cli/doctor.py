@@ -20,14 +20,14 @@ def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
     found, gauged = judge(run), gauge(path) if gap else None
     if gauged is not None:
         found = weighed(found, gauged.gap)
-    acted = [f"acted at round {one['at']:,} on {one['why'].replace('_', ' ')}: {words(one['settings'])}"
+    acted = [f"changed settings at round {one['at']:,} because of {one['why'].replace('_', ' ')}: {words(one['settings'])}"
              for one in run.actions]
     lines = [f"{path}: {found.verdict}" + (f" ({found.why})" if found.why else "") + f", after {found.step:,} rounds", *acted]
     if found.verdict == "healthy":
         lines += [f"  {how(run, found)}", f"  {what_next(run, found)}"]
     if gauged is not None:
-        lines += [f"duality gap {gauged.gap:.3f} nats: the best discriminator found would have {gauged.highest:.3f}, the best generator "
-                  f"{gauged.lowest:.3f}, and {-2 * math.log(2):.3f} is where neither gains"]
+        lines += [f"duality gap {gauged.gap:.3f} nats: V is {gauged.highest:.3f} with the best discriminator found and {gauged.lowest:.3f} "
+                  f"with the best generator found; at an equilibrium both are {-2 * math.log(2):.3f}"]
     for finding in found.findings:
         first, last = finding.steps
         lines += ["", f"{finding.severity}: {finding.title()}, rounds {first:,} to {last:,}",

@@ -18,9 +18,9 @@ from sparring.report.sections import (
     finding_sections,
     health_section,
     picture_sections,
-    receipt_section,
     sample_sections,
     score_section,
+    settings_section,
 )
 from sparring.runs.folder import RunFolder
 
@@ -34,7 +34,7 @@ def report(path: Path, out: Path | None) -> dict[str, Any]:
     with drawn_for(out) as drawn:
         sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)), health_section(run),
                     *action_sections(run), *finding_sections(found, pasted), *picture_sections(folder, run, drawn),
-                    score_section(folder), *sample_sections(at, config, path, drawn), receipt_section(config, run)]
+                    score_section(folder), *sample_sections(at, config, path, drawn), settings_section(config, run)]
         write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
     return {"page": str(out), "verdict": found.verdict, "text": f"{found.line()}\npage: {out}"}
 
@@ -57,15 +57,15 @@ def drawn_for(page: Path) -> Iterator[Path]:
 
 
 def where_it_stands(folder: RunFolder, config: dict[str, Any], run: Chart, found: Diagnosis) -> str:
-    """Of a run that has not come to its end: why, and whether somebody is training it."""
+    """Of an unfinished run: why it ended early, and whether it is being trained now."""
     if not run.steps or run.last >= run.steps:
         return ""
     if folder.busy():
         return ", and it is being trained now"
     looks = config.get("run_settings")
     if isinstance(looks, dict) and found.ends(looks.get("stop_when")):
-        return f", where it ended itself, as stop_when={looks['stop_when']} asked"
-    return ", where it stands: nobody is training it now, and the command that began it goes on"
+        return f", where stop_when={looks['stop_when']} ended it"
+    return ". It is not being trained now; run its command again to continue"
 
 
 def summary(config: dict[str, Any], run: Chart, found: Diagnosis, stands: str = "") -> str:

@@ -1,7 +1,7 @@
-"""The training doctor: from what a run wrote down to what is wrong with it, and what to do.
+"""The training doctor: what is wrong with a run and what to do, from its log and its check-ups.
 
-Pure functions of rows, which ask nothing of a run but its log; `checkup` and `attend` alone look at a game.
-It leans on run folders and metrics, and knows no recipe and no training loop.
+Pure functions of logged rows; only `checkup` and `attend` look at a game.  It uses run folders and metrics, and knows no recipe and no
+training loop.
 """
 
 from sparring.doctor.chart import Chart, chart, moment

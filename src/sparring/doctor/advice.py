@@ -1,4 +1,4 @@
-"""What each finding means, and what to try: settings that the run's recipe has, written to be pasted."""
+"""What each finding means, and which settings of the recipe to try, ready to paste."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,69 +8,66 @@ from sparring.doctor.thresholds import CALIBRATED, Thresholds
 
 EXPLANATIONS = {
     "discriminator_won":
-        "The discriminator tells every sample from the data, and the samples are still far away. Its loss has left log 4 for zero, and "
-        "where it is that sure, log(1 - D(G(z))) is flat: the generator is told that it is wrong and hardly in which direction "
-        "(Goodfellow et al., 2014, section 3; Arjovsky and Bottou, 2017).",
+        "The discriminator recognises nearly every generated sample, and the samples are still far from the data. Its loss has fallen from "
+        "log 4 to near zero. Where it is that sure, log(1 - D(G(z))) is flat, so the generator gets hardly any gradient (Goodfellow et "
+        "al., 2014, section 3; Arjovsky and Bottou, 2017).",
     "generator_won":
-        "The discriminator's loss stands where it would stand if samples and data were the same (log 4 for the first GAN), and they "
-        "are not: it is too weak to see the difference, so there is nothing that the generator could learn from it.",
+        "The discriminator's loss is at its value for samples equal to the data (log 4 for the original GAN), but the samples are far "
+        "away. The discriminator is too weak to see the difference, so the generator cannot learn from it.",
     "mode_collapse":
-        "A part of the data has hardly any samples. The generator makes what fools this discriminator, again and again, and nothing in "
-        "the game asks it for variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data that has less than a quarter of "
-        "the samples it should have, `support` the number of different samples beside that of the data by the birthday paradox (Arora "
-        "and Zhang, 2017).",
+        "A part of the data has hardly any samples: the generator repeats what fools this discriminator, and nothing in the loss asks for "
+        "variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data with less than a quarter of the samples it should "
+        "have. `support` is the number of different samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).",
     "oscillation":
-        "The samples move round and round instead of settling. Near an equilibrium the two gradients turn around it, and steps that are "
-        "too large, or have momentum, spiral outwards (Mescheder et al., 2018). A penalty on D's slopes, or smaller steps, bend them back.",
+        "The samples circle instead of settling. Near an equilibrium the two gradients rotate around it, and large steps or momentum "
+        "spiral outwards (Mescheder et al., 2018). A gradient penalty or smaller steps help.",
     "diverging":
-        "Losses or samples have grown beyond anything in the data. Every step is larger than the one before it needs to be mended, and "
-        "numbers that are not finite come next.",
+        "Losses or samples have grown far beyond the data. Each step makes it worse, and NaN or infinity comes next.",
     "discriminator_overfitting":
-        "The discriminator judges training samples and held-out samples differently, or, where none are held out, is sure of every one: it "
-        "learns the training set by heart (r_v and r_t of Karras et al., 2020), and what it tells the generator is about those samples "
-        "alone.",
+        "The discriminator has overfitted: it judges training and held-out samples differently, or, where none are held out, is sure of "
+        "every training sample (r_v and r_t of Karras et al., 2020). Its gradient is then about those samples only.",
     "memorization":
-        "Generated samples lie nearer to training samples than other real samples do: the generator repeats its data "
-        "(Meehan et al., 2020). Scores against the training set will look better than the model is.",
+        "Generated samples are nearer to training samples than other real samples are: the generator copies its data (Meehan et al., "
+        "2020). Scores against the training set look better than the model is.",
     "batch_leak":
-        "The discriminator's opinion of a sample changes with the other samples in its batch. BatchNorm subtracts the mean and divides by "
-        "the scale of each batch it is shown, so where real and generated samples come in batches of their own, it cannot see that the "
-        "generated ones are elsewhere, or of another size. LayerNorm, GroupNorm or no normalization in the discriminator looks at one "
-        "sample at a time.",
+        "The discriminator's output for a sample depends on the rest of its batch. BatchNorm removes each batch's mean and scale. Real and "
+        "generated samples come in separate batches, so the discriminator cannot see that the generated ones have another mean or scale. "
+        "Use LayerNorm, GroupNorm or no normalization in the discriminator.",
     "augmentation_leak":
-        "Samples are nearer to augmented images than to plain ones: the generator has learned the augmentation. That happens when a "
-        "change is applied so often that the plain image is no longer the likeliest (Karras et al., 2020, section 2.2).",
+        "Samples are nearer to augmented images than to plain ones: the generator has learned the augmentation. This happens when an "
+        "augmentation is applied so often that plain images are no longer the most frequent (Karras et al., 2020, section 2.2).",
     "dead_units":
-        "Many rectifiers give zero for every sample. Zero has no gradient, so they never come back, and the network is as narrow as "
-        "what is left of it. Large steps kill them.",
+        "Many ReLUs are zero for every sample. They get no gradient and never recover, so only the rest of the network works. Large steps "
+        "cause this.",
     "penalty_too_strong":
-        "The penalty keeps the discriminator nearly constant. Its loss stands where it would if samples and data were the same, and they "
-        "are far apart: there is no slope for the generator to follow.",
+        "The penalty keeps the discriminator nearly constant. Its loss is at its value for samples equal to the data, but the samples are "
+        "far away. The generator has no gradient to follow.",
     "penalty_too_weak":
-        "The critic's slopes are far from one, so its scores are no Wasserstein distance (Gulrajani et al., 2017, eq. 3), and the "
-        "generator's gradients are of any size.",
+        "The norm of the critic's gradient is far from one, so its scores do not estimate a Wasserstein distance (Gulrajani et al., 2017, "
+        "eq. 3), and the generator's gradients can have any size.",
     "learning_rate_too_high":
-        "Each step is a large part of the weights, long after the beginning, and the samples are far from the data.",
+        "Steps are still large compared with the weights, long after the start, and the samples are far from the data.",
     "learning_too_slowly":
         "Both players hardly move, and the samples are far from the data. The steps are too small for a run of this length.",
     "learning_rate_imbalance":
-        "One player takes far larger steps, beside its weights, than the other, who cannot answer in time (Heusel et al., 2017).",
+        "One player's steps, relative to its weights, are far larger than the other's, which cannot keep up (Heusel et al., 2017).",
     "critic_behind":
-        "The critic often scores generated samples above real ones, which no critic at its optimum does: zero everywhere would be better "
-        "(Arjovsky et al., 2017, eq. 2). Its gradient then points nowhere in particular.",
+        "The critic often scores generated samples above real ones. An optimal critic never does: a constant would be better (Arjovsky et "
+        "al., 2017, eq. 2). Its gradient is then useless to the generator.",
     "critic_too_tight":
-        "The critic gives nearly the same score everywhere: its weights are clipped so near to zero that its slope vanishes, and with it "
-        "the generator's gradient (Gulrajani et al., 2017, section 3).",
+        "The critic gives nearly the same score everywhere: its weights are clipped so near to zero that its gradient vanishes, and with "
+        "it the generator's (Gulrajani et al., 2017, section 3).",
     "data_too_small":
-        "There are so few images that a discriminator knows each of them after some epochs (Karras et al., 2020, figure 1).",
+        "There are so few images that the discriminator memorizes them in a few epochs (Karras et al., 2020, figure 1).",
     "data_broken":
-        "Many samples stand in the data more than once: a generator learns to repeat them. Remove the copies; `sparring data` shows them.",
+        "Many samples are in the data more than once, and the generator learns to repeat them. Remove the copies; `sparring data` shows "
+        "them.",
 }
-TOTAL = ("All samples are nearly the same. The generator makes what fools this discriminator, again and again, and nothing in the game "
-         "asks it for variety (Goodfellow, 2016, section 5.1). `spread` is that of the samples over that of the data, `support` the number "
-         "of different samples beside that of the data by the birthday paradox (Arora and Zhang, 2017).")
-CONSTANT = ("A part of the columns never changes, as `constant` says. A discriminator sees at once where a sample is not exactly there, "
-            "and a generator never gets it quite right. Leave these columns out; `sparring data` names them.")
+TOTAL = ("All samples are nearly the same: the generator repeats what fools this discriminator, and nothing in the loss asks for variety "
+         "(Goodfellow, 2016, section 5.1). `spread` is that of the samples over that of the data. `support` is the number of different "
+         "samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).")
+CONSTANT = ("A share of the columns (`constant`) never changes. The discriminator notices at once when a sample deviates there, and the "
+            "generator never gets it exactly right. Leave these columns out; `sparring data` names them.")
 
 
 def explained(name: str, evidence: Mapping[str, float], limits: Thresholds) -> str:

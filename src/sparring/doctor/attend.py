@@ -1,4 +1,4 @@
-"""The doctor at a run's bedside: a check-up now and then, one line of health, and each finding told once."""
+"""The doctor during training: regular check-ups, one line of health, and each finding reported once."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ Rows = list[dict[str, Any]]
 
 @dataclass
 class Attending:
-    """What the doctor has seen of a run so far; `seconds` is what its looking took."""
+    """What the doctor has seen of a run so far; `seconds` is what its check-ups took."""
 
     data: Standard
     folder: RunFolder
     seed: int
     chart: Chart
     recent: Rows                    # what was logged since the last check-up
-    told: set[str] = field(default_factory=set)
-    helpless: set[str] = field(default_factory=set)     # findings that nothing can be done for in mid-run, which was told
+    reported: set[str] = field(default_factory=set)
+    helpless: set[str] = field(default_factory=set)     # reported findings that nothing can be done for during the run
     diagnosis: Diagnosis | None = None
     seconds: float = 0.0
 
@@ -47,16 +47,16 @@ class Attending:
         return self.diagnosis
 
     def news(self) -> list[str]:
-        """Findings that were not told before, a line each; and once nothing fails any more, those that are gone."""
+        """New findings, a line each; and once nothing fails any more, those that are over."""
         found = self.diagnosis.findings if self.diagnosis else ()
-        fresh = [finding for finding in found if finding.severity != "note" and finding.name not in self.told]
-        self.told |= {finding.name for finding in fresh}
+        fresh = [finding for finding in found if finding.severity != "note" and finding.name not in self.reported]
+        self.reported |= {finding.name for finding in fresh}
         if self.diagnosis is None or self.diagnosis.verdict == "failing":
             return [finding.line() for finding in fresh]
-        gone = sorted(self.told - {finding.name for finding in found})
-        self.told -= set(gone)
+        over = sorted(self.reported - {finding.name for finding in found})
+        self.reported -= set(over)
         return [*(finding.line() for finding in fresh),
-                *(f"doctor: {name.replace('_', ' ')} is gone after {self.diagnosis.step:,} rounds." for name in gone)]
+                *(f"doctor: {name.replace('_', ' ')} is over after {self.diagnosis.step:,} rounds." for name in over)]
 
     def treatment(self, taken: Sequence[Mapping[str, Any]]) -> Treatment | None:
         """What to change now, in a run that asked for it; what cannot be changed while it runs is said once."""
@@ -67,8 +67,8 @@ class Attending:
         return wanted
 
     def done(self, stop_when: str, taken: Sequence[Mapping[str, Any]] | None = None) -> bool:
-        """Whether the run has come to where it was asked to end; one that the doctor acts on, with what it has `taken`, has failed only
-        when nothing is left to try."""
+        """Whether `stop_when` ends the run now.  A run that the doctor acts on, with what it has `taken`, has failed only when nothing is
+        left to try."""
         if self.diagnosis is None:
             return False
         if self.diagnosis.verdict == "failing" and taken is not None and hopeful(self.chart, taken, self.helpless):
@@ -83,7 +83,7 @@ def due(step: int, steps: int, every: int) -> bool:
 
 
 def attend(source: Source, folder: RunFolder, seed: int, taken: Sequence[Mapping[str, Any]] = ()) -> Attending:
-    """Begin with a run, or go on with one: what stands in its folder is known and told already; `taken` is what the doctor did in it,
+    """Start with a run, or continue with one: what is in its folder is known and reported; `taken` is what the doctor did in it,
     after which some settings are no longer those of its config.json."""
     config = folder.read_config() or {}
     log, health = read_lines(folder.log), read_lines(folder.health)

@@ -1,4 +1,4 @@
-"""What a run wrote down, put in order: one moment a check-up, with the log between it and the one before."""
+"""A run's history: one moment per check-up, with the log since the previous one."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Chart:
     moments: tuple[Moment, ...]
     config: Mapping[str, Any]
     last: int = 0                                               # the last logged round
-    actions: tuple[Mapping[str, Any], ...] = ()                 # of the doctor in mid-run: {"at": round, "settings": {...}}
+    actions: tuple[Mapping[str, Any], ...] = ()                 # of the doctor during the run: {"at": round, "settings": {...}}
     log: Rows = field(default=(), repr=False)                   # every logged row that it was made of
 
     @property

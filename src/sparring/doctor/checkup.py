@@ -1,4 +1,4 @@
-"""A check-up: what the doctor wants to know of a game in mid-run, as plain numbers.
+"""A check-up: the numbers that the doctor measures during a run.
 
 Everything is measured on a few keyed samples, moves nothing and draws nothing from training's random numbers.  Each row of
 health.jsonl is one check-up.  Distances are Euclidean, in network units.
@@ -24,10 +24,10 @@ NUMBERS = 2**22                                             # at most so many nu
 
 @dataclass(frozen=True)
 class Standard:
-    """What samples of the data are like: made once a run, from the data and the seed."""
+    """What real samples are like, for comparison: computed once a run, from the data and the seed."""
 
     n: int                          # samples drawn at each check-up
-    real: Tensor                    # float[n, N]: what generated samples are held against, held out where there is such a part
+    real: Tensor                    # float[n, N]: what generated samples are compared with, held out where there is such a part
     floor: float                    # sliced Wasserstein distance between `real` and as many other real samples
     centres: Tensor                 # float[K, N]: cells of about equal weight (Richardson and Weiss, 2018)
     shares: Tensor                  # float[K]
@@ -41,7 +41,7 @@ class Standard:
     unseen: Tensor | None = None    # held-out samples, to be judged
     labels: tuple[Tensor | None, Tensor | None] = (None, None)      # of `train` and of `unseen`
     shape: tuple[int, ...] = ()
-    facts: dict[str, float] = field(default_factory=dict)           # about the data, told in the first row
+    facts: dict[str, float] = field(default_factory=dict)           # about the data, for the first row
 
 
 @torch.no_grad()
@@ -119,15 +119,15 @@ def checkup(game: Game, data: Standard, seed: int, augmented: bool = False) -> d
     """
     latents = game.prior(data.n, generator(seed, "checkup"))
     labels = torch.arange(data.n) % max(1, game.classes)
-    with Quiet(game.players) as units:
-        playing = game.sample(latents, labels, live=True).cpu().flatten(1)
-        believed = beliefs(game, data, playing, labels)
-    believed |= company(game, data, playing, labels)
-    averaged = any(player.average is not player.net for player in game.players.values())
-    shipped = game.sample(latents, labels).cpu().flatten(1) if averaged else playing
-    row = moves(game.players) | units.dead() | believed
-    if bool(torch.isfinite(playing).all() & torch.isfinite(shipped).all()):
-        row |= likeness(shipped, data, seed, augmented) | {f"live/{name}": value for name, value in place(playing, data).items()}
+    with OffUnits(game.players) as units:
+        current = game.sample(latents, labels, live=True).cpu().flatten(1)
+        judged = mean_logits(game, data, current, labels)
+    judged |= batch_effect(game, data, current, labels)
+    has_average = any(player.average is not player.net for player in game.players.values())
+    averaged = game.sample(latents, labels).cpu().flatten(1) if has_average else current
+    row = moves(game.players) | units.dead() | judged
+    if bool(torch.isfinite(current).all() & torch.isfinite(averaged).all()):
+        row |= likeness(averaged, data, seed, augmented) | {f"live/{name}": value for name, value in place(current, data).items()}
     return {name: value for name, value in row.items() if math.isfinite(value)}
 
 
@@ -166,11 +166,11 @@ def leak(made: Tensor, data: Standard, distance: float, seed: int) -> float:
     images = data.real.view(-1, *data.shape)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        changed = (ada(images, 0.9), diff(images), *otherwise(images))
+        changed = (ada(images, 0.9), diff(images), *turned_and_moved(images))
     return min(sliced_wasserstein(made, x.flatten(1), seed, DIRECTIONS) for x in changed) / max(distance, 1e-9)
 
 
-def otherwise(images: Tensor) -> list[Tensor]:
+def turned_and_moved(images: Tensor) -> list[Tensor]:
     """The images turned by a quarter, a half and three quarters, mirrored, and moved by half their size around the edges.  To a D that
     sees all of these as often as the images, any of them will do (Karras et al., 2020, section 2.2)."""
     height, width = images.shape[2:]
@@ -179,9 +179,9 @@ def otherwise(images: Tensor) -> list[Tensor]:
     return [*turns, images.flip(3), *moves]
 
 
-def company(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[str, float]:
-    """How far D's logit of a generated sample moves, as D trains, when real samples keep it company in its batch instead of generated
-    ones: root mean square, in deviations of the logits.  Zero for a D that looks at one sample at a time; asked where it has BatchNorm.
+def batch_effect(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[str, float]:
+    """How far D's logit of a generated sample changes, in training mode, when the rest of its batch is real instead of generated: root
+    mean square, in deviations of the logits.  Zero for a D that looks at one sample at a time; measured where D has BatchNorm.
     """
     player, half = game.players.get("discriminator"), data.n // 2
     if player is None or game.judge is None or not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in player.net.modules()):
@@ -198,8 +198,8 @@ def company(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[st
     return {"company": float((first - second).square().mean().sqrt() / torch.cat([first, second]).std().clamp(min=1e-9))}
 
 
-def beliefs(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[str, float]:
-    """Mean logits on training, held-out and generated samples, and r_t = E[sign D(training)] (Karras et al., 2020, eq. 1)."""
+def mean_logits(game: Game, data: Standard, made: Tensor, labels: Tensor) -> dict[str, float]:
+    """D's mean logits on training, held-out and generated samples, and r_t = E[sign D(training)] (Karras et al., 2020, eq. 1)."""
     if game.judge is None:
         return {}
     known = data.real if data.train is None else data.train
@@ -241,15 +241,15 @@ def norm(tensors: list[Tensor]) -> float:
     return float(torch.stack(torch._foreach_norm(tensors)).norm())
 
 
-class Quiet:
-    """Counts, while it is entered, the units of rectifiers that are off for every sample."""
+class OffUnits:
+    """In its body, counts the ReLU units that are off for every sample."""
 
     def __init__(self, players: dict[str, Player]) -> None:
         self.modules = {f"{name}/{key}": module for name, player in players.items() for key, module in player.net.named_modules()
                         if isinstance(module, nn.ReLU) or (isinstance(module, nn.LeakyReLU) and module.negative_slope == 0)}
         self.awake: dict[str, Tensor] = {}
 
-    def __enter__(self) -> "Quiet":
+    def __enter__(self) -> "OffUnits":
         self.handles = [module.register_forward_hook(lambda _, given, made, key=key: self.look(key, made))
                         for key, module in self.modules.items()]
         return self

@@ -1,4 +1,4 @@
-"""What the doctor says."""
+"""The doctor's findings and verdict."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""From all the signs to one verdict."""
+"""The verdict on a run, from all the signs of trouble."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,7 +25,7 @@ MASKS = {                                           # findings that another one 
 
 
 def diagnose(log: Rows, health: Rows, config: Mapping[str, Any], limits: Thresholds = CALIBRATED) -> Diagnosis:
-    """What is to be said of a run, from the rows of its log.jsonl and health.jsonl and its config.json, as far as they go.
+    """The verdict on a run, from the rows of its log.jsonl and health.jsonl and its config.json, as far as they go.
 
     A finding is a sign that was there in the last `limits.streak` check-ups.  Nothing here raises for rows that lack something.
     """
@@ -66,8 +66,8 @@ def findings(run: Chart, limits: Thresholds) -> tuple[Finding, ...]:
 
 
 def streak(run: Chart, name: str, limits: Thresholds) -> tuple[int, dict[str, float] | None]:
-    """Since which round the sign has been there without a break, and its newest evidence; None when not for long enough.  It begins
-    anew where the doctor changed settings: a sign is about the settings of its moment."""
+    """Since which round the sign has been there without a break, and its newest evidence; None when not for long enough.  It starts
+    again where the doctor changed settings: a sign is about the settings of its moment."""
     sign, _ = SIGNS[name]
     least, newest, first, length = 1 if name in AT_ONCE else limits.streak, None, 0, 0
     for end in range(len(run.moments), 0, -1):
@@ -84,11 +84,11 @@ def streak(run: Chart, name: str, limits: Thresholds) -> tuple[int, dict[str, fl
 def unclear(run: Chart, limits: Thresholds) -> str:
     """Why there can be no verdict; empty when there can."""
     if not run.moments:
-        return "this run wrote no check-ups: translators have none, nor runs of old versions" if run.last else "there is no check-up yet"
+        return "this run has no check-ups: translators and runs of old versions have none" if run.last else "there is no check-up yet"
     if (count := len(run.moments)) < limits.least:
         return f"there {'is 1 check-up' if count == 1 else f'are {count} check-ups'} so far, and a verdict takes {limits.least}"
     if (since := sum(moment.step > run.acted for moment in run.moments)) < limits.streak:
-        return f"settings were changed after round {run.acted:,}, and a verdict takes {limits.streak} check-ups from there" \
+        return f"settings were changed after round {run.acted:,}, and a verdict needs {limits.streak} check-ups after that" \
             f"{', of which there is 1' if since else ''}"
     if run.moments[-1].of("distance") is None:
         return "its samples cannot be compared with the data"
@@ -99,11 +99,11 @@ def lost(run: Chart, limits: Thresholds) -> str:
     """Why samples cannot be called good though no sign is there; empty when they can."""
     at, floor = [distance for m in run.moments if (distance := m.of("distance")) is not None], run.moments[-1].of("floor") or 0.0
     if limits.apart * floor > 1:                                # three floors are more than the data are wide
-        return f"there are too few real samples to hold it against: two sets of them are {floor:.2g} deviations apart themselves"
+        return f"there are too few real samples to compare with: two sets of them are already {floor:.2g} deviations apart"
     if Case(run, run.moments, limits).far is None:
         return ""
     if at[-1] > at[0] - limits.flat:
-        return f"its samples are far from the data (distance {at[-1]:.2g}), no nearer than at first, and no known sign says why"
+        return f"its samples are far from the data (distance {at[-1]:.2g}) and no nearer than at the start; no known sign explains it"
     if at[-1] > min(at) + limits.flat:
         return f"its samples are far from the data and move away (distance {min(at):.2g} at best, now {at[-1]:.2g}), and no known sign " \
             "says why"
@@ -126,8 +126,8 @@ def settled(run: Chart, limits: Thresholds) -> Finding | None:
     if (support := recent[-1].of("support")) is not None and support > 1 / limits.support:     # spread out where the data are narrow
         return None
     return Finding("converged", "note", (recent[0].step, recent[-1].step), rounded(evidence),
-                   "Samples are about as near to the data as two sets of real samples are to each other, and have not come nearer for a "
-                   "while. More rounds will change little that this can see.")
+                   "The samples are about as near to the data as two sets of real samples are to each other, and have stayed there. More "
+                   "rounds will change little that the doctor can measure.")
 
 
 def tells(run: Chart, now: Moment, limits: Thresholds) -> float | None:
@@ -144,7 +144,7 @@ def weighed(found: Diagnosis, gap: float, limits: Thresholds = CALIBRATED) -> Di
     """The diagnosis beside a perturbed duality gap in nats, which only a game at rest has near zero (Sidheekh et al., 2021)."""
     if found.verdict != "converged" or gap <= limits.rest:
         return found
-    why = f"though samples are as near to the data as can be seen, one of the players could still gain: the duality gap is {gap:.2f} nats"
+    why = f"the samples are near to the data, but a player could still gain: the duality gap is {gap:.2f} nats"
     return replace(found, verdict="healthy", findings=tuple(f for f in found.findings if f.name != "converged"), why=why)
 
 

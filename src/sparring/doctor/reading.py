@@ -23,7 +23,7 @@ def opened(path: Path) -> tuple[RunFolder, dict[str, Any], Chart]:
 
 
 def read_actions(folder: RunFolder) -> list[dict[str, Any]]:
-    """What the doctor changed in mid-run; InputError when the file is not what a run writes."""
+    """What the doctor changed during the run; InputError when the file is not what a run writes."""
     try:
         found = parse(read_file(folder.actions, JSON_BYTES))
     except (Strange, OSError) as error:

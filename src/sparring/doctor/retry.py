@@ -10,9 +10,9 @@ from sparring.doctor.finding import Finding
 
 
 def retry(config: Mapping[str, Any], action: str, run: str, out: str) -> str:
-    """`sparring train ...` as config.json has it, with the action's settings, into the folder `out`; with --fork, which goes on
-    from `run`, where only the length changes.  Empty for a run that no such command began, or that was forked, whose own settings
-    stand in another run."""
+    """`sparring train ...` as config.json has it, with the action's settings, into the folder `out`; with --fork, which continues
+    `run`, where only the length changes.  Empty for a run that no such command started, or that was forked, whose own settings are
+    in another run."""
     try:
         words = shlex.split(str(config.get("command", "")))
     except ValueError:

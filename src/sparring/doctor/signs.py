@@ -1,6 +1,6 @@
-"""The signs: each a pure function of a moment (and what came before) to the numbers that show it, or None.
+"""The signs of trouble: pure functions from check-ups to evidence, or None when the sign is absent.
 
-A sign that lacks what it needs says None: a run of a recipe with other turns or other watched values is judged by its samples alone.
+A sign that lacks what it needs is absent: a run of a recipe with other turns or other watched values is judged by its samples alone.
 """
 
 import itertools
@@ -96,18 +96,18 @@ def mode_collapse(case: Case) -> Evidence:
 
 
 def wandering(case: Case) -> Evidence:
-    """The middle of the samples goes round and round (Mescheder et al., 2018, section 2: gradients turn instead of pointing home)."""
+    """The samples' mean circles (Mescheder et al., 2018, section 2: the gradients rotate around an equilibrium)."""
     many = 5
     recent = case.so_far[-many:]
     if len(recent) < many or any(m.of("live/place/0") is None for m in recent):
         return None
     at = [(m.health["live/place/0"], m.health["live/place/1"]) for m in recent]
-    ways = [((a - c) ** 2 + (b - d) ** 2) ** 0.5 for (a, b), (c, d) in itertools.pairwise(at)]
+    moves = [((a - c) ** 2 + (b - d) ** 2) ** 0.5 for (a, b), (c, d) in itertools.pairwise(at)]
     straight = ((at[0][0] - at[-1][0]) ** 2 + (at[0][1] - at[-1][1]) ** 2) ** 0.5
-    mean = sum(ways) / len(ways)
-    if mean < case.limits.wander or sum(ways) < case.limits.turns * straight or mean > case.limits.huge:
+    mean = sum(moves) / len(moves)
+    if mean < case.limits.wander or sum(moves) < case.limits.turns * straight or mean > case.limits.huge:
         return None
-    return {"way_between_checkups": mean, "way_over_distance": sum(ways) / max(straight, 1e-3)}
+    return {"way_between_checkups": mean, "way_over_distance": sum(moves) / max(straight, 1e-3)}
 
 
 def oscillation(case: Case) -> Evidence:
@@ -130,7 +130,7 @@ def diverging(case: Case) -> Evidence:
 
 
 def learning_rate_too_high(case: Case) -> Evidence:
-    """Steps are large beside the weights, long after the beginning."""
+    """Steps are large compared with the weights, long after the start."""
     paces = paces_of(case.now)
     if not paces or max(paces.values()) < case.limits.hasty or case.far is None:
         return None
@@ -143,7 +143,7 @@ def learning_too_slowly(case: Case) -> Evidence:
 
 
 def slow(case: Case) -> bool:
-    """Neither player has ever taken a step of any size; that the learning rate falls at the end does not count."""
+    """Neither player has ever taken a noticeable step, not counting the fall of the learning rate at the end."""
     paces = [max(paces_of(moment).values(), default=1.0) for moment in case.so_far]
     return case.far is not None and max(paces) < case.limits.still
 
@@ -153,7 +153,7 @@ def paces_of(moment: Moment) -> dict[str, float]:
 
 
 def learning_rate_imbalance(case: Case) -> Evidence:
-    """One player's steps are far larger, beside its weights, than the other's (Heusel et al., 2017, for two time scales)."""
+    """One player's steps, relative to its weights, are far larger than the other's (Heusel et al., 2017, for two time scales)."""
     paces = paces_of(case.now)
     if case.far is None or len(paces) != 2 or min(paces.values()) <= 0:
         return None
@@ -194,20 +194,20 @@ def augmentation_leak(case: Case) -> Evidence:
 
 
 def batch_leak(case: Case) -> Evidence:
-    """D's opinion of a sample depends on the batch around it: BatchNorm takes away the mean and the scale of whatever batch it is shown,
-    so that D learns them of no sample (Salimans et al., 2016, section 3.4, for the generator's side of it)."""
+    """D's output for a sample depends on the rest of its batch: BatchNorm removes each batch's mean and scale, so D cannot learn them
+    (Salimans et al., 2016, section 3.4, for the generator's side of it)."""
     moved = case.now.of("company")
     return {"moved_by_company": moved, "distance": case.far} if moved is not None and case.far and moved > case.limits.company else None
 
 
 def dead_units(case: Case) -> Evidence:
-    """Rectifiers that are off for every sample pass no gradient on and never come back."""
+    """ReLUs that are zero for every sample get no gradient and never recover."""
     dead = {key.replace("/", "_"): value for key, value in case.now.health.items() if key.startswith("dead/")}
     return dead if dead and max(dead.values()) >= case.limits.dead and case.far is not None else None
 
 
 def critic_too_tight(case: Case) -> Evidence:
-    """A critic whose scores are nearly the same everywhere: its slope is far below one (Gulrajani et al., 2017, section 3)."""
+    """A critic whose scores are nearly the same everywhere: its gradient is far below one (Gulrajani et al., 2017, section 3)."""
     real, fake, distance = case.now.logged("score(x)"), case.now.logged("score(G(z))"), case.far
     if case.chart.objective != "wasserstein" or real is None or fake is None or distance is None:
         return None
@@ -225,7 +225,7 @@ def critic_behind(case: Case) -> Evidence:
 
 
 def penalty_too_weak(case: Case) -> Evidence:
-    """Slopes far from one in spite of the gradient penalty (Gulrajani et al., 2017, eq. 3)."""
+    """Gradient norms far from one in spite of the gradient penalty (Gulrajani et al., 2017, eq. 3)."""
     weight = case.chart.settings.get("penalty_weight")
     term = case.now.means.get("discriminator/gradient")
     if term is None or not isinstance(weight, int | float) or weight <= 0 or case.far is None:
@@ -234,7 +234,7 @@ def penalty_too_weak(case: Case) -> Evidence:
 
 
 def data_broken(case: Case) -> Evidence:
-    """Numbers that never change, or samples that stand there again and again."""
+    """Columns that never change, or samples that are in the data several times."""
     facts, limits = case.chart.facts, case.limits
     constant = facts.get("data/constant", 0.0) if case.chart.kind == "vectors" else 0.0
     repeated = facts.get("data/repeated", 0.0)

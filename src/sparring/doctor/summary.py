@@ -1,4 +1,4 @@
-"""What a page about a run says of it first: how it is, and what to do, in plain sentences."""
+"""The summary of a run: how it is and what to do, in plain sentences."""
 
 from sparring.doctor.chart import Chart
 from sparring.doctor.finding import Diagnosis
@@ -6,7 +6,7 @@ from sparring.doctor.judge import ratio, tells
 from sparring.doctor.thresholds import CALIBRATED
 
 WORDS = {"healthy": "It is healthy: no known sign of trouble is there", "failing": "It is failing.",
-         "converged": "It has converged: the samples are as near to the data as this can see, and stay there.",
+         "converged": "It has converged: the samples are as near to the data as can be measured, and stay there.",
          "unclear": "There is no verdict yet."}
 
 
@@ -29,30 +29,30 @@ def course(run: Chart) -> str:
         return f", and the samples have come nearer to the data ({at[0]:.2g} deviations away at first, now {at[-1]:.2g})."
     if away is not None and away < CALIBRATED.close:
         return ", and the samples lie about as near to the data as a few hundred can show."
-    return "; but the samples have come no nearer to the data than they were at the first check-up." if at else "."
+    return "; but the samples are no nearer to the data than at the first check-up." if at else "."
 
 
 def what_next(run: Chart, found: Diagnosis) -> str:
     """The sentence about what to do."""
     worst = found.findings[0] if found.findings else None
     if worst is not None and worst.name != "converged":
-        todo = f": try {worst.actions[0]}" if worst.actions else "; no setting mends that, and what does stands with the finding"
-        return f"Foremost is {worst.title()}, since round {worst.steps[0]:,}{todo}."
+        todo = f": try {worst.actions[0]}" if worst.actions else "; no setting fixes that: see the finding for what does"
+        return f"The main finding is {worst.title()}, since round {worst.steps[0]:,}{todo}."
     if found.verdict == "unclear":
         if not run.moments and run.last:
             return "Look at its pictures and scores instead."
-        return "Let it train on, and ask again." if found.step < run.steps else "More rounds, or more check-ups, would tell."
+        return "Let it train on, and ask again." if found.step < run.steps else "A verdict needs more rounds or more check-ups."
     away, support = (ratio(run.moments[-1]), run.moments[-1].of("support")) if run.moments else (None, None)
-    told = [loss for m in run.moments[-3:] if (loss := tells(run, m, CALIBRATED)) is not None]      # of one moment it may be one batch
+    losses = [loss for m in run.moments[-3:] if (loss := tells(run, m, CALIBRATED)) is not None]      # one check-up may see one batch
     if found.verdict == "healthy" and away is not None and away > 1.5:
-        return f"The samples are {away:.1f} times as far from the data as other real samples are, so more rounds may bring more."
+        return f"The samples are {away:.1f} times as far from the data as other real samples are. More rounds may help."
     if found.verdict == "healthy" and support is not None and support > 1 / CALIBRATED.support:
-        return (f"The samples lie more thinly than the data (their support is {support:.2g} times as large), which the discriminator "
-                f"{'does not see' if not told else 'sees'}: more rounds{'' if told else ', or a weaker penalty,'} may bring more.")
+        return (f"The samples are more spread out than the data (their support is {support:.2g} times as large), which the discriminator "
+                f"{'does not see' if not losses else 'sees'}. More rounds{'' if losses else ', or a weaker penalty,'} may help.")
     if found.verdict == "healthy" and support is not None and support < CALIBRATED.support:
-        return (f"Fewer of the samples are different than of the data (their support is {support:.2g} of its, of a few hundred): look at "
-                f"the pictures, and at recall and coverage of `sparring evaluate`.")
-    if found.verdict == "healthy" and told:
-        return (f"The discriminator still tells samples from data (its loss is {sum(told) / len(told):.2f}, and {run.blind:.3g} where it "
-                "cannot). Whether more rounds bring more, the scores below say: see whether they still move.")
-    return "As far as some hundred samples can show, there is nothing to change."
+        return (f"The samples vary less than the data (their support is {support:.2g} of the data's, measured on a few hundred). Look at "
+                "the pictures, and at recall and coverage in `sparring evaluate`.")
+    if found.verdict == "healthy" and losses:
+        return (f"The discriminator still tells samples from data (its loss is {sum(losses) / len(losses):.2f}; it would be "
+                f"{run.blind:.3g} if it could not). More rounds may help if the scores still improve.")
+    return "As far as a few hundred samples show, nothing needs to change."

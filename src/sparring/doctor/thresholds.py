@@ -1,12 +1,12 @@
-"""Every number that a sign is held against: derived, published, chosen where that is said, or calibrated on half of the labelled
-runs of `benchmarks/doctor/doctor.py`."""
+"""Every threshold of the signs: derived, published, chosen where that is said, or calibrated on half of the labelled runs of
+`benchmarks/doctor/doctor.py`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Distances are in deviations of the data; beliefs are probabilities; the rest are ratios."""
+    """Distances are in deviations of the data; D's outputs are probabilities; the rest are ratios."""
 
     # how far samples are from the data
     far: float = 0.25               # calibrated: `distance` above this (and above three floors) is a generator that has not learned
@@ -28,15 +28,15 @@ class Thresholds:
     one: float = 0.05               # support of samples that are nearly one, where their spread is below half; chosen, not calibrated
     copied: float = 0.65            # distance to the training set over that of a real sample (Meehan et al., 2020); calibrated
     leak: float = 0.9               # distance to augmented data over that to the data: below 1 samples are nearer to the former
-    company: float = 1.0            # deviations of the logits that other neighbours move one: as much as the samples themselves do
+    company: float = 1.0            # change of a logit with the rest of its batch, in deviations of the logits: as much as between samples
     certain: float = 0.97           # r_t and accuracy of a D that knows its training set; runs that learn stay below 0.9
     overfit: float = 0.5            # r_v of Karras et al. (2020, eq. 1), who find 0.5 too far
     small: int = 200                # images: a tenth of the smallest set in Karras et al. (2020, figure 1)
-    repeated: float = 0.3           # share of samples that stand in the data more than once
+    repeated: float = 0.3           # share of samples that are in the data more than once
 
     # movement
-    wander: float = 0.2             # mean way of the samples' middle between two check-ups, in deviations; calibrated
-    turns: float = 2.5              # way over distance between the ends, of a middle that goes nowhere; calibrated
+    wander: float = 0.2             # how far the samples' mean moves between two check-ups, in deviations; calibrated
+    turns: float = 2.5              # length of that path over the distance between its ends, of a mean that circles; calibrated
     huge: float = 5.0               # spread or distance, in deviations of the data, that no sample of the data has
     loud: float = 2.0               # D's loss over that of a D that says the same of everything; calibrated
     scores: float = 20.0            # of a critic's loss: over the samples' distance, which slopes near one do not exceed; calibrated

@@ -1,4 +1,4 @@
-"""Which of its actions the doctor takes itself in a run that asked for that, and which it can only tell."""
+"""With doctor=act: which actions the doctor takes during a run, and which it can only recommend."""
 
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
@@ -11,14 +11,14 @@ from sparring.doctor.judge import findings
 from sparring.doctor.thresholds import CALIBRATED, Thresholds
 
 MOST = 3                # actions a run
-REST = 4                # check-ups before the first action, between two of them, and after the last: a fifth of a run each
+REST = 4                # check-ups before the first action, between two of them, and after the last: by default a fifth of a run each
 LATEST = 0.8            # of a run: an action after that would not have its time
 SHAPES = ("steps", "batch", "latent", "width", "depth", "pack", "conditional", "spectral")      # settled before the first round
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What to change now, for which finding; `left` is the part of the action that a running run cannot take."""
+    """What to change now, for which finding; `left` is the part of the action that cannot be taken during a run."""
 
     finding: str
     settings: dict[str, Any]
@@ -26,20 +26,21 @@ class Treatment:
 
     def line(self, step: int) -> str:
         """For a terminal."""
-        done = f"doctor: acts at round {step:,} on {self.finding.replace('_', ' ')}: {words(self.settings)}." if self.settings else \
-            f"doctor: cannot act on {self.finding.replace('_', ' ')} in a running run."
+        name = self.finding.replace("_", " ")
+        done = f"doctor: changed settings at round {step:,} because of {name}: {words(self.settings)}." if self.settings else \
+            f"doctor: cannot fix {name} during the run."
         return done + (f" {self.advice()}" if self.left else "")
 
     def advice(self) -> str:
-        """How to have the rest."""
-        way = "--fork NEWDIR goes on from here with" if self.left.keys() == {"steps"} else "another --out begins anew with"
-        return f"Not while it runs: {way} {words(self.left)}."
+        """How to take the rest of the action."""
+        start = "continue with --fork NEWDIR" if self.left.keys() == {"steps"} else "start a new run with another --out and"
+        return f"To change it: {start} {words(self.left)}."
 
 
 def treatment(run: Chart, taken: Sequence[Mapping[str, Any]], limits: Thresholds = CALIBRATED) -> Treatment | None:
     """What is to be done for the worst failure of a run in which these actions were taken: {"at": round, "settings": {...}}.
 
-    It is judged by the check-ups after the last of them alone, so that an action has a fifth of a run to show what it does.  A warning
+    It is judged by the check-ups after the last of them alone, so that an action has REST check-ups to show what it does.  A warning
     changes nothing, since some healthy runs have one; and nothing is tried twice.  The settings of the chart are those of now.
     """
     fresh = tuple(moment for moment in run.moments if moment.step > (taken[-1]["at"] if taken else 0))
@@ -48,21 +49,21 @@ def treatment(run: Chart, taken: Sequence[Mapping[str, Any]], limits: Thresholds
     for finding in findings(replace(run, moments=fresh), limits):
         if finding.severity != "failure":
             continue
-        told = None
+        only_advice = None
         for action in finding.actions:
             wanted = {key: plain(value) for key, _, value in (word.partition("=") for word in action.split())}
             left = {key: value for key, value in wanted.items() if fixed(key, run.settings)}
             one = Treatment(finding.name, {key: value for key, value in wanted.items() if key not in left}, left)
             if one.settings and not any(one.settings.items() <= before["settings"].items() for before in taken):
                 return one
-            told = told or (None if one.settings else one)
-        if told is not None:
-            return told
+            only_advice = only_advice or (None if one.settings else one)
+        if only_advice is not None:
+            return only_advice
     return None
 
 
 def hopeful(run: Chart, taken: Sequence[Mapping[str, Any]], helpless: Container[str] = (), limits: Thresholds = CALIBRATED) -> bool:
-    """Whether the doctor may yet mend a failing run: something is to be done for it, or what was done last has not had its time."""
+    """Whether the doctor may still fix a failing run: something is to be done for it, or what was done last has not had its time."""
     since = taken[-1]["at"] if taken else 0
     if sum(moment.step > since for moment in run.moments) < REST:
         return bool(taken) or bool(run.moments and run.moments[-1].step <= LATEST * run.steps)
@@ -71,12 +72,12 @@ def hopeful(run: Chart, taken: Sequence[Mapping[str, Any]], helpless: Container[
 
 
 def fixed(key: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a run that has begun cannot change this: the form of its networks, how long it is, an average that it does not keep."""
+    """Whether this cannot be changed during a run: the form of its networks, how long it is, an average that it does not keep."""
     return key in SHAPES or (key == "ema" and not number(settings.get("ema")))
 
 
 def plain(word: str) -> int | float | str:
-    """What a word of a setting is."""
+    """The value of a setting, from text."""
     for kind in (int, float):
         with suppress(ValueError):
             return kind(word)

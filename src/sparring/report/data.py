@@ -1,4 +1,4 @@
-"""A look at a run's data as training sees it, for its report; files, sizes and modes are what `sparring data` looks at."""
+"""The data section of a report: the data as training sees it.  `sparring data` looks at files, sizes and modes."""
 
 from pathlib import Path
 

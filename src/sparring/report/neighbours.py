@@ -23,8 +23,8 @@ SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the
 NUMBERS = 2**24                                 # in those at most
 FEW, LEAST = 1000, 200                          # samples that metrics are made of, fewer where each is large: a second or two
 WIDE = 2**22                                    # numbers in them at most
-TRANSLATOR = ("A translator draws nothing from its data, so there is nothing to hold against it here. How good its translations are says "
-              "sparring evaluate.")
+TRANSLATOR = ("A translator does not sample from noise, so this comparison does not apply. Use sparring evaluate to measure its "
+              "translations.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
 
 
@@ -50,11 +50,12 @@ class Nearness:
     def sentence(self) -> str:
         """What the two medians say."""
         return (f"The median distance from a generated sample to the nearest of {self.known:,} training samples is {self.generated:.3g}; "
-                f"from {self.compared_with} it is {self.real:.3g}. Much nearer than that would be copying.")
+                f"from {self.compared_with} it is {self.real:.3g}. If generated samples were much nearer than real ones, they would be "
+                "copies.")
 
 
 def open_run(run: Path) -> Opened | str:
-    """What a report holds samples against; or why there is nothing."""
+    """What a report compares samples with; or why there is nothing."""
     try:
         model = api.load(run)
         if model.game.translation is not None:
@@ -72,7 +73,7 @@ def nearness(at: Opened, drawn: Path, seed: int = 0) -> Nearness | str:
     """
     model, source = at.model, at.source
     if not isinstance(source, Finite):
-        return "The data is drawn afresh and never repeated, so there is no training sample that could be copied."
+        return "The data is generated and never repeated, so there are no training samples to copy."
     try:
         samples = model.sample(COMPARED, seed=seed)
     except (InputError, RunFailed) as error:

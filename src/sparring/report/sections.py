@@ -1,4 +1,4 @@
-"""The sections of a report, each made from what stands in a run's folder."""
+"""The sections of a report, each made from a run's folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,22 +13,23 @@ from sparring.report.data import look
 from sparring.report.page import Section
 from sparring.runs.folder import RunFolder, read_lines
 
-MOST = 5                                        # times at which scores are told
+MOST = 5                                        # times at which scores are shown
 FRAMES, BYTES = 16, 3_000_000                   # pictures of samples on a page, and how large they may be together
 MEANING = {
     "distance": "sliced Wasserstein distance of samples from the data, in deviations of the data",
     "distance_floor": "the same between two sets of real samples: what chance alone gives",
     "missing": "share of the data that has less than a quarter of the samples it should have",
-    "support": "number of different samples, over that of the data (birthday paradox); 1 is alike, less is fewer, more is thinner spread",
+    "support": "number of different samples, over that of the data (birthday paradox): 1 is equal, below 1 less varied, above 1 more "
+               "spread out",
     "spread": "spread of the samples, over that of the data", "copied": "distance to the training set, over that of a real sample",
     "uneven": "total variation between shares of samples and of data over cells",
 }
 
 
 def health_section(run: Chart) -> Section:
-    told = timeline(run)
-    rows = [(f"{step:,}", then.verdict, ", ".join(f.title() for f in then.findings) or then.why) for step, then in told]
-    text = ("What the doctor would have said after each check-up.",) if rows else ("This run wrote no check-ups.",)
+    verdicts = timeline(run)
+    rows = [(f"{step:,}", then.verdict, ", ".join(f.title() for f in then.findings) or then.why) for step, then in verdicts]
+    text = ("The doctor's verdict after each check-up.",) if rows else ("This run wrote no check-ups.",)
     return Section("Health", text, band=[(f"round {step}: {verdict}{f': {names}' if names else ''}", verdict)
                                          for step, verdict, names in rows])
 
@@ -57,7 +58,7 @@ def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section
     """Losses and check-ups, drawn into that folder, and samples; what has nothing to draw from is left out."""
     sections, log = [], list(run.log)
     if any("/" in name for row in log for name in row):
-        picture, words = loss_curves(log, drawn / "losses.png", run.blind), "Losses; and D's beliefs, where it has any."
+        picture, words = loss_curves(log, drawn / "losses.png", run.blind), "Losses, and D's mean outputs where they are probabilities."
         sections.append(Section("Losses", pictures=[(picture, words)]))
     keys = ("distance", "missing", "support", "spread", "copied")
     rows = [{"step": m.step, **{k: m.health[k] for k in keys if k in m.health},
@@ -66,8 +67,8 @@ def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section
     if charts is not None:
         last = rows[-1]
         table = [(name, f"{last[name]:.4g}", MEANING[name]) for name in last if name in MEANING]
-        text = ("Distances are of raw pixels, of a few hundred images: good for small centred ones, poor for photographs. Look at the "
-                "samples too.",) if run.kind == "images" else ()
+        text = ("Distances are taken on raw pixels of a few hundred images: good for small centred images, poor for photographs. Look at "
+                "the samples too.",) if run.kind == "images" else ()
         sections.append(Section("Check-ups", text, ("what", "at the end", "meaning"), table, [(charts, "Every check-up.")]))
     shots = {int(p.stem): p for p in folder.samples.glob("*.png") if p.stem.isdigit()}
     if shots:
@@ -102,8 +103,8 @@ def metric_section(at: neighbours.Opened, path: Path) -> Section:
     if isinstance(found, str):
         return Section("Metrics", (found,))
     rows, notes = found
-    return Section("Metrics", (f"Of a few samples, as told below. `sparring evaluate {path}` takes 10,000, says what each is made of, and "
-                               "is what to report.", "\n".join(notes)),
+    return Section("Metrics", (f"Computed on a few samples (see below). To report results, use `sparring evaluate {path}`, which takes "
+                               "10,000 and gives each figure's protocol.", "\n".join(notes)),
                    ("metric", "value", "95 % interval", "better", "what it is"), rows)
 
 
@@ -125,8 +126,8 @@ def data_section(at: neighbours.Opened, config: Mapping[str, Any], drawn: Path) 
                    [(picture, "Samples of the data, as training sees them.")] if picture else [])
 
 
-def receipt_section(config: dict[str, Any], run: Chart) -> Section:
-    """Settings, and what the run was started as."""
+def settings_section(config: dict[str, Any], run: Chart) -> Section:
+    """Settings, versions, and how the run was started."""
     facts = [(name.removeprefix("data/") + (" (data)" if name == "data/samples" else " (of a part of the data)"), f"{value:.4g}")
              for name, value in run.facts.items() if name.startswith("data/")]
     plain = [(key, str(config.get(key))[:200]) for key in ("command", "data", "seed", "device", "fingerprint", "started", "forked_from")
@@ -135,7 +136,7 @@ def receipt_section(config: dict[str, Any], run: Chart) -> Section:
         plain += [(name, str(value)) for name, value in (config[part].items() if isinstance(config.get(part), dict) else ())]
     settings = [(name, str(value)) for name, value in run.settings.items()]
     versions = config.get("versions")
-    return Section("Settings and receipt", (), ("what", "value"),
+    return Section("Settings, versions and command", (), ("what", "value"),
                    [*plain, *facts, *settings, *((k, str(v)) for k, v in (versions.items() if isinstance(versions, dict) else ()))])
 
 
