@@ -42,7 +42,7 @@ def acting(folder, listener, **given):
 
 
 def test_the_doctor_acts_and_says_so(tmp_path):
-    """Steps that lead nowhere are enlarged in mid-run, and what was done is told, written down and known to the commands."""
+    """Steps that are too small are enlarged during the run, and what was done is printed, written down and known to the commands."""
     listener = Stopping()
     outcome = acting(tmp_path / "run", listener)
     assert outcome.actions[0] == {"at": 20, "why": "learning_too_slowly", "settings": {"lr": 0.002}}

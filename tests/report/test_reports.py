@@ -59,7 +59,7 @@ def test_what_a_report_says_of_the_data(tmp_path):
     x[:, 1] = 0.0
     rows, said, picture = look(Finite(Vectors((0.0,) * 3, (1.0,) * 3), x), tmp_path, 0)
     assert picture is None and dict(rows)["columns"] == "3" and "column 1" in said[0]
-    assert dict(look(ring(), tmp_path, 0)[0]) == {"samples": "drawn afresh, never repeated"}
+    assert dict(look(ring(), tmp_path, 0)[0]) == {"samples": "generated, never repeated"}
 
 
 def test_advice_is_a_command():

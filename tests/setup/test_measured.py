@@ -86,7 +86,7 @@ def test_rounding_that_drowns_in_chance_is_good_enough(trial, monkeypatch):
 
 def test_where_it_cannot_pay_nothing_is_measured(trial, monkeypatch):
     monkeypatch.setattr(measured, "pace", lambda *given: pytest.fail("measured"))
-    assert measured.precision(trial, rounds, CPU, 100) == ("fp32", "too short a run to measure")
+    assert measured.precision(trial, rounds, CPU, 100) == ("fp32", "the run is too short to measure")
     assert measured.precision(lambda: trial(width=4), rounds, CPU, 500) == ("fp32", "the networks are small")
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     assert measured.precision(trial, rounds, CPU, 500) == ("fp32", "this processor computes bf16 slowly")

@@ -61,7 +61,7 @@ def demo(out: Path, seed: int, quick: bool) -> dict[str, Any]:
         sections.append(section)
         if results[act.name]["state"] != "finished":
             return {"state": "stopped", "runs": results, "text": "Stopped and saved. To continue, run the demo again."}
-    page = write_page(out / "index.html", "Sparring: two networks play, both get better", sections)
+    page = write_page(out / "index.html", "Sparring: two networks compete, both get better", sections)
     lines = [f"Done in {duration(time.monotonic() - started)}. Open the page:\n  {page}\nPictures:"]
     lines += [f"  {path}" for act in ACTS for path in results[act.name]["pictures"]]
     return {"state": "finished", "page": str(page), "runs": results, "text": "\n".join(lines)}

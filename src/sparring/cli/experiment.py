@@ -34,7 +34,7 @@ def experiment(name: str | None, every: bool, quick: bool, data: str | None, out
         sections.append(section)
         texts.append(text)
     failed = [f"{r['experiment']}: {row['name']}" for r in results for row in r["rows"] if row["holds"] is False]
-    page = write_page(out / ("index.html" if every else f"{chosen[0]}/index.html"), "What the theory says, and what came out", sections)
+    page = write_page(out / ("index.html" if every else f"{chosen[0]}/index.html"), "What theory predicts, and what was measured", sections)
     verdict = "\nEvery claim holds." if not failed else "\nThese claims do not hold:\n  " + "\n  ".join(failed)
     text = "\n\n".join(texts) + verdict + f"\npage: {page}"
     top = results[0] if name is not None else {"experiments": results, "seconds": round(sum(r["seconds"] for r in results), 1)}

@@ -168,8 +168,8 @@ def way_section(tour: Tour, steps: int, cells: Path) -> Section:
     count = 2 * steps - 1
     drawn = frames(tour.model.space, tour.samples(ways(tour, len(tour.z), count)).transpose(0, 1), cells, "way", len(tour.z), tour.side)
     slides = [(frame, f"{i / (count - 1):.0%} of the way") for i, frame in enumerate(drawn)]
-    words = ("Every sample goes to the place of the next, and the last to that of the first, along the sphere on which latents lie; its "
-             "class, where there is one, stays.")
+    words = ("Each latent moves to the next, and the last to the first, along the sphere on which latents lie (slerp). Classes stay as "
+             "they are.")
     return Section("From one sample to another", (words,), slides=slides, slider="share of the way", begin=0)
 
 
@@ -198,9 +198,9 @@ def truncation_section(tour: Tour, cells: Path) -> Section:
     z = bounded(tour, many).transpose(0, 1)
     drawn = frames(tour.model.space, tour.samples(z).transpose(0, 1), cells, "bound", len(tour.z), tour.side)
     slides = [(frame, f"truncation {named(bound)}") for frame, bound in zip(drawn, BOUNDS, strict=True)]
-    return Section("Truncation", ("No number of a latent is larger than this. Small bounds give typical samples that are all alike, and 0 "
-                   "the one in the middle; without a bound they are as various as what was learned. The same latents are shown at every "
-                   "bound: each number keeps its rank among those that are possible.",), slides=slides, slider="truncation")
+    return Section("Truncation", ("Truncation bounds every number of a latent. Small bounds give typical samples that look alike; 0 gives "
+                   "the one sample at z = 0. Without a bound the samples have the full variety. All bounds show the same latents: each "
+                   "number keeps its quantile.",), slides=slides, slider="truncation")
 
 
 # -------------------------------------------------------------------------------------------------------- inversion
@@ -227,9 +227,9 @@ def inversion_section(space: Any, results: list[Inverted], notes: list[str], pat
     table = [(name, f"{float(error):.4f}", f"{float(most):.4f}", "" if first.nearest is None else f"{float(first.nearest[i]):.4f}")
              for i, (name, error, most) in enumerate(zip(first.of.names, first.found.error, first.found.errors[:, -1], strict=True))]
     table += [(f"{len(one.found.z)} {one.of.names[0]} samples, median", *medians(one)) for one in results[1:]]
-    words = ("For each sample the latent was looked for whose sample is nearest, by gradient descent from several starts. Errors are root "
-             "mean squares, as networks see samples. Generated samples can be made, so what is left of them is what the search misses; an "
-             "error well above it is what the generator cannot draw.", *notes)
+    words = ("For each sample we search for the latent whose sample is nearest, by gradient descent from several starts. Errors are root "
+             "mean squares in network units. Generated samples can be reached exactly, so their error is what the search misses. A larger "
+             "error shows what the generator cannot draw.", *notes)
     captions = [(p, "Given; what the generator makes of the latent that was found; the nearest training sample, where the data is here.")
                 for p in pictures]
     return Section("Inversion", words, ("sample", "error", "worst start", "nearest training sample"), table, captions), pictures

@@ -8,7 +8,7 @@ from sparring.spaces import traits_of
 def facts(prepared: Prepared) -> list[str]:
     """What to tell the user before training starts: the choices that were made, and why."""
     source, config = prepared.source, prepared.config
-    size = f"{len(source):,} samples" if isinstance(source, Finite | Arranged) else "drawn afresh, never repeated"
+    size = f"{len(source):,} samples" if isinstance(source, Finite | Arranged) else "generated, never repeated"
     data = config["data"]
     lines = [f"data: {' and '.join(data) if isinstance(data, list) else data}, {size}, shape {'x'.join(map(str, source.space.shape))}"
              + (f", {len(source.space.labels)} classes" if source.space.labels and traits_of(source.space) is None else "")]
@@ -16,7 +16,7 @@ def facts(prepared: Prepared) -> list[str]:
     run, why = config["run_settings"], config.get("reasons", {})
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
     if prepared.plan.compile:
-        lines.append("turns: compiled" + because(why.get("compile")) + ", which the first rounds wait for")
+        lines.append("turns: compiled" + because(why.get("compile")) + "; the first rounds take longer")
     lines += [f"{name}={config['settings'][name]}{because(reason)}" for name, reason in why.items() if name in config["settings"]]
     if "forecast" in why:
         lines.append(f"{prepared.plan.steps:,} rounds: {why['forecast']}")

@@ -28,7 +28,7 @@ from sparring.setup.build import build
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLAIM = "The perturbed duality gap is near zero only at an equilibrium; the plain one is fooled by stationary points that are none."
+CLAIM = "The perturbed duality gap is near zero only at an equilibrium. The plain gap is also near zero at other stationary points."
 SOURCE = "Grnarova et al., 2019; Sidheekh et al., 2021"
 CPU = torch.device("cpu")
 # The paper prints A = (-12.43373, -8.78737); its gradient, Hessian and gaps are those of its notebook's (-12.467547, -8.67366).

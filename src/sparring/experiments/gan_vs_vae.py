@@ -34,7 +34,7 @@ from sparring.spaces import Images, to_uint8
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLAIM = "With the same decoder and budget a GAN's samples are nearly as sharp as real images, and those of a VAE are blurred."
+CLAIM = "With the same decoder and budget, a GAN's samples are about as sharp as real images, and a VAE's are blurred."
 SOURCE = "Larsen et al., 2016, section 4; Dosovitskiy and Brox, 2016; precision and recall: Kynkaanniemi et al., 2019"
 CPU = torch.device("cpu")
 BATCH, LATENT, SEED = 64, 32, 0

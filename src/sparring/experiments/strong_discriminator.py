@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CLAIM = "Under log(1 - D), more discriminator steps make worse samples, and a smoother discriminator mends that at the same budget."
+CLAIM = "Under log(1 - D), more discriminator steps make samples worse. A smoother discriminator fixes that with the same number of steps."
 SOURCE = "Goodfellow et al., 2014, section 3; Arjovsky and Bottou, 2017, sections 2 and 3"
 CPU = torch.device("cpu")
 LATENT, WIDTH, BATCH, LR, MOMENTUM = 8, 64, 64, 0.05, 0.5

@@ -30,7 +30,7 @@ from sparring.spaces import Images
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLAIM = "As D nears perfection the generator's gradient under log(1 - D) vanishes; that of a Wasserstein critic stays."
+CLAIM = "As D becomes perfect, the generator's gradient vanishes under log(1 - D) but not under a Wasserstein critic."
 SOURCE = "Arjovsky and Bottou, 2017, section 2.2, figure 2; Arjovsky et al., 2017, figure 2"
 CPU = torch.device("cpu")
 LATENT, WIDTH, SLOPE = 32, 256, 0.2

@@ -27,7 +27,7 @@ from sparring.setup.build import build
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLAIM = "Minus the loss of a Wasserstein critic falls as the samples approach the data; the loss of a GAN's discriminator does not tell."
+CLAIM = "A Wasserstein critic's loss follows the distance of the samples from the data. The loss of a GAN's discriminator does not."
 SOURCE = "Arjovsky et al., 2017, section 4.2, figures 3 and 4; Gulrajani et al., 2017, section 5.3"
 CPU = torch.device("cpu")
 SCORED = 8192                                                   # real and generated samples over which a loss is taken

@@ -43,15 +43,15 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
     assert isinstance(space, Images)
     pixels, count = space.height * space.width, len(source) if isinstance(source, Finite | Arranged) else None
     usual = 64 if pixels <= SMALL or fast else 32
-    batch, why = usual, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a processor")
+    batch, why = usual, f"pictures of {space.height}x{space.width} " + ("on a GPU" if fast else "on a CPU")
     if count is not None and 2 <= count < usual:
         batch, why = count, f"there are {count} pictures"
     if "batch" in given.model_fields_set:
         batch = given.batch
     chosen: dict[str, tuple[Any, str]] = {
         "batch": (batch, why),
-        "width": (64, "a GPU has room for it") if fast else (32 if pixels <= SMALL else 16, "as wide as a processor trains in minutes"),
-        "residual": (fast, "a GPU affords about four times the time a round" if fast else
+        "width": (64, "a GPU has room for it") if fast else (32 if pixels <= SMALL else 16, "as wide as a CPU can train in minutes"),
+        "residual": (fast, "residual networks take about four times as long, which a GPU can afford" if fast else
                      "a round of residual networks takes about four times as long"),
         "lr": (1e-3, "small pictures, few layers") if pixels <= SMALL else (5e-4, "at 0.001 a run of this many layers may collapse"),
     }
@@ -61,18 +61,18 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
 
 
 def bounded(pixels: int, batch: int, given: Any) -> dict[str, tuple[Any, str]]:
-    """How the discriminator's slope is bounded, unless it is otherwise."""
+    """The gradient penalty, unless the discriminator is bounded otherwise."""
     penalty = given.penalty if "penalty" in given.model_fields_set else "none" if given.clip else "r1"
     weight = (round(STIFF * pixels / batch, 4), f"grows with the pixels, {pixels:,}, and falls with the batch (after Karras et al., 2020)")
-    lazy = (EVERY, f"in every {EVERY}th round, as much heavier, does as well and costs less (Karras et al., 2020)")
+    lazy = (EVERY, f"every {EVERY}th round, and heavier to make up for it, works as well and costs less (Karras et al., 2020)")
     if penalty == "none":
         return {}
-    chosen = {"penalty": (penalty, "R1 keeps the two networks near where they would rest (Mescheder et al., 2018)")}
+    chosen = {"penalty": (penalty, "R1 makes training converge near the equilibrium (Mescheder et al., 2018)")}
     return chosen | ({"penalty_weight": weight, "penalty_every": lazy} if penalty in ("r1", "r2", "r1+r2") else {})
 
 
 def augmented(count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
-    """Whether what the discriminator sees is changed: adaptively where the objective has the beliefs that this goes by."""
+    """Whether the discriminator's images are augmented: adaptively where its output is a probability."""
     if count is None or count >= PLENTY:
         return {"augment": ("none", f"{PLENTY:,} pictures or more")}
     if given.pack > 1:
@@ -83,7 +83,7 @@ def augmented(count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
 
 
 def by_class(space: Images, count: int | None, given: Any) -> dict[str, tuple[Any, str]]:
-    """Whether the networks are told the class, or the several labels."""
+    """Whether the networks get the class, or the several labels."""
     classes = len(space.labels)
     if classes < 2 and space.traits is None:
         return {}

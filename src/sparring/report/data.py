@@ -24,7 +24,7 @@ Rows = list[tuple[str, str]]
 def look(source: Source, folder: Path, seed: int) -> tuple[Rows, list[str], Path | None]:
     """What is in the data: a table, a sentence for each thing that a run suffers from, and a picture of images, data.png."""
     if not isinstance(source, Finite):
-        return [("samples", "drawn afresh, never repeated")], [], None
+        return [("samples", "generated, never repeated")], [], None
     rows = [("samples to learn from", f"{len(source):,}"), ("held out", f"{len(source.held_out):,}" if source.held_out else "none")]
     rows += [("on reading", note) for note in source.notes] + classes(source)
     if not isinstance(source.space, Images):

@@ -51,7 +51,7 @@ def threads(trial: Trial, rounds: Rounds, device: torch.device) -> int:
 def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) -> tuple[str, str]:
     """("bf16" or "fp32", why): bf16 where it is clearly faster and the first gradients are as good as the same."""
     if steps < SHORT:
-        return "fp32", "too short a run to measure"
+        return "fp32", "the run is too short to measure"
     game = trial()
     if sum(p.numel() for player in game.players.values() for p in player.parameters) < SMALL:
         return "fp32", "the networks are small"
@@ -80,10 +80,10 @@ def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) ->
 def compiling(trial: Trial, rounds: Rounds, device: torch.device, steps: int) -> tuple[str, str]:
     """("on" or "off", why): on where the planned rounds repay the compilation, with what the measurement itself took."""
     if steps < SHORT:
-        return "off", "too short a run to measure"
+        return "off", "the run is too short to measure"
     game = trial()
     if device.type == "cpu" and sum(p.numel() for player in game.players.values() for p in player.parameters) >= SMALL:
-        return "off", "on a processor only small networks gain"
+        return "off", "on a CPU only small networks gain from it"
     try:
         with torch.random.fork_rng(devices=[]):
             return repaid(game, trial, rounds, steps)
@@ -95,7 +95,7 @@ def repaid(game: Game, trial: Trial, rounds: Rounds, steps: int) -> tuple[str, s
     """Whether so many rounds of this game repay compiling another one like it."""
     eager = min(pace(game, rounds()) for _ in range(2))
     if eager * steps < LONG:
-        return "off", f"about {eager * steps:.0f} s of training do not repay it"
+        return "off", f"it does not pay in about {eager * steps:.0f} s of training"
     complaints: list[str] = []
     began = time.perf_counter()
     game, stream = in_one(trial(), complaints.append), rounds()
