@@ -1,13 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-MEASURED := closure bench.ablation bench.speed data.shards doctor.doctor doctor.doctor_acts doctor.doctor_cost doctor.doctor_cures \
-	experiments.experiments game.processes latent.latent metrics.extractor metrics.metrics metrics.parzen recipes.curves \
-	recipes.density recipes.digits recipes.fashion recipes.images recipes.translation recipes.translation_speed report.doctor_report
+MEASURED := closure bench.ablation bench.speed cli.startup data.shards doctor.doctor doctor.doctor_acts doctor.doctor_cost \
+	doctor.doctor_cures experiments.experiments game.processes latent.latent metrics.extractor metrics.metrics \
+	metrics.parzen recipes.curves recipes.density recipes.digits recipes.fashion recipes.images recipes.translation \
+	recipes.translation_speed report.doctor_report
 
 .PHONY: demo test test-all attack smoke lint benchmark chaos audit clean
 
-demo: .venv/ready
+demo: .venv/user
 	$(BIN)/sparring demo
 
 test: .venv/ready
@@ -36,9 +37,14 @@ audit: .venv/ready
 benchmark: .venv/ready
 	for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-.venv/ready: pyproject.toml constraints.txt
+# What a user needs, and what a developer needs beside it.
+.venv/user: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch .venv/user
+
+.venv/ready: .venv/user
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch .venv/ready
 

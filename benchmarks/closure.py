@@ -23,7 +23,6 @@ such as those for the CPU alone, are other files with other hashes. `make audit`
 | package | version | licence |
 | --- | --- | --- |
 """
-EXTRAS = {"parquet": "pyarrow"}
 MORE = """
 Only an extra brings these:
 
@@ -32,8 +31,13 @@ Only an extra brings these:
 """
 
 
-def closure(root: str) -> dict[str, Distribution]:
-    """The distributions that `root` needs on this platform, without extras, itself left out."""
+def extras(root: str) -> list[str]:
+    """What `root` offers its users beside its core."""
+    return [name for name in distribution(root).metadata.get_all("Provides-Extra", []) if name != "dev"]
+
+
+def closure(root: str, extra: str = "") -> dict[str, Distribution]:
+    """The distributions that `root` needs on this platform, with one of its extras or none, itself left out."""
     found: dict[str, Distribution] = {}
     waiting = [root]
     while waiting:
@@ -41,7 +45,7 @@ def closure(root: str) -> dict[str, Distribution]:
         for line in (found.get(name) or distribution(name)).requires or ():
             needed = Requirement(line)
             key = re.sub(r"[-_.]+", "-", needed.name).lower()
-            if (needed.marker is None or needed.marker.evaluate({"extra": ""})) and key not in found:
+            if (needed.marker is None or needed.marker.evaluate({"extra": extra if name == root else ""})) and key not in found:
                 found[key] = distribution(key)
                 waiting.append(key)
     return dict(sorted(found.items()))
@@ -57,8 +61,10 @@ def licence(package: Distribution) -> str:
 
 
 def page() -> str:
-    rows = [f"| {name} | {package.version} | {licence(package)} |\n" for name, package in closure("sparring").items()]
-    more = [f"| {extra} | {name} | {distribution(name).version} | {licence(distribution(name))} |\n" for extra, name in EXTRAS.items()]
+    core = closure("sparring")
+    rows = [f"| {name} | {package.version} | {licence(package)} |\n" for name, package in core.items()]
+    more = [f"| {extra} | {name} | {package.version} | {licence(package)} |\n"
+            for extra in extras("sparring") for name, package in closure("sparring", extra).items() if name not in core]
     return HEAD + "".join(rows) + MORE + "".join(more)
 
 

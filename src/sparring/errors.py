@@ -3,6 +3,8 @@
 import difflib
 import re
 from collections.abc import Iterable
+from importlib import import_module
+from types import ModuleType
 
 
 class InputError(ValueError):
@@ -30,3 +32,13 @@ def shown(name: object) -> str:
     """A file name fit for a message: nothing that a terminal would obey, and not longer than 200 letters."""
     text = "".join(c if c.isprintable() else "?" for c in str(name))
     return text if len(text) <= 200 else f"{text[:100]}...{text[-97:]}"
+
+
+def needs(module: str, extra: str, what: str) -> ModuleType:
+    """An optional module; InputError, which begins with `what` needs it, when it cannot be imported: with the line that installs it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        lacks = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({reason(error)})"
+        raise InputError(f"{what} needs {package}, which {lacks}. Get it: pip install 'sparring[{extra}]'.") from None

@@ -9,14 +9,15 @@ import os
 import reprlib
 import stat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 JSON_BYTES = 2**24      # no JSON of ours is larger; a stranger's is not read when it is
 PARTS = 1_000_000       # values in a JSON file, counted by its commas and brackets: each may take 200 bytes of memory
-DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
-          "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool}
+DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32", "I16": "int16",
+          "I8": "int8", "U8": "uint8", "BOOL": "bool"}         # as safetensors and as torch calls them
 
 
 class Strange(ValueError):
@@ -26,7 +27,7 @@ class Strange(ValueError):
 class Form(NamedTuple):
     """What a tensor is, without its numbers."""
 
-    dtype: torch.dtype
+    dtype: "torch.dtype"
     shape: tuple[int, ...]
 
 
@@ -77,6 +78,8 @@ def layout(data: bytes) -> dict[str, Form]:
 
     Strange unless the header is one that could have been written here and its tensors fill the file, one after the other.
     """
+    import torch  # who reads JSON alone, such as the doctor, does without
+
     length = int.from_bytes(data[:8], "little")
     if not 2 <= length <= len(data) - 8:
         raise Strange("has no header of safetensors")
@@ -94,9 +97,9 @@ def layout(data: bytes) -> dict[str, Form]:
             raise Strange(f"holds {told(name, 100)!r} of an unknown dtype")
         if not _counts(shape) or len(shape) > 16 or not _counts(span) or len(span) != 2:
             raise Strange(f"gives {told(name, 100)!r} an impossible shape or offset")
-        if math.prod(shape) * DTYPES[dtype].itemsize != span[1] - span[0]:
+        forms[name] = form = Form(getattr(torch, DTYPES[dtype]), tuple(shape))
+        if math.prod(shape) * form.dtype.itemsize != span[1] - span[0]:
             raise Strange(f"has offsets for {told(name, 100)!r} that do not fit its shape")
-        forms[name] = Form(DTYPES[dtype], tuple(shape))
         spans.append(span)
     spans.sort()
     ends = [0, *(end for _, end in spans)]

@@ -48,24 +48,6 @@ def labelled_images(path: Path, names: tuple[str, ...] = ("cat", "dog")) -> Path
 
 
 # ------------------------------------------------------------------------------------------------- as a subprocess
-def test_help_and_version_do_without_torch(tmp_path):
-    code = """
-import sys
-from sparring.cli.app import app
-for words in (["--help"], ["train", "--help"], ["sample", "--help"], ["--version"], ["train", "gan", "--stepz", "3"]):
-    sys.argv = ["sparring", *words]
-    try:
-        app()
-    except SystemExit as end:
-        print("code", end.code or 0)
-print("torch" in sys.modules, "numpy" in sys.modules, "pydantic" in sys.modules)
-"""
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=120)
-    assert said.stdout.count("code 0") == 4 and said.stdout.count("code 2") == 1
-    assert said.stdout.splitlines()[-1].startswith("False"), said.stdout
-    assert f"sparring {sparring.__version__}" in said.stdout
-
-
 def test_a_run_in_a_shell(tmp_path):
     words = ["train", "gan", "--data", "ring", "--out", "run", "--steps", 3, *SMALL]
     done = end(start(*words, "--json", cwd=tmp_path))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -36,6 +37,13 @@ def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) ->
     say(as_one_line({"command": command, **result}) if as_json else text)
     if code:
         raise typer.Exit(code)
+
+
+def reading(*places: object) -> None:
+    """Tell on standard error what is read, before it is, and before torch is imported, which alone takes a second or more."""
+    there = [str(place) for place in places if place is not None and os.path.exists(str(place))]
+    if there:
+        say(f"reading {' and '.join(there)}", err=True)
 
 
 def fail(error: Exception, code: int, as_json: bool, command: str) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from sparring import __version__
-from sparring.cli.answer import as_one_line, finish, say
+from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.help import Command, Group
 
 commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -69,6 +69,7 @@ def rerun(
     """Train a finished run again from its receipt, and compare.  Exit code 1 when the models differ."""
 
     def action() -> dict[str, Any]:
+        reading(run)
         from sparring.cli.rerun import rerun as command
 
         return command(run, out, data, shlex.join(["sparring", *sys.argv[1:]]))
@@ -92,6 +93,7 @@ def sample(
     """Draw samples from a run or a model."""
 
     def action() -> dict[str, Any]:
+        reading(run)
         from sparring.cli.sample import sample as command
 
         return command(run, n, seed, out or Path("samples.png"), label, truncation)
@@ -121,6 +123,7 @@ def evaluate(
     """How good samples are: FID, KID, precision, recall and more, each with a 95 % interval and its protocol."""
 
     def action() -> dict[str, Any]:
+        reading(run, *(real or []), generated)
         from sparring.cli.evaluate import evaluate as command
 
         return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed)
@@ -138,6 +141,7 @@ def data(
     """Look at data before training on it: sizes, broken files, duplicates, labels, a contact sheet.  Exit code 1 when it cannot be used."""
 
     def action() -> dict[str, Any]:
+        reading(source)
         from sparring.cli.data import data as command
 
         return command(source, out, seed)
@@ -162,6 +166,7 @@ def translate(
     """Translate images with a trained translator."""
 
     def action() -> dict[str, Any]:
+        reading(run)
         from sparring.cli.translate import translate as command
 
         return command(run, inputs, out, to, fit, seed, half)  # type: ignore[arg-type]
@@ -189,6 +194,7 @@ def explore(
     """Steer a model by its latents: directions found without labels, ways between samples, truncation; a page with sliders."""
 
     def action() -> dict[str, Any]:
+        reading(run)
         from sparring.cli.explore import explore as command
 
         return command(run, out, label, directions, steps, reach, truncation, invert, seed)
@@ -206,6 +212,8 @@ def doctor(
     """Say whether a run is healthy, what is wrong with it, and which settings to try.  Exit code 0 whatever it finds."""
 
     def action() -> dict[str, Any]:
+        if gap:                                                 # the verdict alone takes no time
+            reading(run)
         from sparring.cli.doctor import doctor as command
 
         return command(run, gap)
@@ -222,6 +230,7 @@ def report(
     """Write one page about a run: health, losses, samples through time, scores, settings.  It needs no network."""
 
     def action() -> dict[str, Any]:
+        reading(run)
         from sparring.cli.report import report as command
 
         return command(run, out)
@@ -238,6 +247,7 @@ def compare(
     """Put runs side by side on one page."""
 
     def action() -> dict[str, Any]:
+        reading(*runs)
         from sparring.cli.compare import compare as command
 
         return command(runs, out or Path("compare.html"))
@@ -272,6 +282,7 @@ def show(
     """Players, turns and the settings of a recipe or a run."""
 
     def action() -> dict[str, Any]:
+        reading(what)
         from sparring.cli.show import show as command
 
         return command(what, data, every)

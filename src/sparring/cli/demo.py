@@ -71,8 +71,8 @@ def play_act(act: Act, out: Path, seed: int, quick: bool) -> tuple[Section, dict
     """Train one act in its own run folder, draw its pictures, and describe it."""
     steps = max(20, act.steps // 20) if quick else act.steps
     line = Line(act.name, every=None if quick else 2.0)
-    prepared = prepare(Request("gan", act.data, {"steps": steps}, seed, command="sparring demo"), out / act.name)
     line.say(f"\n{act.heading}")
+    prepared = prepare(Request("gan", act.data, {"steps": steps}, seed, command="sparring demo"), out / act.name)
     for fact in facts(prepared):
         line.say(f"  {fact}")
     model, outcome = api.run(prepared, line)

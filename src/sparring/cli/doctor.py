@@ -2,16 +2,17 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparring.doctor import judge, weighed
 from sparring.doctor.reading import opened
 from sparring.doctor.retry import retries
 from sparring.doctor.summary import how, what_next
 from sparring.doctor.treat import words
-from sparring.evaluation.duality_gap import gap_of
-from sparring.metrics.dual_gap import Gap
 from sparring.progress import Line
+
+if TYPE_CHECKING:
+    from sparring.metrics.dual_gap import Gap
 
 
 def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
@@ -38,8 +39,10 @@ def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
     return {**found.plain(), **more, "text": "\n".join(lines)}
 
 
-def gauge(path: Path) -> Gap:
+def gauge(path: Path) -> "Gap":
     """The perturbed duality gap, with a line that says how far its searches are."""
+    from sparring.evaluation.duality_gap import gap_of  # the verdict alone needs no torch
+
     line = Line("duality gap")
     try:
         return gap_of(path, watch=lambda done, total: line.update(done, total, {}))

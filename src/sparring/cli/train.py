@@ -43,6 +43,7 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
 def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGroup) -> dict[str, Any]:
     """Train and tell; of several processes, in the one that writes."""
     line, seed, command = Line(request.recipe), request.seed, request.command
+    line.say(f"{request.recipe} on {request.data if isinstance(request.data, str) else ' and '.join(request.data)}")
     prepared = prepare(request, out, fork, group)
     folder = prepared.folder
     if prepared.finished():

@@ -5,8 +5,7 @@ from typing import Any
 
 from sparring.doctor import Chart, chart
 from sparring.errors import InputError
-from sparring.runs.checkpoint import action
-from sparring.runs.folder import ANEW, RunFolder, read_lines
+from sparring.runs.folder import ANEW, RunFolder, action, read_lines
 from sparring.untrusted import JSON_BYTES, Strange, parse, read_file
 
 

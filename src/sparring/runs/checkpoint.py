@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from sparring.data.settings import physical_memory
 from sparring.errors import RunFailed
 from sparring.game import Game, NotFinite, Player
+from sparring.runs.folder import action, write_synced
 from sparring.untrusted import JSON_BYTES, Form, Strange, layout, number, parse, read_file, told
 
 KEEP = 3
@@ -163,14 +164,6 @@ def _remove(path: Path) -> None:
     """Remove whatever is there, as far as that is possible; of a link, the link."""
     with suppress(OSError):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a new file; OSError when there is one already, which may be a link to elsewhere."""
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync_folder(path: Path) -> None:
@@ -327,13 +320,6 @@ def _check_facts(facts: Any) -> None:
     wrong = [name for name, right in known.items() if name in facts and not right(facts[name])]
     if wrong or not isinstance(facts, dict) or not math.isfinite(facts.get("seconds", 0.0)):
         raise ValueError(f"its {' and '.join(wrong or ['facts'])} cannot be understood")
-
-
-def action(row: Any) -> bool:
-    """Whether it is an action of the doctor as it is written down: {"at": round, "why": finding, "settings": {name: value}}."""
-    return (isinstance(row, dict) and type(row.get("at")) is int and isinstance(row.get("why"), str) and told(row["why"], 100) == row["why"]
-            and isinstance(row.get("settings"), dict)
-            and all(number(value) or (isinstance(value, str) and told(value, 100) == value) for value in row["settings"].values()))
 
 
 def _check_moments(state: dict[Any, Any], player: Player) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sparring.errors import InputError, RunFailed
-from sparring.runs.checkpoint import write_synced
 from sparring.settings import RunSettings, S, make
 from sparring.untrusted import JSON_BYTES, Strange, brief, number, parse, read_file, told
 
@@ -129,6 +128,13 @@ def append(path: Path, row: dict[str, Any]) -> None:
         file.write(json.dumps(row) + "\n")
 
 
+def action(row: Any) -> bool:
+    """Whether it is an action of the doctor as it is written down: {"at": round, "why": finding, "settings": {name: value}}."""
+    return (isinstance(row, dict) and type(row.get("at")) is int and isinstance(row.get("why"), str) and told(row["why"], 100) == row["why"]
+            and isinstance(row.get("settings"), dict)
+            and all(number(value) or (isinstance(value, str) and told(value, 100) == value) for value in row["settings"].values()))
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The rows of a .jsonl file: objects of a step and other numbers.  A last line that was cut off by a crash is left out, like
     any other line that cannot be understood; InputError when the file is none that a run writes."""
@@ -182,6 +188,14 @@ def write_atomic(path: Path, text: str) -> None:
             temporary.unlink(missing_ok=True)
         raise RunFailed(f"{path} could not be written: {error.strerror or error}. Nothing was lost: make room or mend the "
                         f"permissions, and run the same command again.") from error
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a new file; OSError when there is one already, which may be a link to elsewhere."""
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -23,8 +23,8 @@ from torch import Tensor
 from sparring.data.images.encoded import LOOKED_AT, Stored, looked_at
 from sparring.data.settings import AUTO, DataSettings, gigabytes, refuse_settings
 from sparring.data.source import Finite
-from sparring.data.tables.row_groups import FEW, HELD, Groups, damaged, refuse_absence
-from sparring.errors import InputError, RunFailed, shown
+from sparring.data.tables.row_groups import FEW, HELD, Groups, damaged
+from sparring.errors import InputError, RunFailed, needs, shown
 from sparring.spaces import Images, Vectors, class_names
 
 LABELS = ("label", "labels", "class", "target")
@@ -57,7 +57,7 @@ def read_parquet(path: Path, settings: DataSettings = AUTO, progress: Progress |
 
     InputError when pyarrow is missing, a file is damaged or lacks, or the columns are neither images nor numbers.
     """
-    refuse_absence(path)
+    needs("pyarrow.parquet", "parquet", f"{shown(path)}: reading Parquet")
     files = parquet_in(path)
     refuse_parts(path, files)
     schema = Groups(files[:1], []).schema(0)

@@ -28,14 +28,6 @@ SAME = 3                    # of what identifies a file: not when it was last li
 T = TypeVar("T")
 
 
-def refuse_absence(path: Path) -> None:
-    """InputError when pyarrow is not installed."""
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise InputError(f"{shown(path)}: reading Parquet needs pyarrow, which is not installed. Get it: pip install pyarrow.") from None
-
-
 class Groups:
     """Some columns of some files by row; on any thread."""
 
