@@ -310,7 +310,7 @@ def from_model(path: Path, device: str, own: dict[str, nn.Module], fix: str) -> 
 
         model, held = rebuild(config, path, device, own, tensors)
         model.game.model.load_state_dict(held)
-        model.game = model.game.shipped()
+        model.game = model.game.only_averaged()
         return model
 
 

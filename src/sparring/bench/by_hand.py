@@ -1,4 +1,4 @@
-"""The loops that a person would write: the baselines for speed and for what the classic settings reach."""
+"""Hand-written training loops: the baselines for speed and for the results of the classic settings."""
 
 import time
 

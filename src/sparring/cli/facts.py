@@ -1,4 +1,4 @@
-"""What to tell before training starts."""
+"""What is printed before training starts."""
 
 from sparring.data.source import Arranged, Finite
 from sparring.setup.prepare import Prepared

@@ -1,7 +1,7 @@
-"""The Dirac-GAN (Mescheder et al., 2018, section 2): the smallest game there is, and whether its players find each other.
+"""The Dirac-GAN (Mescheder et al., 2018, section 2): the smallest game there is, and whether training converges.
 
 The data are all at 0, the generator is one number theta, where all of its samples lie, and D(x) = psi x.  The only
-equilibrium is (0, 0).  Whether a way of playing finds it, circles it for ever, or flies off, can be seen in the plane.
+equilibrium is (0, 0).  Whether a training rule finds it, circles it for ever, or diverges, can be seen in the plane.
 """
 
 import math

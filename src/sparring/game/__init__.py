@@ -1,6 +1,7 @@
-"""The engine: players who take turns, the rounds they play, and how a turn is computed (threads, precision, processes, compilation).
+"""The engine: players (networks with their optimizers) that take turns, and how a turn is computed (precision, processes, compilation).
 
-It knows samples by their spaces and batches by the data that make them, and nothing of what players minimize.
+One round is every turn that is due: usually the discriminator's K steps, then the generator's.  Other texts call it an iteration or a
+step; `steps` counts rounds.  The engine knows spaces and batches, and nothing of what players minimize.
 """
 
 from sparring.game.players import Game, Loss, NotFinite, Player, Report, Translation, Turn, Watched, averaged, nothing_to_draw

@@ -138,11 +138,11 @@ def averaged(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 @dataclass(frozen=True)
 class Game:
-    """Who plays, in what order, and how to show what has been learned: by samples drawn from latents, or by a `translation`.
+    """The players, their turns in order, and how to use what was learned: sampling from latents, or a `translation`.
 
     `prior(n, generator)` draws latents; `sample(latents, labels=None, live=False)` turns them into samples in
-    network units, from `model` (the averaged networks: what is saved and shipped) or, when `live`, from the
-    networks as they play; `judge(x, labels=None)` gives the discriminator's logits, float[B].
+    network units, from `model` (the averaged networks, which are saved) or, when `live`, from the
+    current networks, before averaging; `judge(x, labels=None)` gives the discriminator's logits, float[B].
     """
 
     players: dict[str, Player]                  # the names are for logs and checkpoints
@@ -156,8 +156,8 @@ class Game:
     translation: Translation | None = None
     generator: nn.Module | None = None          # what `sample` draws with, G(z) or G(z, labels), for whoever needs its layers or slopes
 
-    def shipped(self) -> "Game":
-        """This game with only `model` known, as it lies in a model folder: what others would draw or judge is refused."""
+    def only_averaged(self) -> "Game":
+        """This game with only `model` known, as in a model folder: sampling or judging by the other networks is refused."""
         given = self.translation
         return replace(self, judge=None, sample=averaged(self.sample),
                        translation=None if given is None else replace(given, run=averaged(given.run)))

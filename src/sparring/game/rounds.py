@@ -1,6 +1,6 @@
-"""One round of a game: each turn that is due, one after the other.
+"""One round of a game, also called an iteration: every turn that is due, one after the other.
 
-Here alone `backward` is called, and players are told to move.
+Only here `backward` is called and players step.
 """
 
 import math
@@ -20,10 +20,10 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
     """Play one round; return every term of every loss, and what can be looked at, as `turn/name`.
 
     The round draws one batch, which its turns share; each repeat after the first draws another.
-    Everyone but the player whose turn it is is frozen: gradients pass through frozen networks, so a fake needs
-    no detach, and gather in none.  Freezing stops gradients and steps, not buffers: a BatchNorm in train mode
-    goes on counting, as in the published loops.  A parameter that a loss does not reach has gradient zero.
-    With `share`, several processes play the same round, each with its part of the batch, and move alike.
+    All players but the one whose turn it is are frozen: gradients pass through frozen networks, so a fake needs
+    no detach, and are stored in none.  Freezing stops gradients and steps, not buffers: a BatchNorm in train mode
+    keeps counting, as in the published loops.  A parameter that a loss does not reach has gradient zero.
+    With `share`, several processes play the same round, each with its part of the batch, and take the same steps.
     """
     scores: dict[str, Tensor] = {}
     watched: Watched = {}
@@ -46,10 +46,10 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
 
 
 def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tensor], Watched]:
-    """Play one round of simultaneous gradient descent: every gradient is taken where the round began, then all move.
+    """One round of simultaneous gradient descent: all gradients are taken at the start of the round, then all players step.
 
-    What theory speaks of (Mescheder et al., 2018, section 2) and what `play`, whose players answer each other, is held
-    against.  ValueError for a turn that repeats, which has no meaning here.
+    This is what theory describes (Mescheder et al., 2018, section 2), for comparison with `play`, where players step in turn.
+    ValueError for a turn that repeats, which has no meaning here.
     """
     scores: dict[str, Tensor] = {}
     watched: Watched = {}

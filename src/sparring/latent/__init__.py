@@ -1,4 +1,4 @@
-"""Steering what is drawn: ways between latents, truncation, directions found without labels, and the way back from a sample.
+"""The latent space: interpolation, truncation, directions found without labels, and inversion.
 
-Functions of tensors and of a generator G(z) or G(z, labels); they lean on games, and know no run.
+Functions of tensors and of a generator G(z) or G(z, labels); they use games, and know no run.
 """

@@ -1,4 +1,4 @@
-"""Ways between latents along the sphere, on which nearly all of a normal distribution lies (Shoemake, 1985; White, 2016)."""
+"""Spherical interpolation between latents: nearly all of a normal distribution lies on a sphere (Shoemake, 1985; White, 2016)."""
 
 import torch
 from torch import Tensor

@@ -21,7 +21,7 @@ class Adversarial(NamedTuple):
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor | None, Tensor], Tensor]
     relativistic: bool = False
-    probability: bool = False           # sigmoid(logit) is what the discriminator believes, with D* as its optimum
+    probability: bool = False           # sigmoid(logit) is the probability that a sample is real, with D* as its optimum
 
 
 def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def real_above_fake(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def fake_above_real(real: Tensor | None, fake: Tensor) -> Tensor:
-    """The same with the roles exchanged: the generator wants its sample scored above the real one it is paired with."""
+    """The same with the roles exchanged: the generated sample should score above the real one of its pair."""
     assert real is not None
     return softplus(real - fake).mean()
 

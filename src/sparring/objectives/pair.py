@@ -20,7 +20,7 @@ from sparring.spaces import Space, traits_of
 
 @dataclass(frozen=True)
 class Rules:
-    """What keeps the discriminator smooth, and how it is shown samples."""
+    """Penalties and other constraints on the discriminator, and how samples are shown to it."""
 
     penalty: Mapping[str, penalties.Penalty] = field(default_factory=dict)    # named terms
     weight: Schedule = constant(0.0)    # by the round  # noqa: RUF009 - a function, never changed
@@ -68,7 +68,7 @@ class Adversaries:
         return Report(terms | self.agreement(batch, step), self.watched(real, fake))
 
     def watched(self, real: Tensor, fake: Tensor) -> Watched:
-        """Beliefs where the objective has them; of a critic, its mean scores."""
+        """Mean probabilities where the objective has them; of a critic, its mean scores."""
         strength: Watched = {}
         if isinstance(self.rules.augment, Adaptive):
             p = torch.tensor(self.rules.augment.p)
@@ -82,7 +82,7 @@ class Adversaries:
         """Algorithm 1, outer loop."""
         self.clip()
         made = self.left_over(batch)
-        labels, critic = self.labels(batch), self.rival(batch, made, step)
+        labels, critic = self.labels(batch), self.opponent(batch, made, step)
         real = self.score(batch.x, labels, step, critic) if self.objective.relativistic else None
         loss = self.objective.generator(real, self.score(made, labels, step, critic))
         return Report({"adversarial": loss} | self.agreement(batch, step))
@@ -121,8 +121,8 @@ class Adversaries:
         return {"consensus": self.rules.consensus * penalties.consensus(
             losses, weights_of(G, self.generator.parameters), weights_of(D, self.discriminator.parameters))}
 
-    def rival(self, batch: Batch, made: Tensor, step: int) -> Callable[..., Tensor]:
-        """Whom the generator plays against: the discriminator, or where that would be after some more steps of its own
+    def opponent(self, batch: Batch, made: Tensor, step: int) -> Callable[..., Tensor]:
+        """The discriminator that the generator trains against: the current one, or the one after some unrolled steps
         (Metz et al., 2017), which the generator's gradient then follows too.  The steps are down the adversarial loss alone."""
         D, labels = self.discriminator.net, self.labels(batch)
         if not self.rules.unroll:
@@ -211,10 +211,10 @@ class Adversaries:
 
     def game(self, turns: dict[str, Turn]) -> Game:
         """D can be asked for its belief only where it has one, and about single samples."""
-        believes = self.objective.probability and self.rules.pack == 1
+        has_probability = self.objective.probability and self.rules.pack == 1
         return Game(players={"generator": self.generator, "discriminator": self.discriminator}, turns=turns,
                     model=self.generator.average, generator=self.generator.average, classes=self.classes, prior=self.prior,
-                    sample=self.sample, judge=self.judge if believes else None,
+                    sample=self.sample, judge=self.judge if has_probability else None,
                     memory={"augmentation": self.rules.augment} if isinstance(self.rules.augment, Adaptive) else {})
 
     def prior(self, n: int, rng: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is chosen by trying: how many threads, and in which precision, on throw-away games."""
+"""Chosen by measurement: threads, precision and compilation, on throw-away copies of the game."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""From a request to a game that is ready to play: its folder, its device, what is chosen by trying, and its receipt."""
+"""From a request to a game ready to train: its folder, its device, what is chosen by measuring, and its config.json."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a user asked for, and what follows from it: every setting checked, the data opened, choices made with their reasons."""
+"""A training request, resolved: settings checked, data opened, defaults chosen with their reasons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What "resumed exactly" depends on: stated once, recorded in every checkpoint, compared on resuming."""
+"""The conditions of exact resuming: stated once, recorded in every checkpoint, compared on resuming."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ import torch
 from sparring.errors import RunFailed
 
 PROMISE = ("A run that was stopped and resumed, however often, ends with the same bits as one that never stopped, on the same machine "
-           "type and device, with the same torch, threads, processes, precision and compilation.")
+           "type and device, with the same torch, threads, processes, precision, compilation and accumulate.")
 
 
 def conditions(device: torch.device, precision: str, exact: bool, processes: int = 1, compiled: bool = False,

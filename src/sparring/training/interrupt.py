@@ -1,4 +1,4 @@
-"""Stop politely: the first Ctrl-C or SIGTERM asks, a second one leaves at once."""
+"""Graceful stop: the first Ctrl-C or SIGTERM finishes the round and saves; the second stops at once."""
 
 import signal
 import threading
