@@ -284,7 +284,7 @@ def test_whatever_else_changed_is_refused_as_ever(more, words, shell):
     before = contents("run")
     said = shell(*WGAN, "--out", "run", *RARELY, *more)
     assert said.code == 2 and contents("run") == before
-    for part in ("run holds a run with other settings:", *words, "Give the same settings to resume it, --out NEWDIR to start afresh"):
+    for part in ("run holds a run with other settings:", *words, "To resume it, give the same settings. To start a new run, give --out"):
         assert part in said.err
 
 
