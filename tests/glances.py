@@ -1,0 +1,21 @@
+"""How runs are looked at in tests that are about something else: briefly."""
+
+from collections.abc import Callable
+
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from sparring.metrics import density, plane
+from sparring.pictures import style
+from sparring.setup import forecast
+
+
+def glance(put: Callable[[object, str, object], None] = setattr) -> None:
+    """Draw figures with all that is on them, but small and as it falls; judge by a tenth of the samples; time three rounds beforehand.
+
+    For most runs of the tests, this would otherwise take longer than training.
+    """
+    put(style, "DPI", 25)
+    put(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
+    put(density, "SAMPLES", density.SAMPLES // 10)
+    put(plane, "POINTS", plane.POINTS // 10)
+    put(forecast, "GLANCED", 0.0)
