@@ -1,4 +1,4 @@
-"""Several processes at once, as torchrun would start them, but forked from one that has imported torch already."""
+"""Other processes, several as torchrun would start them, but forked from one that has imported torch already."""
 
 import errno
 import multiprocessing
@@ -12,6 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from glances import glance
+
+READY = ["sparring.cli.train", "sparring.cli.app", "torch._dynamo", "matplotlib.figure", "matplotlib.backends.backend_agg", "forked"]
+
 
 class Ended(NamedTuple):
     """How a process ended: exit code (minus the signal that killed it), and all it said."""
@@ -22,15 +26,13 @@ class Ended(NamedTuple):
 
 def together(count: int, what: Any, folder: Path, *given: Any, seconds: float = 90) -> list[Ended]:
     """`what(rank, *given)` in so many processes; whoever has not ended by then is killed, with code -9."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sparring.cli.train", "sparring.cli.app", "forked"])
     with socket.socket() as free:
         free.bind(("localhost", 0))
         where = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count), "OMP_NUM_THREADS": "1"}
     files = [folder / f"said-{rank}" for rank in range(count)]
-    processes = [context.Process(target=one, args=(rank, where, str(file), what, given)) for rank, file in enumerate(files)]
-    for process in processes:
-        process.start()
+    for file in files:
+        file.unlink(missing_ok=True)
+    processes = [started(what, rank, *given, said=file, where=where) for rank, file in enumerate(files)]
     until = time.monotonic() + seconds
     for process in processes:
         process.join(max(0.0, until - time.monotonic()))
@@ -40,11 +42,22 @@ def together(count: int, what: Any, folder: Path, *given: Any, seconds: float = 
     return [Ended(process.exitcode, file.read_text()) for process, file in zip(processes, files, strict=True)]
 
 
-def one(rank: int, where: dict[str, str], file: str, what: Any, given: tuple[Any, ...]) -> None:
+def started(what: Any, rank: int, *given: Any, said: Path, where: dict[str, str], errors: Path | None = None) -> Any:
+    """`what(rank, *given)` in a process that says all into that file, errors into one of their own if there is one, with these variables
+    in its environment."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(READY)
+    process = context.Process(target=one, args=(rank, where, said, errors or said, what, given))
+    process.start()
+    return process
+
+
+def one(rank: int, where: dict[str, str], file: Path, errors: Path, what: Any, given: tuple[Any, ...]) -> None:
     os.environ.update(where, RANK=str(rank), LOCAL_RANK=str(rank))
-    with open(file, "w", buffering=1) as said:
-        sys.stdout = sys.stderr = said
-        os.dup2(said.fileno(), 2)
+    with open(file, "a", buffering=1) as said, open(errors, "a", buffering=1) as wrong:
+        sys.stdout, sys.stderr = said, wrong
+        os.dup2(wrong.fileno(), 2)
+        glance()
         try:
             what(rank, *given)
         except Exception:
@@ -59,6 +72,35 @@ def sparring(rank: int, *words: object) -> None:
 
     sys.argv = ["sparring", *(str(word[rank] if isinstance(word, list) else word) for word in words)]
     app()
+
+
+def opens(rank: int, path: Path) -> None:
+    """Open a set of images that is to be kept, and say which it is."""
+    from sparring.data import open_source
+    from sparring.data.images import folder
+
+    folder.LONG = 0
+    print(open_source(path).fingerprint)
+
+
+def never_ends_opening(rank: int, path: Path) -> None:
+    """The same; it is still writing what it keeps when it is killed."""
+    os.fsync = lambda handle: print("writing", flush=True) or time.sleep(60)
+    opens(rank, path)
+
+
+def slowly(rank: int, *words: object) -> None:
+    """The command line; every round takes long enough for a person to act."""
+    from sparring.training import loop
+
+    play = loop.play
+
+    def played(*given: Any) -> Any:
+        time.sleep(0.01)
+        return play(*given)
+
+    loop.play = played
+    sparring(rank, *words)
 
 
 def with_a_full_disk(rank: int, *words: object) -> None:
@@ -116,6 +158,20 @@ def drifting(rank: int, *words: object) -> None:
 
     loop.play = changed
     sparring(rank, *words)
+
+
+def compared(rank: int, file: str) -> None:
+    """Every recipe played together, and alone."""
+    import json
+
+    import torch
+
+    from played_together import compare
+    from sparring.game.processes import joined
+
+    torch.set_num_threads(1)
+    with joined() as group:
+        Path(f"{file}-{rank}").write_text(json.dumps(compare(group)))
 
 
 def statistics(rank: int, file: str) -> None:

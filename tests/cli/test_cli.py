@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import forked
 import sparring
 from shell import Said, Shell
 from sparring.cli import demo as acts
@@ -21,8 +22,8 @@ from sparring.runs.folder import read_lines
 
 RARELY = ["show_every=1000000", "score_every=1000000"]
 SMALL = ["threads=1", "batch=16", "width=16", "depth=1", *RARELY]
-LONG_STEPS = 1000
-LONG = ["train", "gan", "--steps", str(LONG_STEPS), "save_every=400", "log_every=10", *SMALL]
+LONG_STEPS = 200
+LONG = ["train", "gan", "--steps", str(LONG_STEPS), "save_every=80", "log_every=10", *SMALL]
 
 
 @pytest.fixture
@@ -48,16 +49,20 @@ def labelled_images(path: Path, names: tuple[str, ...] = ("cat", "dog")) -> Path
 
 
 # ------------------------------------------------------------------------------------------------- as a subprocess
-def test_a_run_in_a_shell(tmp_path):
+def test_a_run_in_a_shell(tmp_path, shell):
     words = ["train", "gan", "--data", "ring", "--out", "run", "--steps", 3, *SMALL]
     done = end(start(*words, "--json", cwd=tmp_path))
     assert done.code == 0
     assert done.json() | {"command": "train", "state": "finished", "step": 3, "run": "run"} == done.json()
     assert "gan  3/3  done in" in done.err                      # progress goes to standard error
 
-    wrong = end(start(*words, "lr=1e-4", cwd=tmp_path))
+    wrong = end(start(*words, "--stepz", 3, cwd=tmp_path))
     assert (wrong.code, wrong.out) == (2, "")
-    assert "lr: 0.001 -> 0.0001" in wrong.err and "--fork" in wrong.err and "Traceback" not in wrong.err
+    assert "No such option: --stepz" in wrong.err and "Traceback" not in wrong.err
+
+    other = shell(*words, "lr=1e-4")
+    assert (other.code, other.out) == (2, "")
+    assert "lr: 0.001 -> 0.0001" in other.err and "--fork" in other.err and "Traceback" not in other.err
 
 
 @pytest.fixture(scope="module")
@@ -72,22 +77,24 @@ def uninterrupted(tmp_path_factory) -> bytes:
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX systems")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_run_goes_on_as_if_never_stopped(tmp_path, shell, uninterrupted, number):
-    process = start(*LONG, "--out", "run", cwd=tmp_path)
+    said, errors, out = tmp_path / "said", tmp_path / "errors", ["--out", tmp_path / "run"]
+    process = forked.started(forked.slowly, 0, *LONG, *out, said=said, errors=errors, where={})
     while len(read_lines(tmp_path / "run" / "log.jsonl")) < 3:
-        assert process.poll() is None, process.communicate()
+        assert process.is_alive(), errors.read_text()
         time.sleep(0.005)
-    second = shell(*LONG, "--out", "run")                       # while the first is at it
-    assert second.code == 2 and "another process is training in run" in second.err
-    process.send_signal(number)
-    stopped = end(process)
-    assert stopped.code == 0 and "Stopped after" in stopped.out
-    command = stopped.out.strip().splitlines()[-1].split()
+    second = shell(*LONG, *out)                                 # while the first is at it
+    assert second.code == 2 and f"another process is training in {tmp_path / 'run'}" in second.err
+    os.kill(process.pid, number)
+    process.join()
+    stopped = said.read_text()
+    assert process.exitcode == 0 and "Stopped after" in stopped
+    command = stopped.strip().splitlines()[-1].split()
     assert command[0] == "sparring" and not (tmp_path / "run" / "model").exists()
 
     at = max(int(p.name) for p in (tmp_path / "run" / "checkpoint").iterdir())
     assert 0 < at < LONG_STEPS
     resumed = shell(*command[1:])
-    assert resumed.code == 0 and "resuming the run in run" in resumed.err
+    assert resumed.code == 0 and f"resuming the run in {tmp_path / 'run'}" in resumed.err
     assert (tmp_path / "run" / "model" / "model.safetensors").read_bytes() == uninterrupted
     steps = [row["step"] for row in read_lines(tmp_path / "run" / "log.jsonl")]
     assert steps == [1, *range(10, LONG_STEPS + 1, 10)]

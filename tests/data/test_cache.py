@@ -16,6 +16,7 @@ import pytest
 import torch
 from test_shards import packed, pictures
 
+import forked
 from made import GOOD, folder, saved, zipped
 from sparring.data import cache, open_source
 from sparring.data.cache import IMAGES, INDEX, SAMPLES, Samples, keep, room
@@ -310,33 +311,21 @@ def test_processes_end_with_the_one_that_started_them_however_it_ends():
     assert not any(map(alive, pids))
 
 
-WRITER = """
-import sys
-from sparring.data import open_source
-from sparring.data.images import folder
-folder.LONG = 0
-source = open_source(sys.argv[1])
-print(source.fingerprint)
-"""
-
-
-SLOW = """
-import os, time
-os.fsync = lambda handle: print("writing", flush=True) or time.sleep(60)
-"""
-
-
 @pytest.mark.parametrize("killed", [False, True])
 def test_two_processes_at_once_and_one_that_is_killed(tmp_path, kept, decoded, killed):
     """All see the same, and what a kill leaves is not taken for a set."""
     path = folder(tmp_path / "set", FILES)
-    command = [sys.executable, "-c", (SLOW if killed else "") + WRITER, str(path)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    if killed:
-        for process in both:
-            assert process.stdout.readline() == "writing\n"
+    work, where = forked.never_ends_opening if killed else forked.opens, {"XDG_CACHE_HOME": str(kept.parent)}
+    files = [tmp_path / f"said-{i}" for i in range(2)]
+    both = [forked.started(work, i, path, said=file, where=where) for i, file in enumerate(files)]
+    for process, file in zip(both, files, strict=True):
+        while killed and not (file.exists() and file.read_text() == "writing\n"):
+            assert process.is_alive(), file.read_text()
+            time.sleep(0.01)
+        if killed:
             process.kill()
-    said = [process.communicate()[0].strip() for process in both]
+        process.join()
+    said = [file.read_text().strip() for file in files]
     decoded.clear()
     source = open_source(path)
     if killed:

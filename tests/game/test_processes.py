@@ -28,8 +28,9 @@ from sparring.setup.sharing import refuse_uneven
 
 TESTS = Path(__file__).parents[1]
 TRAIN = ["train", "wgan-gp", "--data", "mixture", "--steps", "16", "batch=16", "width=16", "threads=1", "save_every=4", "log_every=1",
-         "show_every=8", "score_every=8"]
-KILLED = """import os, forked
+         "show_every=16", "score_every=8"]
+KILLED = """import os, forked, glances
+glances.glance()
 if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
     forked.killed_while_saving(int(os.environ["RANK"]), *{words!r})
 else:
@@ -54,9 +55,9 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     maps that tell StarGAN's generator the domain: they are constant, and the norm behind them leaves only what they do at the border.
     Every weight before an instance norm, which CycleGAN's mostly are, has no gradient along itself, and in float32 some rounding there.
     """
-    done = torchrun(2, TESTS / "played_together.py", tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = {name: off for file in tmp_path.glob("found-*.json") for name, off in json.loads(file.read_text()).items()}
+    done = forked.together(2, forked.compared, tmp_path, tmp_path / "found")
+    assert [ended.code for ended in done] == [0, 0], done
+    found = {name: off for file in tmp_path.glob("found-*") for name, off in json.loads(file.read_text()).items()}
     assert len({name.rsplit(" ", 1)[0] for name in found}) >= 100
     assert {name.split()[1] for name in found} == set(RECIPES) - {"images"}     # the game of gan
     unseen = {name for name in found if ("r3gan" in name or "relativistic" in name) and "discriminator" in name and name.endswith("bias")}
