@@ -115,15 +115,20 @@ ABSENT = object()
 VALUES = (ABSENT, None, True, -1, 10**30, 1.5, "", "x", "../x", [], [1], ["a", "b"], [[1.0]], {}, {"kind": "images"}, {"a": 1})
 
 
-def test_no_config_makes_more_than_a_message(runs, tmp_path, monkeypatch, capsys):
-    """config.json is a file that anyone may edit: every value in it may be anything, or not there."""
+@pytest.mark.parametrize("among", [5, pytest.param(1, marks=pytest.mark.chaos)])
+def test_no_config_makes_more_than_a_message(runs, tmp_path, monkeypatch, capsys, among):
+    """config.json is a file that anyone may edit: every value in it may be anything, or not there.
+
+    In short, every place has one value in five, each time another one, and is absent; in full, every place has every value.
+    """
+    monkeypatch.setattr("sparring.cli.train.album", lambda *given: [])
     shell, run = Shell(monkeypatch, capsys), tmp_path / "run"
     again = ["train", "gan", "--data", "ring", "--steps", 6, "--out", run, *(f"{name}={value}" for name, value in TINY.items())]
     shutil.copytree(runs / "unfinished", run)
     config = json.loads((run / "config.json").read_text())
     places = [(name,) for name in config] + [(name, part) for name in ("settings", "space", "run_settings") for part in config[name]]
-    for place in places:
-        for value in VALUES:
+    for at, place in enumerate(places):
+        for value in VALUES[:1] + VALUES[1 + at % among::among]:
             changed = json.loads(json.dumps(config))
             target = changed if len(place) == 1 else changed[place[0]]
             target[place[-1]] = value

@@ -51,10 +51,11 @@ def test_a_pickle_that_is_read_is_noticed(tmp_path, monkeypatch):
     assert len(pickles.trials(3, tmp_path).failures) == 3
 
 
-def test_folders_of_strangers_are_loaded_as_they_are_or_refused(tmp_path):
-    tally = folders.trials(150, tmp_path)
+@pytest.mark.parametrize("n", [60, pytest.param(150, marks=pytest.mark.chaos)])
+def test_folders_of_strangers_are_loaded_as_they_are_or_refused(tmp_path, n):
+    tally = folders.trials(n, tmp_path)
     assert tally.failures == []
-    assert tally.facts["refused"] > 75 and tally.facts["accepted"] > 5 and tally.facts["went on"] > 3
+    assert tally.facts["refused"] > n / 2 and tally.facts["accepted"] > n / 30 and tally.facts["went on"] > n / 50
 
 
 def test_without_the_check_of_numbers_folders_would_be_taken_wrongly(tmp_path, monkeypatch):
