@@ -40,6 +40,7 @@ def test_the_loop_by_hand_learns_what_it_says():
 
 
 def test_a_product_counts_two_operations_a_pair_and_the_engine_a_share(monkeypatch):
+    monkeypatch.setattr("sparring.bench.arithmetic.SIZES", (128, 256))
     assert peak(torch.float32, 0.01)["median"] > 0.1
     _, stream = game_of_images("fp32")
     assert next(stream).x.shape == (64, 3, 32, 32)

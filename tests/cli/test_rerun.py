@@ -9,8 +9,10 @@ import pytest
 from torch import nn
 
 import sparring
-from shell import TINY, Shell
+from shell import RARELY, TINY, Shell
 from sparring.cli import rerun
+
+QUICK = ["width=8", "threads=1", *(f"{name}={value}" for name, value in RARELY.items())]
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def shell(monkeypatch, capsys, tmp_path) -> Shell:
 
 
 def test_a_rerun_is_identical_and_never_found_finished(shell):
-    assert shell("train", "gan", "--data", "ring", "--steps", 5, "--seed", 7, "--out", "run", "width=8", "log_every=1", "workers=2",
+    assert shell("train", "gan", "--data", "ring", "--steps", 5, "--seed", 7, "--out", "run", *QUICK, "log_every=1", "workers=2",
                  "precision=bf16", "--exact").code == 0
     first = shell("rerun", "run", "--json")
     assert first.code == 0
@@ -40,13 +42,13 @@ def test_a_rerun_is_identical_and_never_found_finished(shell):
 
 
 def test_a_rerun_from_inside_the_folder(shell, monkeypatch):
-    shell("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", "width=8", "threads=1")
+    shell("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", *QUICK)
     monkeypatch.chdir("run")
     assert shell("rerun", ".", "--json").json()["rerun"].endswith("run-rerun")
 
 
 def test_a_damaged_model_is_told_before_training(shell):
-    shell("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", "width=8", "threads=1")
+    shell("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", *QUICK)
     path = Path("run/model/model.safetensors")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     said = shell("rerun", "run")
@@ -70,10 +72,10 @@ def test_a_run_that_was_stopped_and_resumed_is_rerun_in_one_go(tmp_path):
 
 
 def test_a_difference_is_found_and_where_it_began(shell):
-    shell("train", "gan", "--data", "ring", "--steps", 5, "--out", "run", "width=8", "log_every=1", "threads=1")
-    shell("train", "gan", "--data", "ring", "--steps", 5, "--out", "other", "width=8", "log_every=1", "threads=1")
+    shell("train", "gan", "--data", "ring", "--steps", 5, "--out", "run", *QUICK, "log_every=1")
+    shell("train", "gan", "--data", "ring", "--steps", 5, "--out", "other", *QUICK, "log_every=1")
     shutil.rmtree("other/model")
-    sparring.fit("gan", "ring", out="third", steps=5, seed=1, width=8, threads=1)
+    sparring.fit("gan", "ring", out="third", steps=5, seed=1, width=8, threads=1, **RARELY)
     shutil.copytree("third/model", "other/model")
     rows = Path("other/log.jsonl").read_text().replace('"step": 3, ', '"step": 3, "extra": 1, ')
     Path("other/log.jsonl").write_text(rows)
@@ -87,7 +89,7 @@ def test_a_difference_is_found_and_where_it_began(shell):
 def test_data_that_is_elsewhere_or_changed(shell):
     data = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
     np.save("points.npy", data)
-    shell("train", "gan", "--data", "points.npy", "--steps", 3, "--out", "run", "width=8", "batch=16", "threads=1")
+    shell("train", "gan", "--data", "points.npy", "--steps", 3, "--out", "run", *QUICK, "batch=16")
     Path("elsewhere").mkdir()
     shutil.move("points.npy", "elsewhere/moved.npy")
     gone = shell("rerun", "run")
@@ -103,7 +105,7 @@ def test_data_that_is_elsewhere_or_changed(shell):
 
 def test_a_receipt_is_found_from_another_folder(shell, monkeypatch, tmp_path):
     np.save("points.npy", np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32))
-    shell("train", "gan", "--data", "points.npy", "--steps", 2, "--out", "run", "width=8", "batch=16", "threads=1")
+    shell("train", "gan", "--data", "points.npy", "--steps", 2, "--out", "run", *QUICK, "batch=16")
     (tmp_path / "inner").mkdir()
     monkeypatch.chdir(tmp_path / "inner")
     assert shell("rerun", "../run").code == 0

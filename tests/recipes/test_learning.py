@@ -10,25 +10,25 @@ from sparring.recipes import RECIPES
 
 
 def test_curves_are_learned_and_the_game_ends_in_a_draw():
-    model = sparring.fit("gan", data="quadratic", steps=1200, batch=128, seed=0, threads=1)
+    model = sparring.fit("gan", data="quadratic", steps=1000, batch=64, seed=0, threads=1)
     assert model.scores["ks"] < 0.10
     assert model.scores["residual"] < 0.03
 
 
 def test_the_minimax_game_learns_too():
-    model = sparring.fit("gan", data="quadratic", steps=1200, batch=128, objective="minimax", seed=0, threads=1)
+    model = sparring.fit("gan", data="quadratic", steps=600, batch=64, objective="minimax", seed=0, threads=1)
     assert model.scores["ks"] < 0.15
     assert model.scores["residual"] < 0.05
 
 
 def test_a_density_is_learned_and_the_loss_agrees_with_the_theorem():
-    model = sparring.fit("gan", data="gaussian", steps=800, batch=128, seed=0, threads=1)
+    model = sparring.fit("gan", data="gaussian", steps=300, batch=64, seed=0, threads=1)
     assert model.scores["jsd"] < 0.02
     assert model.scores["loss"] == pytest.approx(model.scores["loss_theory"], abs=0.1)
 
 
 def test_several_discriminator_steps_a_round():
-    model = sparring.fit("gan", data="gaussian", steps=400, batch=64, discriminator_steps=3, seed=0, threads=1)
+    model = sparring.fit("gan", data="gaussian", steps=200, batch=64, discriminator_steps=3, seed=0, threads=1)
     assert model.scores["jsd"] < 0.06
 
 
@@ -45,7 +45,7 @@ def test_your_own_networks_learn():
     data = torch.randn(2000, 2) * torch.tensor([0.5, 2.0]) + torch.tensor([1.0, -2.0])
     G = nn.Sequential(nn.Linear(4, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2))
     D = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1))
-    model = sparring.fit("gan", data=data, generator=G, discriminator=D, latent=4, steps=1500, batch=128, seed=0, threads=1)
+    model = sparring.fit("gan", data=data, generator=G, discriminator=D, latent=4, steps=600, batch=64, seed=0, threads=1)
     samples = model.sample(4000)
     assert samples.mean(0).tolist() == pytest.approx([1.0, -2.0], abs=0.3)
     assert samples.std(0).tolist() == pytest.approx([0.5, 2.0], rel=0.3)
@@ -58,12 +58,12 @@ def test_own_networks_are_left_without_the_average_when_there_is_none():
 
 
 def test_a_critic_with_clipped_weights_learns():
-    model = sparring.fit("wgan", data="gaussian", steps=300, batch=64, lr=5e-4, first_steps=20, seed=0, threads=1)
+    model = sparring.fit("wgan", data="gaussian", steps=120, batch=64, lr=5e-4, first_steps=20, seed=0, threads=1)
     assert model.scores["jsd"] < 0.02
 
 
 def test_a_critic_with_a_gradient_penalty_learns():
-    model = sparring.fit("wgan-gp", data="gaussian", steps=250, batch=64, seed=0, threads=1)
+    model = sparring.fit("wgan-gp", data="gaussian", steps=200, batch=64, seed=0, threads=1)
     assert model.scores["jsd"] < 0.03
 
 
@@ -71,12 +71,12 @@ def test_a_critic_with_a_gradient_penalty_learns():
                                   {"objective": "relativistic", "penalty": "r1+r2", "penalty_weight": 0.1},
                                   {"penalty": "r1", "penalty_weight": 0.1, "penalty_every": 4}, {"pack": 2}, {"noise": 0.5}], ids=str)
 def test_other_objectives_and_rules_learn(more):
-    model = sparring.fit("gan", data="gaussian", steps=800, batch=128, seed=0, threads=1, **more)
+    model = sparring.fit("gan", data="gaussian", steps=300, batch=64, seed=0, threads=1, **more)
     assert model.scores["jsd"] < 0.03
 
 
 def test_a_relativistic_critic_with_both_penalties_learns():
-    model = sparring.fit("r3gan", data="gaussian", steps=400, batch=64, seed=0, threads=1)
+    model = sparring.fit("r3gan", data="gaussian", steps=200, batch=64, seed=0, threads=1)
     assert model.scores["jsd"] < 0.03
 
 
@@ -86,7 +86,7 @@ def test_a_variational_autoencoder_learns():
 
 
 def test_a_variational_autoencoder_learns_a_curved_line_in_fifteen_dimensions():
-    model = sparring.fit("vae", data="quadratic", steps=1200, seed=0, threads=1)
+    model = sparring.fit("vae", data="quadratic", steps=800, seed=0, threads=1)
     assert model.scores["ks"] < 0.15
     assert model.scores["residual"] < 0.02
 

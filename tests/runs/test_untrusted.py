@@ -11,12 +11,14 @@ from torch import nn
 
 import sparring
 from conftest import small_images
-from shell import TINY, Shell
+from shell import RARELY, TINY, Shell
 from sparring import api
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed
 from sparring.metrics import known
 from sparring.spaces import Images
+
+QUICK = ["width=4", "threads=1", *(f"{name}={value}" for name, value in RARELY.items())]
 
 
 @pytest.fixture
@@ -134,6 +136,7 @@ def test_scoring_large_images_stays_small(monkeypatch):
     values[::2] = 255
     source = Finite(Images(3, 256, 256), values)
     assert 2 <= known.affordable(source, 4000) <= known.NUMBERS // (3 * 256 * 256)   # 4,000 such images are 3 GB
+    monkeypatch.setattr(known, "NUMBERS", 20 * 3 * 256 * 256)
     drawn, draw = [], known.draw
     monkeypatch.setattr(known, "draw", lambda game, data, n, seed: drawn.append(n) or draw(game, data, n, seed))
     model = sparring.fit("gan", data=source, steps=1, batch=2, width=2, latent=4, threads=1)
@@ -142,7 +145,7 @@ def test_scoring_large_images_stays_small(monkeypatch):
 
 
 def test_names_with_brackets_and_escapes_are_printed_as_they_are(shell):
-    assert shell("train", "gan", "--data", "ring", "--steps", 1, "--out", "we[/a]ird", "width=4", "threads=1").code == 0
+    assert shell("train", "gan", "--data", "ring", "--steps", 1, "--out", "we[/a]ird", *QUICK).code == 0
     assert "we[/a]ird" in shell("show", "we[/a]ird").out
     said = shell("train", "\x1b[31mred")
     assert "\x1b" not in said.err
@@ -150,7 +153,7 @@ def test_names_with_brackets_and_escapes_are_printed_as_they_are(shell):
 
 
 def test_pictures_that_a_stop_left_undrawn_are_drawn_by_the_next_call(shell):
-    words = ("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", "width=4", "threads=1")
+    words = ("train", "gan", "--data", "ring", "--steps", 2, "--out", "run", *QUICK)
     assert shell(*words).code == 0
     Path("run/losses.png").unlink()
     assert "nothing to do" in shell(*words).out
@@ -161,8 +164,8 @@ def test_pictures_that_a_stop_left_undrawn_are_drawn_by_the_next_call(shell):
 
 
 def test_fork_goes_on_from_the_default_folder(shell):
-    assert shell("train", "gan", "--data", "ring", "--steps", 2, "width=4", "threads=1").code == 0
-    said = shell("train", "gan", "--data", "ring", "--steps", 4, "width=4", "threads=1", "--fork", "longer", "--json")
+    assert shell("train", "gan", "--data", "ring", "--steps", 2, *QUICK).code == 0
+    said = shell("train", "gan", "--data", "ring", "--steps", 4, *QUICK, "--fork", "longer", "--json")
     assert said.json()["step"] == 4
 
 
