@@ -81,5 +81,13 @@ CELLS = [(recipe, source) for recipe in RECIPES for source in SOURCES
          and (not isinstance(SOURCES[source], TwoSets) or SOURCES[source].space.aligned == (recipe == "pix2pix"))]
 
 
+def pytest_configure() -> None:
+    """Hypothesis fails an example that takes longer than 200 ms, which says something about the machine alone."""
+    from hypothesis import settings  # here, since other processes import this file too, and it takes a second
+
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="write the golden files anew")
