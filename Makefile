@@ -12,7 +12,7 @@ demo: .venv/user
 	$(BIN)/sparring demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: .venv/ready lint
 	$(BIN)/python -m pytest -m "slow or not slow"
