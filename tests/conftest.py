@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from hypothesis import settings
 
 from glances import glance
 from sparring.data.builtin.synthetic import Quadratic, mixture
@@ -14,9 +13,6 @@ from sparring.data.source import Finite
 from sparring.data.translation.sets import TwoSets
 from sparring.recipes import RECIPES
 from sparring.spaces import Images, TwoDomains, Vectors
-
-settings.register_profile("untimed", deadline=None)            # a busy machine is slow, not wrong
-settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

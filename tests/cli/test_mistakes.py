@@ -191,7 +191,7 @@ MISTAKES = [
     Mistake(RING, ("damaged", "run_settings", "copy"), first=edited("run/config.json", run_settings=None)),
     Mistake(RING, ("was started on cuda", "no cuda", "--fork NEWDIR"), first=edited("run/config.json", device="cuda")),
     Mistake(f"{TRAIN} --data ring --fork other", ("--fork continues the run in --out", "new has no whole checkpoint")),
-    Mistake("train gan --steps 9 --fork other", ("--fork", "runs/gan-quadratic has no whole checkpoint", "Give that run's folder with --out")),
+    Mistake("train gan --steps 9 --fork other", ("--fork", "runs/gan-quadratic has no whole checkpoint", "folder with --out")),
     Mistake(f"{RING} --fork run2 width=8".replace(" width=16", ""), ("does not fit", "width: 16 -> 8", "without --fork")),
     Mistake(f"{RING} --fork run2", ("has 6 rounds already", "steps=12")),
     Mistake(RING.replace("run", "unfinished"), ("all checkpoints in unfinished/checkpoint are damaged", "Nothing was deleted", "--out"),
