@@ -144,7 +144,8 @@ def test_the_other_losses_in_closed_form():
 
 
 @pytest.mark.parametrize(("every", "penalty", "objective"), once(
-    product([1, 3], sorted(PENALTIES.keys() - {"consensus"}), sorted(losses.OBJECTIVES)), lambda every, penalty, objective: (penalty, objective),
+    product([1, 3], sorted(PENALTIES.keys() - {"consensus"}), sorted(losses.OBJECTIVES)),
+    lambda every, penalty, objective: (penalty, objective),
     lambda every, penalty, objective: (every, penalty)))
 def test_any_objective_plays_with_any_penalty(objective, penalty, every):
     if (penalty == "none" and every > 1) or (objective == "wasserstein" and penalty == "none"):
