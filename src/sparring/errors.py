@@ -2,9 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterable
-from importlib import import_module
-from types import ModuleType
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -34,11 +33,12 @@ def shown(name: object) -> str:
     return text if len(text) <= 200 else f"{text[:100]}...{text[-97:]}"
 
 
-def needs(module: str, extra: str, what: str) -> ModuleType:
-    """An optional module; InputError, which begins with `what` needs it, when it cannot be imported: with the line that installs it."""
+@contextmanager
+def needs(module: str, extra: str, what: str) -> Iterator[None]:
+    """While a module is imported that only an extra brings: InputError, which begins with `what` needs it, when it cannot be, with the
+    line that installs it."""
     try:
-        return import_module(module)
+        yield
     except ImportError as error:
-        package = module.partition(".")[0]
         lacks = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({reason(error)})"
-        raise InputError(f"{what} needs {package}, which {lacks}. Get it: pip install 'sparring[{extra}]'.") from None
+        raise InputError(f"{what} needs {module}, which {lacks}. Get it: pip install 'sparring[{extra}]'.") from None

@@ -71,7 +71,7 @@ def test_a_discriminator_that_still_tells_means_more_to_learn():
 def test_the_command(tmp_path, monkeypatch, capsys):
     trained(tmp_path / "run", steps=20)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sparring.cli.doctor.gap_of", partial(duality_gap.gap_of, steps=20))
+    monkeypatch.setattr("sparring.evaluation.duality_gap.gap_of", partial(duality_gap.gap_of, steps=20))
     said = Shell(monkeypatch, capsys)("doctor", "run", "--gap", "--json").json()
     assert set(said["duality_gap"]) == {"value", "highest", "lowest"}
     assert "duality gap" in doctor(tmp_path / "run", gap=True)["text"]

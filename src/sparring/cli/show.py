@@ -26,12 +26,12 @@ def show(what: str, data: str | None, every: bool = False) -> dict[str, Any]:
     held: Mapping[str, Any] = {}
     if what in RECIPES:
         recipe = RECIPES[what]
-        data = data or recipe.reads.example
-        say(f"building {what} for {data}", err=True)            # which takes longer than importing torch
-        source = recipe.reads.open(data, recipe.reads.settings())
+        on = data or recipe.reads.example
+        say(f"building {what} for {on}", err=True)            # which takes longer than importing torch
+        source = recipe.reads.open(on, recipe.reads.settings())
         chosen = {setting: value for setting, (value, _) in chosen_for(recipe, source, recipe.settings(), "cpu").items()}
         settings, space = make(recipe.settings, recipe.defaults(source.space) | chosen), source.space
-        run_settings, name, title = RunSettings(), what, f"{what} on {data}: {recipe.summary}"
+        run_settings, name, title = RunSettings(), what, f"{what} on {on}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")
         name, model = str(config.get("recipe")), api.rebuild(config, Path(what), "cpu", {}, lambda game: None)[0]

@@ -57,7 +57,8 @@ def read_parquet(path: Path, settings: DataSettings = AUTO, progress: Progress |
 
     InputError when pyarrow is missing, a file is damaged or lacks, or the columns are neither images nor numbers.
     """
-    needs("pyarrow.parquet", "parquet", f"{shown(path)}: reading Parquet")
+    with needs("pyarrow", "parquet", f"{shown(path)}: reading Parquet"):
+        import pyarrow.parquet  # noqa: F401
     files = parquet_in(path)
     refuse_parts(path, files)
     schema = Groups(files[:1], []).schema(0)
