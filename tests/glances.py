@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from sparring.metrics import density, plane
+from sparring.metrics import density, mixtures_2d
 from sparring.pictures import style
 from sparring.setup import forecast
 
@@ -17,5 +17,5 @@ def glance(put: Callable[[object, str, object], None] = setattr) -> None:
     put(style, "DPI", 25)
     put(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
     put(density, "SAMPLES", density.SAMPLES // 10)
-    put(plane, "POINTS", plane.POINTS // 10)
+    put(mixtures_2d, "POINTS", mixtures_2d.POINTS // 10)
     put(forecast, "GLANCED", 0.0)

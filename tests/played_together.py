@@ -16,7 +16,7 @@ from sparring.game.processes import ALONE, ProcessGroup, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 from sparring.runs import checkpoint
-from sparring.setup.measured import in_precision
+from sparring.setup.autotune import in_precision
 
 CPU, ROUNDS = torch.device("cpu"), 3
 ADAPTED = 9             # rounds after which adaptive augmentation has changed its strength twice

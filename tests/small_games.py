@@ -10,7 +10,7 @@ from sparring.game import play
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
 from sparring.runs import checkpoint
-from sparring.setup.measured import in_precision
+from sparring.setup.autotune import in_precision
 
 CPU = torch.device("cpu")
 SMALL = {"steps": 40, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1}

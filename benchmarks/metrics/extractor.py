@@ -14,8 +14,8 @@ from safetensors.torch import save
 from benchmarks.record import DATA, record
 from sparring.data import open_source
 from sparring.data.source import Finite
+from sparring.metrics.classifier import accuracy, train_classifier
 from sparring.metrics.grey28 import FILE, Grey28, read_weights
-from sparring.metrics.reader import accuracy, train_classifier
 from sparring.progress import Line
 from sparring.spaces import Images
 

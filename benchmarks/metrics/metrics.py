@@ -13,11 +13,11 @@ from torch.nn.functional import avg_pool2d
 from benchmarks.record import DATA, record
 from sparring.data import open_source
 from sparring.data.source import Finite
-from sparring.metrics import cas, frechet, kernel, neighbours, sliced
+from sparring.metrics import cas, fid, kid, neighbours, sliced
+from sparring.metrics.catalogue import OF_FEATURES, measure
+from sparring.metrics.compared_sets import seen, some
 from sparring.metrics.features import extract, own
 from sparring.metrics.intervals import GROUPS, quantile
-from sparring.metrics.measures import OF_FEATURES, measure
-from sparring.metrics.sets import seen, some
 from sparring.rng import generator
 
 SETS = ("fashion-mnist", "mnist")
@@ -80,7 +80,7 @@ def timed() -> dict[str, Any]:
     torch.set_num_threads(1)
     x, y = (torch.randn(10_000, 64, generator=generator(SEED, "clouds", i)) for i in range(2))
     found: dict[str, Any] = {}
-    for what, family in (("fid and fid_infinity", frechet.measure), ("kid", kernel.measure),
+    for what, family in (("fid and fid_infinity", fid.measure), ("kid", kid.measure),
                          ("precision, recall, density and coverage", neighbours.measure), ("swd", sliced.measure)):
         began = time.process_time()
         estimates = family(x, y, SEED)

@@ -11,7 +11,7 @@ from benchmarks.record import record
 from sparring.api import Silent, run
 from sparring.bench import by_hand
 from sparring.data.builtin.synthetic import Quadratic
-from sparring.metrics import parabola
+from sparring.metrics import quadratic
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
@@ -36,7 +36,7 @@ def hand(seed: int) -> dict[str, float]:
     np.random.seed(seed)
     G, _ = by_hand.curves(5000)
     with torch.no_grad():
-        return parabola.score(G(torch.randn(4000, 5)), Quadratic())
+        return quadratic.score(G(torch.randn(4000, 5)), Quadratic())
 
 
 if __name__ == "__main__":

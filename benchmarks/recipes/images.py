@@ -19,7 +19,7 @@ from benchmarks.record import DATA, record
 from sparring.api import load, run
 from sparring.data.source import Finite
 from sparring.evaluation.samples import evaluate, open_like
-from sparring.metrics.sets import stored
+from sparring.metrics.compared_sets import stored
 from sparring.progress import Line
 from sparring.runs.folder import read_json
 from sparring.setup.prepare import prepare

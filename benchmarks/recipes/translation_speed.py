@@ -20,7 +20,7 @@ from sparring.api import Silent, run
 from sparring.data.source import Finite
 from sparring.data.translation.sets import Domains, TwoSets
 from sparring.nets.patch import PatchDiscriminator
-from sparring.nets.resnet import ResNetTranslator
+from sparring.nets.resnet_translator import ResNetTranslator
 from sparring.nets.stargan import DomainDiscriminator, DomainGenerator
 from sparring.nets.unet import UNet
 from sparring.setup.prepare import prepare

@@ -22,7 +22,7 @@ from sparring.data import cache, open_source
 from sparring.data.cache import IMAGES, INDEX, SAMPLES, Samples, keep, room
 from sparring.data.images import folder as folder_reader
 from sparring.data.images.decode import decode
-from sparring.data.images.decoders import Decoders, Undecodable, decode_here
+from sparring.data.images.decoder_processes import Decoders, Undecodable, decode_here
 from sparring.data.images.shards import read_shards
 from sparring.data.settings import DataSettings
 from sparring.data.source import batches
@@ -176,7 +176,8 @@ def test_a_full_disk_is_told_and_nothing_half_stays(tmp_path, kept, monkeypatch,
         monkeypatch.setattr(os, "fsync", failing(errno.EIO))
     else:
         monkeypatch.setattr(np, "savez", failing(errno.ENOSPC))
-        monkeypatch.setattr("sparring.data.images.decoded.keep", lambda form, of, size, write: keep(form, of, size, failing(errno.ENOSPC)))
+        monkeypatch.setattr("sparring.data.images.decoded_cache.keep",
+                            lambda form, of, size, write: keep(form, of, size, failing(errno.ENOSPC)))
     for source, good, word in ((open_source(path), whole[0], "decoded anew"), (open_source(shards), whole[1], "made anew")):
         assert source.fingerprint == good.fingerprint
         assert torch.equal(source.at(torch.arange(12)).x, good.at(torch.arange(12)).x)
@@ -242,7 +243,7 @@ def test_batches_are_the_same_with_and_without_the_cache(tmp_path, workers, monk
         return found
 
     first = some()
-    monkeypatch.setattr("sparring.data.images.encoded.decode_here", lambda *given, **more: pytest.fail("decoded again"))
+    monkeypatch.setattr("sparring.data.images.lazy_images.decode_here", lambda *given, **more: pytest.fail("decoded again"))
     monkeypatch.setattr(Decoders, "__call__", lambda *given: pytest.fail("decoded again"))
     again = some()
     monkeypatch.undo()
@@ -291,7 +292,7 @@ def test_a_process_that_dies_ends_the_run_with_a_reason():
 
 PARENT = """
 import sys, time
-from sparring.data.images.decoders import Decoders
+from sparring.data.images.decoder_processes import Decoders
 decoders = Decoders(2, (3, 8, 8), "white")
 print(*(process.pid for process in decoders._all), flush=True)
 time.sleep(60)

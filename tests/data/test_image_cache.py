@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from made import folder, saved
-from sparring.data.images import mapped
-from sparring.data.images.mapped import Mapped, remembered
+from sparring.data.images import disk_cache
+from sparring.data.images.disk_cache import Mapped, remembered
 from sparring.data.settings import DomainSettings, TranslationSettings
 from sparring.data.source import batches
 from sparring.data.translation.opening import open_domains, open_pairs
@@ -49,7 +49,7 @@ def test_a_damaged_entry_is_made_again(place):
 
 
 def test_the_cache_stays_below_its_bound(place, monkeypatch):
-    monkeypatch.setattr(mapped, "MOST", 2000)
+    monkeypatch.setattr(disk_cache, "MOST", 2000)
     for i in range(8):
         remembered(str(i), 600, images(6, i)[0])
         assert sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) <= 2000 + 200

@@ -14,7 +14,7 @@ import sparring
 from made import GOOD, refused, saved
 from sparring.data import open_source
 from sparring.data.images.check import look_at_values
-from sparring.data.images.encoded import Stored
+from sparring.data.images.lazy_images import Stored
 from sparring.data.images.shards import Index, indexed, members, read_shards
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, batches

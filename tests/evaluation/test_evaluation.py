@@ -15,7 +15,7 @@ from shell import RARELY, TINY, Shell
 from sparring.data import open_source
 from sparring.data.source import Finite
 from sparring.errors import InputError
-from sparring.metrics.measures import METRICS, OF_FEATURES
+from sparring.metrics.catalogue import METRICS, OF_FEATURES
 from sparring.runs.folder import read_lines
 from sparring.spaces import Images, to_uint8
 
@@ -34,7 +34,7 @@ def runs(tmp_path_factory) -> Path:
             head = bytes([0, 0, 8, values.ndim]) + b"".join(k.to_bytes(4, "big") for k in values.shape)
             (folder / "images" / f"{name}-{kind}-ubyte").write_bytes(head + values.contiguous().numpy().tobytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sparring.metrics.known.SAMPLES", 200)
+        patch.setattr("sparring.metrics.run_scores.SAMPLES", 200)
         sparring.fit("gan", str(folder / "images"), out=folder / "digits", **PICTURES)
     np.save(folder / "table.npy", np.random.default_rng(0).normal([0, 5], [1, 3], (200, 2)).astype(np.float32))
     sparring.fit("gan", str(folder / "table.npy"), out=folder / "table", steps=30, **TINY)
@@ -206,7 +206,7 @@ def weights(folder: Path) -> str:
 
 
 def test_scoring_in_mid_run_changes_nothing(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("sparring.metrics.known.SAMPLES", 200)
+    monkeypatch.setattr("sparring.metrics.run_scores.SAMPLES", 200)
     plain = {**PICTURES, "steps": 12, "augment": "diff"}
     sparring.fit("gan", str(runs / "images"), out=tmp_path / "plain", **plain)
     watched = {**plain, "score_every": 6, "keep_best": "coverage"}
@@ -275,7 +275,7 @@ def test_a_metric_that_the_data_is_too_small_for_is_refused_before_training(tmp_
 def test_generated_images_are_rounded_as_files_are():
     space = Images(1, 8, 8)
     x = torch.rand(4, 1, 8, 8) * 2 - 1
-    from sparring.metrics.sets import stored
+    from sparring.metrics.compared_sets import stored
     assert torch.equal(stored(space, x, None).values, to_uint8(x))
 
 

@@ -14,7 +14,7 @@ from small_games import CPU, build, rounds
 from sparring.data.source import batches
 from sparring.errors import InputError, RunFailed
 from sparring.game.precision import in_bfloat16
-from sparring.setup.measured import in_precision
+from sparring.setup.autotune import in_precision
 from sparring.training.exactness import broken, conditions, deterministic
 
 TINY = {"batch": 8, "width": 8, "depth": 1, "threads": 1, "show_every": 10**6, "score_every": 10**6}

@@ -10,9 +10,9 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from sparring.errors import InputError
-from sparring.metrics import frechet, intervals, kernel, memorization, neighbours, prd, sliced
-from sparring.metrics.frechet import Gaussian, gaussian
-from sparring.metrics.measures import METRICS, OF_FEATURES, lacking, measure
+from sparring.metrics import fid, intervals, kid, memorization, neighbours, prd, sliced
+from sparring.metrics.catalogue import METRICS, OF_FEATURES, lacking, measure
+from sparring.metrics.fid import Gaussian, gaussian
 from sparring.rng import generator
 from sparring.settings import RunSettings
 
@@ -38,14 +38,14 @@ def test_frechet_of_commuting_gaussians_is_what_it_is_in_each_direction(numbers)
     """Diagonal covariances, singular ones too: |mu - nu|^2 + |sigma - tau|^2, to 1e-6."""
     mu, nu, sigma, tau = map(torch.tensor, zip(*numbers, strict=True))
     truth = float((mu.double() - nu).square().sum() + (sigma.double() - tau).square().sum())
-    assert frechet.frechet(diagonal(mu, sigma), diagonal(nu, tau)) == pytest.approx(truth, rel=1e-6, abs=1e-6)
+    assert fid.frechet(diagonal(mu, sigma), diagonal(nu, tau)) == pytest.approx(truth, rel=1e-6, abs=1e-6)
 
 
 def test_frechet_does_not_feel_a_rotation_of_both():
     turn = torch.linalg.qr(cloud(9, 9).double()).Q
     a, b = diagonal(torch.arange(9.0), torch.linspace(0, 2, 9)), diagonal(torch.zeros(9), torch.linspace(1, 0, 9))
     turned = [Gaussian(g.n, turn @ g.mean, turn @ g.covariance @ turn.T) for g in (a, b)]
-    assert frechet.frechet(*turned) == pytest.approx(frechet.frechet(a, b), rel=1e-9)
+    assert fid.frechet(*turned) == pytest.approx(fid.frechet(a, b), rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [40, 2000])
@@ -56,13 +56,13 @@ def test_frechet_agrees_with_the_root_of_the_product(n):
     jitter = 1e-12 * np.eye(64)
     root = linalg.sqrtm((a + jitter) @ (b + jitter)).real
     truth = float((x.double().mean(0) - y.double().mean(0)).square().sum()) + np.trace(a + b - 2 * root)
-    assert frechet.frechet(gaussian(x), gaussian(y)) == pytest.approx(truth, rel=1e-5)
-    assert frechet.frechet(gaussian(x), gaussian(x)) == pytest.approx(0, abs=1e-9)
+    assert fid.frechet(gaussian(x), gaussian(y)) == pytest.approx(truth, rel=1e-5)
+    assert fid.frechet(gaussian(x), gaussian(x)) == pytest.approx(0, abs=1e-9)
 
 
 def test_moments_without_a_group_are_those_of_the_rest():
     x, group = cloud(101, 5, shift=3.0), intervals.deal([101, 101], 0)[0][0]
-    for g, found in enumerate(frechet.without_each(x, group, 20)):
+    for g, found in enumerate(fid.without_each(x, group, 20)):
         wanted = gaussian(x[group != g])
         assert found.n == wanted.n
         torch.testing.assert_close(found.mean, wanted.mean)
@@ -72,7 +72,7 @@ def test_moments_without_a_group_are_those_of_the_rest():
 @pytest.mark.parametrize("shift, scale", [(0.0, 1.0), (0.3, 1.2)])
 def test_frechet_intervals_hold_the_truth(shift, scale):
     """`fid` that of its mean at 200 samples, `fid_infinity` the closed form.  Where both sets are alike they are too wide."""
-    found = [frechet.measure(cloud(200, 4, 2 * i), cloud(200, 4, 2 * i + 1, shift, scale), i) for i in range(60)]
+    found = [fid.measure(cloud(200, 4, 2 * i), cloud(200, 4, 2 * i + 1, shift, scale), i) for i in range(60)]
     truth = 4 * (shift**2 + (scale - 1)**2)
     here = float(np.mean([f["fid"].value for f in found]))
     assert here > truth + 0.04                                  # the bias that fid_infinity is rid of
@@ -81,7 +81,7 @@ def test_frechet_intervals_hold_the_truth(shift, scale):
 
 
 def test_the_bias_at_equality_grows_with_one_over_n():
-    few, many = (np.mean([frechet.frechet(gaussian(cloud(n, 4, 2 * i)), gaussian(cloud(n, 4, 2 * i + 1))) for i in range(150)])
+    few, many = (np.mean([fid.frechet(gaussian(cloud(n, 4, 2 * i)), gaussian(cloud(n, 4, 2 * i + 1))) for i in range(150)])
                  for n in (100, 1000))
     assert few / many == pytest.approx(10, rel=0.3)
 
@@ -93,12 +93,12 @@ def test_kid_agrees_with_an_independent_implementation():
         k = polynomial_kernel(z, degree=3, gamma=1 / 16, coef0=1)
         return (k.sum() - np.trace(k)) / (len(z) * (len(z) - 1))
     truth = within(x.numpy()) + within(y.numpy()) - 2 * polynomial_kernel(x.numpy(), y.numpy(), degree=3, gamma=1 / 16, coef0=1).mean()
-    assert kernel.kid(x, y) == pytest.approx(truth, rel=1e-9)
+    assert kid.kid(x, y) == pytest.approx(truth, rel=1e-9)
 
 
 def test_kid_is_unbiased():
     """Zero on average for equal sets, however small; and the closed form in one dimension, from the moments of both."""
-    equal = [kernel.measure(cloud(60, 6, 2 * i), cloud(60, 6, 2 * i + 1), i)["kid"] for i in range(100)]
+    equal = [kid.measure(cloud(60, 6, 2 * i), cloud(60, 6, 2 * i + 1), i)["kid"] for i in range(100)]
     values = np.array([e.value for e in equal])
     assert abs(values.mean()) < 3 * values.std() / np.sqrt(len(values))
     assert (values < 0).mean() > 0.3
@@ -107,7 +107,7 @@ def test_kid_is_unbiased():
     p, q = np.array([0, 1, 0]), np.array([mu, mu**2 + s**2, mu**3 + 3 * mu * s**2])
     def k(a, b):
         return a[2] * b[2] + 3 * a[1] * b[1] + 3 * a[0] * b[0] + 1
-    apart = [kernel.measure(cloud(400, 1, 2 * i), cloud(400, 1, 2 * i + 1, mu, s), i)["kid"] for i in range(100)]
+    apart = [kid.measure(cloud(400, 1, 2 * i), cloud(400, 1, 2 * i + 1, mu, s), i)["kid"] for i in range(100)]
     truth, values = k(p, p) + k(q, q) - 2 * k(p, q), np.array([e.value for e in apart])
     assert abs(values.mean() - truth) < 3 * values.std() / 10
     assert held(apart, truth) >= 0.88
@@ -115,8 +115,8 @@ def test_kid_is_unbiased():
 
 def test_blocks_of_the_kernel_are_averaged():
     x, y = cloud(200), cloud(200, seed=1, shift=0.3)
-    whole, parts = (kernel.measure(x, y, 0, block)["kid"] for block in (200, 50))
-    assert parts.value == pytest.approx(np.mean([kernel.kid(a, b) for a, b in zip(x.split(50), y.split(50), strict=True)]))
+    whole, parts = (kid.measure(x, y, 0, block)["kid"] for block in (200, 50))
+    assert parts.value == pytest.approx(np.mean([kid.kid(a, b) for a, b in zip(x.split(50), y.split(50), strict=True)]))
     assert (whole.about["blocks"], parts.about["blocks"]) == (1, 4)
     assert parts.low < whole.value < parts.high
 

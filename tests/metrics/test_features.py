@@ -11,10 +11,10 @@ from torch import nn
 
 from sparring.data import open_source
 from sparring.errors import InputError
-from sparring.metrics import grey28, outside
+from sparring.metrics import feature_files, grey28
+from sparring.metrics.compared_sets import seen
+from sparring.metrics.feature_files import find
 from sparring.metrics.features import INCEPTION, Extractor, choose, extract, own, pixels
-from sparring.metrics.outside import find
-from sparring.metrics.sets import seen
 from sparring.rng import generator
 from sparring.spaces import Images, Vectors
 
@@ -115,7 +115,7 @@ def test_torchscript_is_opened_with_its_hash_only(tmp_path):
 
 def test_inception_is_known_by_its_hash_and_called_as_it_is(tmp_path, monkeypatch):
     path, sha256 = scripted(LikeInception(), tmp_path / "anything.pt")
-    monkeypatch.setattr(outside, "INCEPTION_SHA256", sha256)
+    monkeypatch.setattr(feature_files, "INCEPTION_SHA256", sha256)
     extractor = find(str(path))                                     # a known file needs no word from the user
     assert extractor.name == INCEPTION and extractor.named("fid") == "fid" and "299x299" in extractor.resize
     found = extract(extractor, torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3))

@@ -8,7 +8,7 @@ import torch
 
 from sparring.data.builtin.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.game import Game
-from sparring.metrics import classes, density, modes, parabola, parzen, plane
+from sparring.metrics import classes, density, mixtures_2d, modes, parzen, quadratic
 from sparring.metrics.sliced import sliced_wasserstein
 
 
@@ -18,7 +18,7 @@ def rng(seed=0):
 
 def test_true_curves_score_as_chance_allows():
     family = Quadratic()
-    score = parabola.score(family.draw(4000, rng()), family)
+    score = quadratic.score(family.draw(4000, rng()), family)
     assert score["ks"] < 1.63 / math.sqrt(4000)                  # exceeded once in a hundred
     assert score["residual"] < 1e-6
 
@@ -27,14 +27,14 @@ def test_noise_on_curves_is_the_residual():
     family = Quadratic()
     noisy = family.draw(4000, rng()) + 0.1 * torch.randn(4000, 15, generator=rng(1))
     # One of fifteen degrees of freedom is spent on a.
-    assert parabola.score(noisy, family)["residual"] == pytest.approx(0.1 * math.sqrt(14 / 15), rel=0.02)
+    assert quadratic.score(noisy, family)["residual"] == pytest.approx(0.1 * math.sqrt(14 / 15), rel=0.02)
 
 
 def test_one_repeated_curve_is_far_from_uniform():
     family = Quadratic()
-    score = parabola.score(family.curve(torch.full((100,), 1.5)), family)
+    score = quadratic.score(family.curve(torch.full((100,), 1.5)), family)
     assert score["ks"] == pytest.approx(0.5, abs=1e-3)
-    assert parabola.fit_a(family.curve(torch.tensor([1.25])), torch.tensor(family.space.x)).item() == pytest.approx(1.25)
+    assert quadratic.fit_a(family.curve(torch.tensor([1.25])), torch.tensor(family.space.x)).item() == pytest.approx(1.25)
 
 
 def test_true_points_cover_every_mode():
@@ -47,9 +47,9 @@ def test_true_points_cover_every_mode():
 
 def test_cells_of_the_plane_hold_what_samples_say():
     truth = ring()
-    grid = plane.edges(truth)
-    p = plane.masses(truth, grid).flatten()
-    counted = torch.bincount(plane.cell_of(truth.draw(400_000, rng()), grid), minlength=len(p)).double() / 400_000
+    grid = mixtures_2d.edges(truth)
+    p = mixtures_2d.masses(truth, grid).flatten()
+    counted = torch.bincount(mixtures_2d.cell_of(truth.draw(400_000, rng()), grid), minlength=len(p)).double() / 400_000
     assert p.sum().item() == pytest.approx(1)
     assert (p - counted).abs().sum().item() / 2 < 0.02           # total variation, all of it sampling noise
 
@@ -63,7 +63,7 @@ def test_the_plane_knows_the_best_discriminator(wise):
     judge = (lambda x: torch.zeros(len(x))) if wise else (lambda x: torch.full((len(x),), 2.0))
     game = Game({}, {}, torch.nn.Identity(), lambda n, r: torch.zeros(n, 1),
                 lambda z, live=False: space.encode(next(draws)), judge)
-    score = plane.score(game, truth, 0)
+    score = mixtures_2d.score(game, truth, 0)
     assert score["loss_theory"] == pytest.approx(math.log(4), abs=2e-3)
     if wise:
         assert score["d_error"] < 0.05                           # the noise of counting cells

@@ -10,8 +10,8 @@ from conftest import SOURCES
 from sparring.data import open_source
 from sparring.data.builtin.stacked_digits import Stacked
 from sparring.experiments import modes
-from sparring.metrics.reader import accuracy, classes_of, stacked_modes, train_reader
-from sparring.nets.points import CellGenerator, CodebookGenerator, Waves, wave_discriminator
+from sparring.metrics.classifier import accuracy, classes_of, stacked_modes, train_reader
+from sparring.nets.multiscale import CellGenerator, CodebookGenerator, Waves, wave_discriminator
 from sparring.recipes import RECIPES, r3gan
 from sparring.spaces import Curves, Images, Vectors
 

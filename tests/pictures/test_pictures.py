@@ -16,8 +16,8 @@ from sparring.data.builtin.synthetic import Quadratic, gaussian, mixture, ring
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError
 from sparring.game import Game, Player, Turn
-from sparring.pictures import grids, losses
-from sparring.pictures.losses import loss_curves, score_curves, towers
+from sparring.pictures import grids, log_charts
+from sparring.pictures.log_charts import loss_curves, score_curves, towers
 from sparring.pictures.samples import draw_samples
 from sparring.pictures.snapshot import snapshot
 from sparring.pictures.strips import chosen, filmstrip, interpolation
@@ -207,12 +207,12 @@ def test_an_empty_log_is_told(tmp_path: Path) -> None:
 def test_long_logs_are_thinned_and_keep_their_peaks() -> None:
     steps, values = np.arange(300_000.0), np.zeros(300_000)
     values[123_456], values[200_001] = 7.0, -7.0
-    thin_steps, thin_values = losses.thin((steps, values))
-    assert len(thin_steps) <= losses.MOST
+    thin_steps, thin_values = log_charts.thin((steps, values))
+    assert len(thin_steps) <= log_charts.MOST
     assert thin_values.max() == 7.0
     assert thin_values.min() == -7.0
     assert (np.diff(thin_steps) > 0).all()
-    median_steps, medians = losses.running_median((steps, values))
+    median_steps, medians = log_charts.running_median((steps, values))
     assert len(medians) <= 400
     assert not medians.any()
     assert median_steps[-1] == steps[-1]

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 import sparring
 from sparring.api import Silent, run
-from sparring.cli.facts import facts
+from sparring.cli.before_training import facts
 from sparring.data.source import Finite
 from sparring.errors import InputError
 from sparring.nets.dcgan import ConvDiscriminator
-from sparring.nets.residual import Modulated, ResidualDiscriminator, ResidualGenerator
+from sparring.nets.residual_gan import Modulated, ResidualDiscriminator, ResidualGenerator
 from sparring.recipes import RECIPES, images
 from sparring.recipes.gan import GanSettings
 from sparring.setup import forecast

@@ -23,7 +23,7 @@ from sparring.game import Translation
 from sparring.game.translate import places, target, translate
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
 from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
-from sparring.nets.resnet import Doubled, ResNetTranslator
+from sparring.nets.resnet_translator import Doubled, ResNetTranslator
 from sparring.nets.skip import onto
 from sparring.nets.stargan import DomainGenerator
 from sparring.nets.unet import UNet

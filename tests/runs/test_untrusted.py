@@ -15,7 +15,7 @@ from shell import RARELY, TINY, Shell
 from sparring import api
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed
-from sparring.metrics import known
+from sparring.metrics import run_scores
 from sparring.spaces import Images
 
 QUICK = ["width=4", "threads=1", *(f"{name}={value}" for name, value in RARELY.items())]
@@ -135,13 +135,13 @@ def test_scoring_large_images_stays_small(monkeypatch):
     values = torch.zeros(20, 3, 256, 256, dtype=torch.uint8)
     values[::2] = 255
     source = Finite(Images(3, 256, 256), values)
-    assert 2 <= known.affordable(source, 4000) <= known.NUMBERS // (3 * 256 * 256)   # 4,000 such images are 3 GB
-    monkeypatch.setattr(known, "NUMBERS", 20 * 3 * 256 * 256)
-    drawn, draw = [], known.draw
-    monkeypatch.setattr(known, "draw", lambda game, data, n, seed: drawn.append(n) or draw(game, data, n, seed))
+    assert 2 <= run_scores.affordable(source, 4000) <= run_scores.NUMBERS // (3 * 256 * 256)   # 4,000 such images are 3 GB
+    monkeypatch.setattr(run_scores, "NUMBERS", 20 * 3 * 256 * 256)
+    drawn, draw = [], run_scores.draw
+    monkeypatch.setattr(run_scores, "draw", lambda game, data, n, seed: drawn.append(n) or draw(game, data, n, seed))
     model = sparring.fit("gan", data=source, steps=1, batch=2, width=2, latent=4, threads=1)
     assert "swd" in model.scores
-    assert drawn == [known.affordable(source, known.SAMPLES)]
+    assert drawn == [run_scores.affordable(source, run_scores.SAMPLES)]
 
 
 def test_names_with_brackets_and_escapes_are_printed_as_they_are(shell):

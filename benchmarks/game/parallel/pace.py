@@ -16,7 +16,7 @@ from sparring.game import Game, play
 from sparring.game.processes import ALONE, ProcessGroup, joined
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
-from sparring.setup.measured import in_precision
+from sparring.setup.autotune import in_precision
 from sparring.spaces import Images
 
 CPU = torch.device("cpu")

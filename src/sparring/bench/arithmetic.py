@@ -12,8 +12,8 @@ from sparring.data.source import batches
 from sparring.game import Game, play
 from sparring.recipes import RECIPES
 from sparring.rng import seed_round
+from sparring.setup.autotune import in_precision
 from sparring.setup.build import build
-from sparring.setup.measured import in_precision
 
 CPU = torch.device("cpu")
 SIZES = (1024, 2048, 3072)

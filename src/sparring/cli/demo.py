@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring import api
-from sparring.cli.facts import facts
+from sparring.cli.before_training import facts
 from sparring.objectives.theory import LOG4
 from sparring.pictures.album import album
 from sparring.progress import Line, duration

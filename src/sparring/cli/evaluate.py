@@ -5,7 +5,7 @@ from typing import Any
 
 from sparring.evaluation.samples import evaluate as figures_of
 from sparring.evaluation.translations import MEASURES
-from sparring.metrics.measures import METRICS
+from sparring.metrics.catalogue import METRICS
 from sparring.progress import Line
 
 

@@ -16,7 +16,7 @@ from sparring.doctor.reading import opened
 from sparring.errors import InputError, RunFailed, did_you_mean
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp
-from sparring.pictures.losses import loss_curves
+from sparring.pictures.log_charts import loss_curves
 from sparring.progress import Line, duration
 from sparring.report.page import Section, write_page
 from sparring.runs.folder import RunFolder, read_lines

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring import api
-from sparring.cli.facts import facts
+from sparring.cli.before_training import facts
 from sparring.data import NAMED
 from sparring.errors import InputError
 from sparring.progress import Line, duration

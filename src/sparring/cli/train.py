@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring import api
-from sparring.cli.facts import facts
+from sparring.cli.before_training import facts
 from sparring.doctor.retry import without
 from sparring.errors import InputError
 from sparring.game import Game

@@ -13,8 +13,8 @@ from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.evaluation.samples import of_run
 from sparring.game import Game
+from sparring.metrics.compared_sets import judged_on
 from sparring.metrics.dual_gap import Gap, Search, of_game
-from sparring.metrics.sets import judged_on
 from sparring.objectives import losses
 from sparring.objectives.losses import OBJECTIVES
 from sparring.rng import generator

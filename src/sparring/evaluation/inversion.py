@@ -15,7 +15,7 @@ from sparring.data.source import Finite
 from sparring.errors import InputError, shown
 from sparring.evaluation.samples import of_run
 from sparring.latent.inversion import Inversion
-from sparring.metrics.sets import seen
+from sparring.metrics.compared_sets import seen
 from sparring.rng import generator
 from sparring.spaces import Images
 from sparring.training.loop import Progress

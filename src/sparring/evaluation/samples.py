@@ -16,12 +16,12 @@ from sparring.data.settings import DataSettings
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.evaluation import translations
-from sparring.metrics import cas, frechet, memorization
+from sparring.metrics import cas, fid, memorization
+from sparring.metrics.catalogue import METRICS, OF_FEATURES, known, lacking, measure, plain
+from sparring.metrics.compared_sets import chosen_rows, copies, in_both, in_units_of, judged_on, seen, some, stored
+from sparring.metrics.feature_files import find
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.intervals import Estimate
-from sparring.metrics.measures import METRICS, OF_FEATURES, known, lacking, measure, plain
-from sparring.metrics.outside import find
-from sparring.metrics.sets import chosen_rows, copies, in_both, in_units_of, judged_on, seen, some, stored
 from sparring.recipes import find as find_recipe
 from sparring.runs.folder import read_json
 from sparring.settings import index_of, make, whole_seed
@@ -289,7 +289,7 @@ def hindrance(name: str, sets: Compared, *, chosen: bool) -> str | None:
     n, data = len(sets.generated), sets.source
     if (why := lacking(name, n, sets.features)) is not None:
         return why
-    if METRICS[name].least is frechet.least and sets.features > COSTLY and not chosen:
+    if METRICS[name].least is fid.least and sets.features > COSTLY and not chosen:
         return f"{name} takes minutes with {sets.features:,} features; ask for it with --metrics {name}"
     if name == "memorization" and not isinstance(data, Finite):
         return "memorization needs training data, and this data is generated and never repeated"

@@ -11,10 +11,10 @@ from sparring.data.source import Arranged
 from sparring.data.translation.sets import Domains, TwoSets
 from sparring.errors import InputError
 from sparring.game import Translation
+from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.domains import error, train_classifier
 from sparring.metrics.features import Extractor, Watch, extract
 from sparring.metrics.intervals import MANY, Estimate, around, share
-from sparring.metrics.measures import METRICS, lacking, measure
 from sparring.metrics.translated import l1, outline, psnr, run, ssim
 
 ROUNDS = 1500           # of the classifier of domains

@@ -22,7 +22,7 @@ from sparring.game import Game, play
 from sparring.metrics.neighbours import precision_recall
 from sparring.metrics.sharpness import sharpness
 from sparring.metrics.sliced import sliced_wasserstein
-from sparring.objectives.pair import evaluate
+from sparring.objectives.gan_turns import evaluate
 from sparring.pictures import style
 from sparring.pictures.grids import image_grid
 from sparring.recipes import RECIPES

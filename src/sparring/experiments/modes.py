@@ -14,7 +14,7 @@ from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least
 from sparring.game import play
 from sparring.metrics.modes import score
 from sparring.nets.mlp import mlp
-from sparring.nets.points import CellGenerator, CodebookGenerator, wave_discriminator
+from sparring.nets.multiscale import CellGenerator, CodebookGenerator, wave_discriminator
 from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round

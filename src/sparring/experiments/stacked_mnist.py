@@ -12,8 +12,8 @@ from sparring.data.builtin.stacked_digits import Stacked
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, shown
-from sparring.metrics.known import draw
-from sparring.metrics.reader import Reader, accuracy, stacked_modes, train_reader
+from sparring.metrics.classifier import Reader, accuracy, stacked_modes, train_reader
+from sparring.metrics.run_scores import draw
 from sparring.pictures import style
 from sparring.pictures.grids import image_grid
 from sparring.progress import Line

@@ -18,11 +18,11 @@ from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least
 from sparring.game import Game, Player, Watched, play
 from sparring.game.schedules import constant, linear_decay
 from sparring.metrics import modes
-from sparring.metrics.known import draw
+from sparring.metrics.run_scores import draw
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.objectives import losses
-from sparring.objectives.opponents import networks
-from sparring.objectives.pair import Adversaries, Rules
+from sparring.objectives.gan_networks import networks
+from sparring.objectives.gan_turns import Adversaries, Rules
 from sparring.objectives.penalties import PENALTIES
 from sparring.pictures import style
 from sparring.rng import generator, seed_round

@@ -16,8 +16,8 @@ from sparring.data.source import batches
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Setting, at_least, shown
 from sparring.game import play
+from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import OBJECTIVES
-from sparring.objectives.pair import evaluate
 from sparring.pictures import style
 from sparring.recipes import RECIPES
 from sparring.rng import generator, seed_round

@@ -10,7 +10,7 @@ from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.latent.directions import MOST, Directions, closed_form, principal
 from sparring.latent.inversion import POOL, Inversion, Watch, invert
-from sparring.objectives.pair import asked, examples_of
+from sparring.objectives.gan_turns import asked, examples_of
 from sparring.rng import generator
 from sparring.spaces import Images, Space
 

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from sparring.data.source import Finite
 from sparring.metrics.classes import predicted
+from sparring.metrics.classifier import classes_of, train_reader
 from sparring.metrics.features import Watch
 from sparring.metrics.intervals import MANY, Estimate, share
-from sparring.metrics.reader import classes_of, train_reader
 from sparring.spaces import Images
 
 ROUNDS, BATCH = 2500, 128       # of the classifier of images

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.nets.colours import Colours
-from sparring.nets.resnet import Doubled
+from sparring.nets.resnet_translator import Doubled
 from sparring.nets.skip import onto
 
 SMALLEST = 8            # pixels a side

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sparring.game import Game
 from sparring.objectives.theory import LOG4
-from sparring.pictures.losses import loss_curves, score_curves
+from sparring.pictures.log_charts import loss_curves, score_curves
 from sparring.pictures.strips import filmstrip, interpolation
 from sparring.runs.folder import RunFolder, read_lines
 from sparring.spaces import Space

@@ -13,7 +13,7 @@ from sparring.data.translation.opening import open_domains, open_pairs, open_unp
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.game.schedules import decays
-from sparring.objectives.opponents import NETWORKS
+from sparring.objectives.gan_networks import NETWORKS
 from sparring.recipes import cyclegan, gan, images, pix2pix, r3gan, stargan, vae, wgan
 from sparring.settings import Settings
 from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors

@@ -13,14 +13,14 @@ from sparring.errors import InputError
 from sparring.game import Game, Report, Translation, Turn
 from sparring.game.learner import learner
 from sparring.game.precision import full
-from sparring.nets.both import Both, refuse_unlike
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
-from sparring.nets.resnet import SMALLEST, ResNetTranslator
-from sparring.objectives.fields import BETA1, DOUBLED, HALF_DECAY, PATCH, TRANSLATION_EMA
+from sparring.nets.resnet_translator import SMALLEST, ResNetTranslator
+from sparring.nets.two_domains import Both, refuse_unlike
+from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import least_squares
-from sparring.objectives.pair import evaluate
 from sparring.objectives.penalties import r1_and_r2
 from sparring.objectives.pool import Pool
+from sparring.objectives.shared_settings import BETA1, DOUBLED, HALF_DECAY, PATCH, TRANSLATION_EMA
 from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 

@@ -10,11 +10,11 @@ from torch import nn
 from sparring.game import Game, Player
 from sparring.game.learner import learner
 from sparring.game.schedules import constant, decays, falls, linear_decay
-from sparring.objectives.fields import CONDITIONAL, DECAY, DEPTH, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
+from sparring.objectives.gan_networks import adaptation, augmentation, opponents, refuse_nonsense
+from sparring.objectives.gan_turns import Rules
 from sparring.objectives.losses import OBJECTIVES
-from sparring.objectives.opponents import adaptation, augmentation, opponents, refuse_nonsense
-from sparring.objectives.pair import Rules
 from sparring.objectives.penalties import PENALTIES
+from sparring.objectives.shared_settings import CONDITIONAL, DECAY, DEPTH, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
 from sparring.settings import OneOf, Settings
 from sparring.spaces import Images, Space
 

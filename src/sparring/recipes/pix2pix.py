@@ -14,9 +14,9 @@ from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
-from sparring.objectives.fields import BETA1, HALF_DECAY, PATCH, TRANSLATION_EMA
+from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
-from sparring.objectives.pair import evaluate
+from sparring.objectives.shared_settings import BETA1, HALF_DECAY, PATCH, TRANSLATION_EMA
 from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 

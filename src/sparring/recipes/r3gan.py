@@ -11,11 +11,11 @@ from torch import nn
 from sparring.game import Game, Player
 from sparring.game.learner import learner
 from sparring.game.schedules import decays, falls, geometric
-from sparring.objectives.fields import CONDITIONAL, DECAY, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
+from sparring.objectives.gan_networks import augmentation, opponents
+from sparring.objectives.gan_turns import Rules
 from sparring.objectives.losses import relativistic
-from sparring.objectives.opponents import augmentation, opponents
-from sparring.objectives.pair import Rules
 from sparring.objectives.penalties import PENALTIES
+from sparring.objectives.shared_settings import CONDITIONAL, DECAY, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -14,10 +14,10 @@ from sparring.game import Game, Report, Translation, Turn
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.stargan import SMALLEST, DomainDiscriminator, DomainGenerator
-from sparring.objectives.fields import BETA1, DOUBLED, HALF_DECAY, TRANSLATION_EMA
+from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import wasserstein
-from sparring.objectives.pair import evaluate
 from sparring.objectives.penalties import lipschitz
+from sparring.objectives.shared_settings import BETA1, DOUBLED, HALF_DECAY, TRANSLATION_EMA
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

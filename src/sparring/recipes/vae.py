@@ -15,9 +15,9 @@ from sparring.game.precision import full
 from sparring.game.schedules import decays, geometric
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp, with_class
-from sparring.objectives.fields import CONDITIONAL, DEPTH, EMA, HALF_DECAY, LATENT, SLOPE, WIDTH
-from sparring.objectives.opponents import inputs_of, networks, place
-from sparring.objectives.pair import asked, evaluate, examples_of
+from sparring.objectives.gan_networks import inputs_of, networks, place
+from sparring.objectives.gan_turns import asked, evaluate, examples_of
+from sparring.objectives.shared_settings import CONDITIONAL, DEPTH, EMA, HALF_DECAY, LATENT, SLOPE, WIDTH
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

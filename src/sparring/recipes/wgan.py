@@ -11,11 +11,11 @@ from torch.optim import RMSprop
 from sparring.game import Game, Player, Turn
 from sparring.game.learner import free, learner
 from sparring.game.schedules import constant
-from sparring.objectives.fields import CONDITIONAL, DECAY, DEPTH, EMA, LATENT, RESIDUAL, SLOPE, WIDTH
+from sparring.objectives.gan_networks import augmentation, opponents
+from sparring.objectives.gan_turns import Rules
 from sparring.objectives.losses import wasserstein
-from sparring.objectives.opponents import augmentation, opponents
-from sparring.objectives.pair import Rules
 from sparring.objectives.penalties import PENALTIES
+from sparring.objectives.shared_settings import CONDITIONAL, DECAY, DEPTH, EMA, LATENT, RESIDUAL, SLOPE, WIDTH
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from sparring.data.images.check import look_at_values
 from sparring.data.images.findings import LOOK, about_labels, report
 from sparring.data.source import Finite, Source
-from sparring.metrics.sets import seen, some
+from sparring.metrics.compared_sets import seen, some
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_image
 from sparring.rng import generator

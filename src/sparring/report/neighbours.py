@@ -12,7 +12,7 @@ from sparring import api
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError, RunFailed
 from sparring.evaluation.samples import of_opened, of_run
-from sparring.metrics.measures import METRICS
+from sparring.metrics.catalogue import METRICS
 from sparring.metrics.memorization import nearest
 from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparring.doctor import Chart, Diagnosis, timeline
 from sparring.doctor.treat import words
-from sparring.pictures.losses import loss_curves, score_curves
+from sparring.pictures.log_charts import loss_curves, score_curves
 from sparring.pictures.strips import chosen
 from sparring.report import neighbours
 from sparring.report.data import look

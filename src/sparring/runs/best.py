@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.game import Game, NotFinite
-from sparring.metrics.measures import METRICS
+from sparring.metrics.catalogue import METRICS
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, write_atomic
 from sparring.untrusted import JSON_BYTES, Strange, parse

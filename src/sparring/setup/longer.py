@@ -14,7 +14,7 @@ from sparring.recipes import find
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, make
-from sparring.setup.fork import refuse_changes
+from sparring.setup.reopen import refuse_changes
 from sparring.setup.request import Request
 
 FREQUENCIES = ("log_every", "show_every", "score_every", "save_every", "check_every")

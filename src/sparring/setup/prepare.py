@@ -21,10 +21,10 @@ from sparring.game.processes import ALONE, ProcessGroup
 from sparring.recipes import Recipe
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, Settings, make
-from sparring.setup import forecast, measured
+from sparring.setup import autotune, forecast
 from sparring.setup.build import build
-from sparring.setup.fork import continue_in, refuse_changes
 from sparring.setup.longer import lengthen, longer
+from sparring.setup.reopen import continue_in, refuse_changes
 from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.spaces import Space, to_json
@@ -177,14 +177,14 @@ def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source,
            request: Request, alone: bool) -> tuple[RunSettings, dict[str, str]]:
     """Threads, precision and compilation, as given or by trying them, and why; torch has that many threads from here on."""
     trial, rounds = rehearsals(request, recipe, settings, source, device, "fp32")
-    threads, reasons = run.threads or measured.threads(trial, rounds, device), {}
+    threads, reasons = run.threads or autotune.threads(trial, rounds, device), {}
     torch.set_num_threads(threads)
     precision: str = run.precision
     if precision == "auto":
-        precision, reasons["precision"] = measured.precision(trial, rounds, device, settings.steps)
+        precision, reasons["precision"] = autotune.precision(trial, rounds, device, settings.steps)
     compiling: str = run.compile
     if compiling == "auto":
-        compiling, reasons["compile"] = measured.compiling(rehearsals(request, recipe, settings, source, device, precision)[0],
+        compiling, reasons["compile"] = autotune.compiling(rehearsals(request, recipe, settings, source, device, precision)[0],
                                                           rounds, device, settings.steps) if alone else ("off", "several processes")
     return run.model_copy(update={"threads": threads, "precision": precision, "compile": compiling}), reasons
 
@@ -204,7 +204,7 @@ def expected_cost(request: Request, recipe: Recipe, settings: Settings, source: 
     """Time and memory that the run will take, in words; nothing for a run that may be over before one has read it."""
     if settings.steps < HARDLY:
         return {}
-    patience = 0.0 if settings.steps < measured.SHORT else forecast.GLANCED
+    patience = 0.0 if settings.steps < autotune.SHORT else forecast.GLANCED
     seconds = forecast.seconds_a_round(*rehearsals(request, recipe, settings, source, device, precision), patience)
     return {"forecast": forecast.in_words(seconds, settings.steps, device)}
 
@@ -214,7 +214,7 @@ def rehearsals(request: Request, recipe: Recipe, settings: Settings, source: Sou
     """What makes throw-away games like the one that is wished for, and what makes their batches."""
     def trial() -> Game:
         game = build(recipe, settings, source.space, device, request.seed, deepcopy(dict(request.own or {})))
-        return measured.in_precision(game, precision, device)
+        return autotune.in_precision(game, precision, device)
 
     return trial, lambda: batches(source, settings.batch, request.seed)
 
@@ -223,7 +223,7 @@ def remaker(recipe: Recipe, settings: Settings, space: Space, device: torch.devi
     """A function that builds the game with some of the settings changed."""
     def remake(changed: Mapping[str, Any]) -> Game:
         now = make(recipe.settings, settings.model_dump() | dict(changed))
-        game = measured.in_precision(build(recipe, now, space, device, request.seed, request.own), run.precision, device)
+        game = autotune.in_precision(build(recipe, now, space, device, request.seed, request.own), run.precision, device)
         return in_parts(game, run.accumulate) if run.accumulate > 1 else game
 
     return remake

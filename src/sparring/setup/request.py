@@ -12,7 +12,7 @@ from sparring.data.source import Finite, Rows, Source, batches
 from sparring.data.translation.sets import Domains, TwoSets
 from sparring.errors import InputError
 from sparring.game.accumulate import indivisible
-from sparring.metrics.known import refuse_metric
+from sparring.metrics.run_scores import refuse_metric
 from sparring.recipes import Recipe, find
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.spaces import Images

@@ -16,7 +16,7 @@ from sparring.errors import InputError, RunFailed
 from sparring.game import Game, NotFinite, play
 from sparring.game.compiled import in_one
 from sparring.game.processes import ALONE, ProcessGroup, bits
-from sparring.metrics.known import score
+from sparring.metrics.run_scores import score
 from sparring.pictures.snapshot import snapshot
 from sparring.rng import seed_round
 from sparring.runs import checkpoint

@@ -16,9 +16,9 @@ import torch
 
 from sparring.data.cache import key
 from sparring.data.images.decode import DECODING, FORMATS, Decoded, Header, decode, header, quiet
-from sparring.data.images.decoded import recall, remember
+from sparring.data.images.decoded_cache import recall, remember
+from sparring.data.images.disk_cache import Room
 from sparring.data.images.files import Files, image_files
-from sparring.data.images.mapped import Room
 from sparring.data.labels import TABLE, parse_table, read_table
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size
 from sparring.data.source import Finite

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sparring.data.cache import INDEX, identity, keep, key, place
 from sparring.data.images.decode import SUFFIXES
-from sparring.data.images.encoded import LOOKED_AT, Stored, looked_at
+from sparring.data.images.lazy_images import LOOKED_AT, Stored, looked_at
 from sparring.data.settings import AUTO, DataSettings
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed, shown

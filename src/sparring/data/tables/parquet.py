@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.data.images.encoded import LOOKED_AT, Stored, looked_at
+from sparring.data.images.lazy_images import LOOKED_AT, Stored, looked_at
 from sparring.data.settings import AUTO, DataSettings, gigabytes, refuse_settings
 from sparring.data.source import Finite
 from sparring.data.tables.row_groups import FEW, HELD, Groups, damaged

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from sparring.data.builtin.scenes import shapes, tints
 from sparring.data.images.decode import DECODING, SUFFIXES, decode, header, quiet, reformat
+from sparring.data.images.disk_cache import Mapped, Room, remembered
 from sparring.data.images.files import Files, image_files
 from sparring.data.images.folder import each, header_of, read_listed
-from sparring.data.images.mapped import Mapped, Room, remembered
 from sparring.data.opening import NAMED, existing
 from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings, choose_size, parse_size
 from sparring.data.source import Arranged, Finite

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from sparring.errors import InputError, did_you_mean
-from sparring.metrics import frechet, kernel, memorization, neighbours, sliced
+from sparring.metrics import fid, kid, memorization, neighbours, sliced
 from sparring.metrics.features import Watch
 from sparring.metrics.intervals import JACKKNIFE, Estimate
 
@@ -24,9 +24,9 @@ class Metric:
 
 
 METRICS = {
-    "fid": Metric("Frechet distance at this number of samples", "lower", frechet.least, frechet.measure),
-    "fid_infinity": Metric("Frechet distance without its bias: for infinitely many samples", "lower", frechet.least, frechet.measure),
-    "kid": Metric("kernel distance, unbiased: 0 for equal distributions", "lower", lambda features: kernel.LEAST, kernel.measure),
+    "fid": Metric("Frechet distance at this number of samples", "lower", fid.least, fid.measure),
+    "fid_infinity": Metric("Frechet distance without its bias: for infinitely many samples", "lower", fid.least, fid.measure),
+    "kid": Metric("kernel distance, unbiased: 0 for equal distributions", "lower", lambda features: kid.LEAST, kid.measure),
     "precision": Metric("share of samples that lie among the data", "higher", lambda features: neighbours.LEAST, neighbours.measure),
     "recall": Metric("share of the data that lie among the samples", "higher", lambda features: neighbours.LEAST,
                      neighbours.measure),
@@ -55,7 +55,7 @@ def lacking(name: str, n: int, features: int) -> str | None:
     least = METRICS[name].least(features)
     if n >= least:
         return None
-    why = f", one more than it has features ({features:,})" if METRICS[name].least is frechet.least else ""
+    why = f", one more than it has features ({features:,})" if METRICS[name].least is fid.least else ""
     return f"{name} needs at least {least:,} samples a set{why}, and there are {n:,}"
 
 

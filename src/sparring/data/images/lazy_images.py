@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparring.data.cache import Samples, identity, key
 from sparring.data.images.decode import DECODING, header, quiet
-from sparring.data.images.decoders import Decoders, Pixels, Shape, Undecodable, decode_here
+from sparring.data.images.decoder_processes import Decoders, Pixels, Shape, Undecodable, decode_here
 from sparring.data.settings import DataSettings, choose_size
 from sparring.errors import InputError, RunFailed, shown
 

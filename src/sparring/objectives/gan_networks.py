@@ -12,10 +12,10 @@ from sparring.errors import InputError
 from sparring.game import Player
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
-from sparring.nets.residual import ResidualDiscriminator, ResidualGenerator
+from sparring.nets.residual_gan import ResidualDiscriminator, ResidualGenerator
 from sparring.objectives.augment import Adaptive, diff
+from sparring.objectives.gan_turns import Adversaries, Rules, examples_of
 from sparring.objectives.losses import Adversarial
-from sparring.objectives.pair import Adversaries, Rules, examples_of
 from sparring.spaces import Images, Space, traits_of
 
 NETWORKS = ("generator", "discriminator")       # that users may give of their own

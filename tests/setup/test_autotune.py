@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from conftest import small_images
-from sparring.cli.facts import facts
+from sparring.cli.before_training import facts
 from sparring.data.builtin.synthetic import Quadratic
 from sparring.data.source import batches
 from sparring.errors import RunFailed
 from sparring.recipes import RECIPES
-from sparring.setup import measured
+from sparring.setup import autotune
 from sparring.setup.build import build
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
@@ -40,7 +40,7 @@ def rounds():
 def clock(monkeypatch, seconds):
     """A measurement that says so many seconds a round, in the order of asking."""
     said = iter(seconds * 10)
-    monkeypatch.setattr(measured, "pace", lambda game, stream: next(said))
+    monkeypatch.setattr(autotune, "pace", lambda game, stream: next(said))
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
 
 
@@ -48,7 +48,7 @@ def clock(monkeypatch, seconds):
                                                  ([2.0, 1.0, 2.0, 1.0, 2.0, 1.9], "fp32")])
 def test_bf16_must_win_clearly_and_every_time(trial, monkeypatch, seconds, chosen):
     clock(monkeypatch, seconds)
-    precision, why = measured.precision(trial, rounds, CPU, 500)
+    precision, why = autotune.precision(trial, rounds, CPU, 500)
     assert precision == chosen
     assert ("2.0 times as fast" if chosen == "bf16" else "not clearly faster") in why
 
@@ -56,12 +56,12 @@ def test_bf16_must_win_clearly_and_every_time(trial, monkeypatch, seconds, chose
 def test_gradients_in_bf16_must_agree(trial, monkeypatch):
     clock(monkeypatch, [2.0, 1.0])
     torch.manual_seed(0)
-    same = measured.first_gradients(trial(), rounds(), CPU)
-    assert measured.agreement(same, same) == pytest.approx(1.0)
-    assert measured.agreement(same, [-g for g in same]) == pytest.approx(-1.0)
-    real = measured.cosines
-    monkeypatch.setattr(measured, "cosines", lambda a, b: real(a, [g * float("nan") for g in b]))
-    assert measured.precision(trial, rounds, CPU, 500) == ("fp32", "gradients in bf16 differ, cosine nan")
+    same = autotune.first_gradients(trial(), rounds(), CPU)
+    assert autotune.agreement(same, same) == pytest.approx(1.0)
+    assert autotune.agreement(same, [-g for g in same]) == pytest.approx(-1.0)
+    real = autotune.cosines
+    monkeypatch.setattr(autotune, "cosines", lambda a, b: real(a, [g * float("nan") for g in b]))
+    assert autotune.precision(trial, rounds, CPU, 500) == ("fp32", "gradients in bf16 differ, cosine nan")
 
 
 def test_rounding_that_drowns_in_chance_is_good_enough(trial, monkeypatch):
@@ -71,25 +71,25 @@ def test_rounding_that_drowns_in_chance_is_good_enough(trial, monkeypatch):
     def at(angle):
         return [torch.tensor([math.cos(angle), math.sin(angle)])]
 
-    assert measured.drowned(at(0.0), at(0.29), at(1.2))
-    assert not measured.drowned(at(0.0), at(0.29), at(0.6))
-    assert not measured.drowned(at(0.0) * 2, at(0.29) * 2, at(1.2) + at(0.6))     # each player by itself
-    assert not measured.drowned(at(0.0), at(math.nan), at(1.2))
-    own = measured.first_gradients(trial(), rounds(), CPU)
-    assert measured.agreement(own, measured.first_gradients(trial(), rounds(), CPU)) == pytest.approx(1.0)
-    assert measured.agreement(own, measured.first_gradients(trial(), rounds(), CPU, later=1)) < 0.999
-    monkeypatch.setattr(measured, "cosines", lambda a, b: [0.97] if b is rounded else [0.5])
+    assert autotune.drowned(at(0.0), at(0.29), at(1.2))
+    assert not autotune.drowned(at(0.0), at(0.29), at(0.6))
+    assert not autotune.drowned(at(0.0) * 2, at(0.29) * 2, at(1.2) + at(0.6))     # each player by itself
+    assert not autotune.drowned(at(0.0), at(math.nan), at(1.2))
+    own = autotune.first_gradients(trial(), rounds(), CPU)
+    assert autotune.agreement(own, autotune.first_gradients(trial(), rounds(), CPU)) == pytest.approx(1.0)
+    assert autotune.agreement(own, autotune.first_gradients(trial(), rounds(), CPU, later=1)) < 0.999
+    monkeypatch.setattr(autotune, "cosines", lambda a, b: [0.97] if b is rounded else [0.5])
     rounded = [torch.ones(1)]
-    monkeypatch.setattr(measured, "first_gradients", lambda *given, later=0: [torch.zeros(1)] if later else rounded)
-    assert measured.precision(trial, rounds, CPU, 500)[0] == "bf16"
+    monkeypatch.setattr(autotune, "first_gradients", lambda *given, later=0: [torch.zeros(1)] if later else rounded)
+    assert autotune.precision(trial, rounds, CPU, 500)[0] == "bf16"
 
 
 def test_where_it_cannot_pay_nothing_is_measured(trial, monkeypatch):
-    monkeypatch.setattr(measured, "pace", lambda *given: pytest.fail("measured"))
-    assert measured.precision(trial, rounds, CPU, 100) == ("fp32", "the run is too short to measure")
-    assert measured.precision(lambda: trial(width=4), rounds, CPU, 500) == ("fp32", "the networks are small")
+    monkeypatch.setattr(autotune, "pace", lambda *given: pytest.fail("measured"))
+    assert autotune.precision(trial, rounds, CPU, 100) == ("fp32", "the run is too short to measure")
+    assert autotune.precision(lambda: trial(width=4), rounds, CPU, 500) == ("fp32", "the networks are small")
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    assert measured.precision(trial, rounds, CPU, 500) == ("fp32", "this processor computes bf16 slowly")
+    assert autotune.precision(trial, rounds, CPU, 500) == ("fp32", "this processor computes bf16 slowly")
 
 
 def test_a_network_that_bf16_cannot_do_stays_in_fp32(trial, monkeypatch):
@@ -108,7 +108,7 @@ def test_a_network_that_bf16_cannot_do_stays_in_fp32(trial, monkeypatch):
             return made
 
     game.players["discriminator"].net.features = Picky(game.players["discriminator"].net.features)
-    assert measured.precision(lambda: game, rounds, CPU, 500) == ("fp32", "bf16 fails: no such operation in bf16")
+    assert autotune.precision(lambda: game, rounds, CPU, 500) == ("fp32", "bf16 fails: no such operation in bf16")
 
 
 def test_the_choice_is_kept_with_its_reason_and_resumed(tmp_path, monkeypatch):
@@ -120,7 +120,7 @@ def test_the_choice_is_kept_with_its_reason_and_resumed(tmp_path, monkeypatch):
     assert any("bf16 (2.0 times as fast as fp32 here" in fact for fact in facts(first))
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["run_settings"]["precision"] == "bf16" and "2.0 times" in config["reasons"]["precision"]
-    monkeypatch.setattr(measured, "pace", lambda *given: pytest.fail("measured again"))
+    monkeypatch.setattr(autotune, "pace", lambda *given: pytest.fail("measured again"))
     again = prepare(Request("gan", IMAGES, {**given, "precision": "auto"}), tmp_path / "run")
     again.folder.unlock()
     assert again.plan.precision == "bf16"
@@ -156,8 +156,8 @@ def test_measuring_leaves_random_numbers_and_own_networks_alone(tmp_path):
 def test_turns_are_compiled_where_the_run_repays_it(monkeypatch, slow, fast, steps, chosen):
     """A thousand seconds of which six hundred can be saved repay it; ten do not, nor does what is not faster."""
     rates = iter([slow, slow, fast, fast])
-    monkeypatch.setattr(measured, "pace", lambda game, stream: next(rates))
-    monkeypatch.setattr(measured, "in_one", lambda game, tell: game)
+    monkeypatch.setattr(autotune, "pace", lambda game, stream: next(rates))
+    monkeypatch.setattr(autotune, "in_one", lambda game, tell: game)
     recipe = RECIPES["gan"]
     settings = recipe.settings(batch=8, width=4)
     source = Quadratic()
@@ -165,7 +165,7 @@ def test_turns_are_compiled_where_the_run_repays_it(monkeypatch, slow, fast, ste
     def trial():
         return build(recipe, settings, source.space, CPU, 0)
 
-    found, why = measured.compiling(trial, lambda: batches(source, 8, 0), CPU, steps)
+    found, why = autotune.compiling(trial, lambda: batches(source, 8, 0), CPU, steps)
     assert found == chosen, why
 
 
@@ -173,9 +173,9 @@ def test_a_trial_that_fails_leaves_turns_as_they_are(monkeypatch):
     def broken(game, stream):
         raise RunFailed("it became nan")
 
-    monkeypatch.setattr(measured, "pace", broken)
+    monkeypatch.setattr(autotune, "pace", broken)
     recipe, source = RECIPES["gan"], Quadratic()
     settings = recipe.settings(batch=8, width=4)
     trial = build(recipe, settings, source.space, CPU, 0)
-    assert measured.compiling(lambda: trial, lambda: batches(source, 8, 0), CPU, 10**6) == \
+    assert autotune.compiling(lambda: trial, lambda: batches(source, 8, 0), CPU, 10**6) == \
         ("off", "a trial round failed: it became nan")

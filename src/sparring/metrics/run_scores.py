@@ -9,10 +9,10 @@ from sparring.data.builtin.synthetic import Mixture, Quadratic
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.game import Game
-from sparring.metrics import classes, density, modes, parabola, plane, translated
+from sparring.metrics import classes, density, mixtures_2d, modes, quadratic, translated
+from sparring.metrics.catalogue import lacking, measure
+from sparring.metrics.compared_sets import judged_on, seen, some, stored
 from sparring.metrics.features import choose, extract
-from sparring.metrics.measures import lacking, measure
-from sparring.metrics.sets import judged_on, seen, some, stored
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
 from sparring.spaces import Images
@@ -32,11 +32,11 @@ def usual(game: Game, source: Source, seed: int) -> dict[str, float]:
     """What is scored whether it is asked for or not."""
     match source:
         case Quadratic():
-            return parabola.score(draw(game, source, SAMPLES, seed)[0], source)
+            return quadratic.score(draw(game, source, SAMPLES, seed)[0], source)
         case Mixture() if source.space.shape == (1,):
             return density.score(game, source, seed)
         case Mixture():
-            return modes.score(draw(game, source, 2500, seed)[0], source) | plane.score(game, source, seed)
+            return modes.score(draw(game, source, 2500, seed)[0], source) | mixtures_2d.score(game, source, seed)
         case Finite():
             return against_data(game, source, seed)
     return {}

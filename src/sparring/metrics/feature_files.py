@@ -15,8 +15,8 @@ from torch import Tensor
 
 from sparring.errors import InputError, did_you_mean
 from sparring.metrics import grey28
+from sparring.metrics.classifier import CPU
 from sparring.metrics.features import INCEPTION, OFFERED, Extractor
-from sparring.metrics.reader import CPU
 from sparring.untrusted import Strange, read_file, told
 
 BYTES = 2**31           # no file of features is larger

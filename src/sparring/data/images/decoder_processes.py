@@ -22,7 +22,7 @@ from sparring.errors import InputError, RunFailed
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int]
-START = "import sys; sys.path.insert(0, {!r}); from sparring.data.images.decoders import serve; serve({!r}, {!r})"
+START = "import sys; sys.path.insert(0, {!r}); from sparring.data.images.decoder_processes import serve; serve({!r}, {!r})"
 NUMBER = struct.Struct("<q")                        # of images in a request; of the first bad one in an answer, or ALL_GOOD
 ALL_GOOD = -1
 
