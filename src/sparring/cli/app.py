@@ -11,6 +11,7 @@ import typer
 from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.help import Command, Group
+from sparring.data.formats import READ
 
 commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                        help="Train, sample and inspect generative adversarial networks.",
@@ -29,8 +30,8 @@ def train(
     settings: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE",
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
     data: Annotated[list[str] | None, typer.Option("--data", metavar="SOURCE", help="What to learn from: quadratic, gaussian, mixture, "
-                                                   "ring, grid or digits; or the path of a folder or .zip of images (a folder a class, or "
-                                                   "a labels.csv beside them), of .tar shards, .parquet, IDX files, .npy or .npz. "
+                                                   f"ring, grid or digits; or the path of {READ}. Images in subfolders have "
+                                                   "these as classes; a labels.csv beside them gives several labels. "
                                                    "Translators learn from pairs, two sets (give --data twice) or a folder a domain. "
                                                    "When left out, it is the example that `sparring show RECIPE` names.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
@@ -66,7 +67,7 @@ def rerun(
     data: Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="Where the run's data is now, if not where it was.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a finished run again from its receipt, and compare.  Exit code 1 when the models differ."""
+    """Train a finished run again from its config.json, and compare the models.  Exit code 1 when the models differ."""
 
     def action() -> dict[str, Any]:
         reading(run)
@@ -191,7 +192,7 @@ def explore(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Steer a model by its latents: directions found without labels, ways between samples, truncation; a page with sliders."""
+    """Explore a model's latent space: directions found without labels, interpolation, truncation, inversion; a page with sliders."""
 
     def action() -> dict[str, Any]:
         reading(run)
@@ -206,7 +207,7 @@ def explore(
 def doctor(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder; the run may be going on.")],
     gap: Annotated[bool, typer.Option("--gap", help="Also search for what each player could still gain alone, the perturbed duality "
-                                                    "gap: 600 steps.")] = False,
+                                                    "gap: 1,200 steps.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say whether a run is healthy, what is wrong with it, and which settings to try.  Exit code 0 whatever it finds."""
@@ -257,11 +258,11 @@ def compare(
 
 @commands.command()
 def gallery(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which; all when left out.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which ones; all when left out.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs and the page; runs/gallery if left out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Runs that fail on purpose, each with what the doctor says, and with its cure."""
+    """Train runs that fail on purpose, and show what the doctor finds and a cure for each."""
 
     def action() -> dict[str, Any]:
         from sparring.cli.gallery import gallery as command
@@ -307,7 +308,7 @@ def demo(
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs, the pictures and the page; runs/demo if "
                                              "left out.")] = None,
     seed: Seed = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the training: to see that everything works.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Train a twentieth as long, to see that everything works.")] = False,
     as_json: Json = False,
 ) -> None:
     """Curves, a density and handwritten digits in under three minutes, with pictures and a page."""
@@ -322,8 +323,8 @@ def demo(
 
 @commands.command()
 def experiment(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which; all are listed when left out.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="One after the other, with one page for all.")] = False,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the experiment; all are listed when left out.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Run all experiments, with one page for all.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter, with easier claims: to see that everything works.")] = False,
     data: Annotated[str | None, typer.Option("--data", help="Real images for the experiments that take them: MNIST-like IDX files, "
                                              "a folder or .zip of images.")] = None,
@@ -343,13 +344,13 @@ def experiment(
 
 @commands.command()
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which; all when left out.")] = None,
-    pairs: Annotated[int, typer.Option("--pairs", help="How often the contenders alternate.")] = 3,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which ones; all when left out.")] = None,
+    pairs: Annotated[int, typer.Option("--pairs", help="How many pairs of measurements to take.")] = 3,
     threads: Annotated[int | None, typer.Option("--threads", help="Processor threads; one for curves and all for images when left "
                                                 "out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the speed here, against the loops that a person would write."""
+    """Measure the training speed on this machine against hand-written loops."""
 
     def action() -> dict[str, Any]:
         from sparring.cli.bench import bench as command

@@ -1,6 +1,7 @@
 """The formats of data that are read, in one table: what each is called, how it is recognized, and how it is opened.
 
-Help, README and messages speak of formats by this table.  Nothing here imports torch before a file is opened.
+Help, README and messages speak of formats by this table.  Nothing here imports torch or pydantic before a file is opened, so that
+help answers at once.
 """
 
 from collections.abc import Callable
@@ -8,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sparring.data.settings import DataSettings, open_file
 from sparring.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from sparring.data.settings import DataSettings
     from sparring.data.source import Finite
 
 Progress = Callable[[int, int], None]           # (done, total), while image files are read
@@ -30,7 +31,7 @@ def images_at(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() == ".zip"
 
 
-def open_images(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+def open_images(path: Path, settings: "DataSettings", progress: Progress | None) -> "Finite":
     from sparring.data.images.folder import read_images
     return read_images(path, settings, progress)
 
@@ -39,7 +40,7 @@ def arrays_at(path: Path) -> bool:
     return not path.is_dir() and path.suffix.lower() in (".npy", ".npz")
 
 
-def open_arrays(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+def open_arrays(path: Path, settings: "DataSettings", progress: Progress | None) -> "Finite":
     from sparring.data.arrays.arrays import read_arrays
     return read_arrays(path, settings)
 
@@ -54,7 +55,7 @@ def idx_at(path: Path) -> bool:
         raise InputError(f"the folder {shown(path)} cannot be read: {error.strerror}. Check that you may open it.") from None
 
 
-def open_idx(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+def open_idx(path: Path, settings: "DataSettings", progress: Progress | None) -> "Finite":
     from sparring.data.images.idx import read_idx
     return read_idx(path, settings)
 
@@ -71,7 +72,7 @@ def parquet_at(path: Path) -> bool:
     return ".parquet" in found and not found & SUFFIXES
 
 
-def open_parquet(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+def open_parquet(path: Path, settings: "DataSettings", progress: Progress | None) -> "Finite":
     from sparring.data.tables.parquet import read_parquet
     return read_parquet(path, settings, progress)
 
@@ -80,8 +81,9 @@ def shards_at(path: Path) -> bool:
     return next(path.glob("*.tar"), None) is not None if path.is_dir() else path.suffix.lower() == ".tar"
 
 
-def open_shards(path: Path, settings: DataSettings, progress: Progress | None) -> "Finite":
+def open_shards(path: Path, settings: "DataSettings", progress: Progress | None) -> "Finite":
     from sparring.data.images.shards import read_shards
+    from sparring.data.settings import open_file
     if not path.is_dir():
         open_file(path).close()
     return read_shards(path, settings, progress)
