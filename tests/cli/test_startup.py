@@ -71,3 +71,4 @@ def test_what_takes_long_first_says_what_it_reads(shell, runs, monkeypatch):
     assert shell("sample", "run", "--json").err == "reading run\n"
     assert shell("compare", "run", "nothing").err.startswith("reading run\nError: ")
     assert shell("sample", "nothing").err.startswith("Error: ")
+    assert shell("data", "ring").err.startswith("reading ring\n")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sparring.data import open_source
+from sparring.data import NAMED, open_source
 from sparring.data.images.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.images.decode import decode, quiet, reformat
 from sparring.data.images.files import image_files
@@ -35,6 +35,8 @@ def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
     folder, line = out or Path("runs") / f"data-{Path(source).stem[:100] or 'set'}", Line("reading")
     files = image_files_at(source)
     if files is None:
+        if source in NAMED:                                     # of files that was said before
+            line.say(f"reading {source}")
         opened = open_source(source)
         if not isinstance(opened, Finite) or not isinstance(opened.space, Images):
             return numbers(source, opened, folder, seed)
