@@ -106,7 +106,7 @@ def test_generated_samples_are_not_augmented():
     """Bars on the left half only: under strong augmentation of everything that D sees, samples still have them on the left."""
     data = torch.full((256, 1, 8, 8), -1.0)
     data[:, :, :, :3] = torch.rand(256, 1, 1, 3, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.6
-    model = sparring.fit("gan", data=((data + 1) * 127.5).to(torch.uint8), steps=400, batch=32, width=8, latent=4, threads=1,
+    model = sparring.fit("gan", data=((data + 1) * 127.5).to(torch.uint8), steps=250, batch=32, width=8, latent=4, threads=1,
                          augment="diff", penalty="r1", penalty_weight=0.1)
     made = model.sample(64)
     left, right = made[..., :3].mean((1, 2, 3)), made[..., 5:].mean((1, 2, 3))

@@ -28,7 +28,7 @@ def test_a_density_is_learned_and_the_loss_agrees_with_the_theorem():
 
 
 def test_several_discriminator_steps_a_round():
-    model = sparring.fit("gan", data="gaussian", steps=200, batch=64, discriminator_steps=3, seed=0, threads=1)
+    model = sparring.fit("gan", data="gaussian", steps=120, batch=64, discriminator_steps=3, seed=0, threads=1)
     assert model.scores["jsd"] < 0.06
 
 
@@ -76,7 +76,7 @@ def test_other_objectives_and_rules_learn(more):
 
 
 def test_a_relativistic_critic_with_both_penalties_learns():
-    model = sparring.fit("r3gan", data="gaussian", steps=200, batch=64, seed=0, threads=1)
+    model = sparring.fit("r3gan", data="gaussian", steps=150, batch=64, seed=0, threads=1)
     assert model.scores["jsd"] < 0.03
 
 

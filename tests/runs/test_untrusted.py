@@ -27,8 +27,18 @@ def shell(monkeypatch, capsys, tmp_path) -> Shell:
     return Shell(monkeypatch, capsys)
 
 
-def edited(folder: Path, change) -> Path:
-    """The model with a changed config.json and a manifest that agrees with it."""
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    """A model of points and one of images."""
+    folder = tmp_path_factory.mktemp("models")
+    sparring.fit("gan", data="ring", steps=1, **TINY).save(folder / "points")
+    sparring.fit("gan", data=small_images(40, labelled=False), steps=1, batch=8, width=4, latent=4, threads=1).save(folder / "images")
+    return folder
+
+
+def edited(model: Path, folder: Path, change) -> Path:
+    """A copy of the model with a changed config.json and a manifest that agrees with it."""
+    shutil.copytree(model, folder)
     config = json.loads((folder / "config.json").read_text())
     change(config)
     data = json.dumps(config).encode()
@@ -44,9 +54,8 @@ def edited(folder: Path, change) -> Path:
     lambda c: c["settings"].update(latent=4096),
     lambda c: (c["settings"].update(conditional=True), c["space"].update(labels=["a"] * 10_000)),
 ], ids=["huge images", "huge layers", "huge latents", "classes"])
-def test_a_model_that_asks_for_more_than_its_tensors_is_refused_before_memory_is_taken(tmp_path, change, monkeypatch):
-    model = sparring.fit("gan", data=small_images(40, labelled=False), steps=1, batch=8, width=4, latent=4, threads=1)
-    folder = edited(model.save(tmp_path / "model"), change)
+def test_a_model_that_asks_for_more_than_its_tensors_is_refused_before_memory_is_taken(models, tmp_path, change, monkeypatch):
+    folder = edited(models / "images", tmp_path / "model", change)
     monkeypatch.setattr(api, "build", lambda *given: pytest.fail("networks with weights were built"))
     with pytest.raises((InputError, RunFailed)):
         sparring.load(folder)
@@ -64,8 +73,8 @@ def test_a_model_that_asks_for_more_than_its_tensors_is_refused_before_memory_is
     (lambda c: c.update(space={"kind": "images", "channels": 2, "height": 8, "width": 8}), "channels"),
     (lambda c: c.update(space={"kind": "images", "channels": 1, "height": 1025, "width": 8}), "sides"),
 ])
-def test_a_config_that_cannot_be_understood_is_refused_by_name(tmp_path, change, why):
-    folder = edited(sparring.fit("gan", data="ring", steps=1, **TINY).save(tmp_path / "model"), change)
+def test_a_config_that_cannot_be_understood_is_refused_by_name(models, tmp_path, change, why):
+    folder = edited(models / "points", tmp_path / "model", change)
     with pytest.raises(InputError) as refused:
         sparring.load(folder)
     said = str(refused.value)
@@ -136,12 +145,14 @@ def test_scoring_large_images_stays_small(monkeypatch):
     values[::2] = 255
     source = Finite(Images(3, 256, 256), values)
     assert 2 <= run_scores.affordable(source, 4000) <= run_scores.NUMBERS // (3 * 256 * 256)   # 4,000 such images are 3 GB
-    monkeypatch.setattr(run_scores, "NUMBERS", 20 * 3 * 256 * 256)
+    values = values[:, :, ::2, ::2]                             # a quarter of the numbers, with room for fewer images
+    source = Finite(Images(3, 128, 128), values)
+    monkeypatch.setattr(run_scores, "NUMBERS", 10 * 3 * 128 * 128)
     drawn, draw = [], run_scores.draw
     monkeypatch.setattr(run_scores, "draw", lambda game, data, n, seed: drawn.append(n) or draw(game, data, n, seed))
     model = sparring.fit("gan", data=source, steps=1, batch=2, width=2, latent=4, threads=1)
     assert "swd" in model.scores
-    assert drawn == [run_scores.affordable(source, run_scores.SAMPLES)]
+    assert drawn == [run_scores.affordable(source, run_scores.SAMPLES)] == [10]
 
 
 def test_names_with_brackets_and_escapes_are_printed_as_they_are(shell):
