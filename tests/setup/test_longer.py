@@ -89,8 +89,8 @@ def test_what_is_told_is_all_that_goes_by_the_length_of_a_run(recipe, source, wa
 def test_it_is_told_where_a_schedule_ends_and_where_it_would_be():
     settings = RECIPES["gan"].settings(steps=5000, noise=0.2, augment="ada", batch=64)
     assert RECIPES["gan"].laid_out(settings, 10_000) == [
-        "decay=1.0 lets the learning rate fall to 0 at round 5,000; over 10,000 rounds it would be 0.0005 there",
-        "noise=0.2 lets the noise fall to 0 at round 5,000; over 10,000 rounds it would be 0.1 there",
+        "decay=1.0 lets the learning rate fall to 0 at round 5,000; in a run of 10,000 rounds it would still be 0.0005 by then",
+        "noise=0.2 lets the noise fall to 0 at round 5,000; in a run of 10,000 rounds it would still be 0.1 by then",
         "augment=ada may go from none to full in 80,000 images, a quarter of what 5,000 rounds show; of 10,000 rounds it would be 160,000"]
     plenty = RECIPES["gan"].settings(steps=40_000, decay=0, augment="ada", batch=64)
     assert RECIPES["gan"].laid_out(plenty, 80_000) == []        # the paper's 500,000 images in both
@@ -247,8 +247,8 @@ def test_a_schedule_is_named_and_the_line_to_type_is_right(shell):
     said = shell(*words, "--steps", 12, "--json")
     error = said.json()["error"]
     assert said.code == 2 and contents("a run") == before
-    assert "a run was laid out over its 6 rounds (steps: 6 -> 12)" in error and "Nothing was changed." in error
-    assert "decay=1.0 lets the learning rate fall to 0 at round 6; over 12 rounds it would be 0.0005 there" in error
+    assert "a run cannot go on to 12 rounds (steps: 6 -> 12)" in error and "Nothing was changed." in error
+    assert "decay=1.0 lets the learning rate fall to 0 at round 6; in a run of 12 rounds it would still be 0.0005 by then" in error
     line = next(line for line in error.splitlines() if line.startswith("  sparring train"))
     assert "--fork 'a run-12'" in line
     forked_run = shell(*shlex.split(line)[1:]).json()

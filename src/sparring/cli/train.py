@@ -61,7 +61,8 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
         if prepared.plan.device.type == "cuda":
             line.say("several GPUs: this is untested. Weights are still compared on all ranks before every checkpoint.")
     if prepared.had:
-        line.say(f"going on with the run in {folder.path}, which was to have {prepared.had:,} rounds, to {prepared.plan.steps:,}")
+        line.say(f"going on with the run in {folder.path}, which was to have {prepared.had:,} rounds, to {prepared.plan.steps:,}; model/ "
+                 "and the pictures that sum it up are made anew at its end")
     elif prepared.resumed:
         line.say(f"resuming the run in {folder.path}")
     try:

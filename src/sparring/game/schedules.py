@@ -34,8 +34,8 @@ def linear_decay(value: float, steps: int, last: float) -> Schedule:
 def falls(setting: str, what: str, over: Callable[[int], Schedule], steps: int, more: int) -> str:
     """That a setting is laid out over the length of a run, and where it would be if the run were longer; `over(n)` is the schedule of n
     rounds."""
-    return (f"{setting} lets {what} fall to {over(steps)(steps):.3g} at round {steps:,}; over {more:,} rounds it would be "
-            f"{over(more)(steps):.3g} there")
+    return (f"{setting} lets {what} fall to {over(steps)(steps):.3g} at round {steps:,}; in a run of {more:,} rounds it would "
+            f"still be {over(more)(steps):.3g} by then")
 
 
 def decays(c: Any, more: int) -> list[str]:

@@ -40,10 +40,10 @@ def longer(old: dict[str, Any], asked: dict[str, Any], request: Request, folder:
         line = instead(request, folder.path, now)
         if line is None:
             return None
-        raise InputError(f"{folder.path} was laid out over its {then:,} rounds (steps: {then} -> {now}), so going on in it would not give "
-                         f"what {now:,} rounds give:\n  " + "\n  ".join(told) + f"\nNothing was changed. To go on from where it is, with "
-                         f"these laid out over {now:,} rounds, in a new folder:\n  {line}\nTo play {now:,} rounds from the start, give "
-                         f"another --out.")
+        raise InputError(f"{folder.path} cannot go on to {now:,} rounds (steps: {then} -> {now}): it was trained as a run of {then:,}, and "
+                         f"these settings follow the length of a run.\n  " + "\n  ".join(told) + f"\nNothing was changed. To go on from "
+                         f"its last round in a new folder, with these settings as in a run of {now:,} rounds:\n  {line}\n"
+                         f"To train {now:,} rounds from the start, give --out NEWDIR.")
     return old | {"settings": old["settings"] | {"steps": now}, "command": request.command, "minutes": 0.0,
                   "run_settings": old["run_settings"] | rescaled(old["run_settings"], set(looks), then, now),
                   "lengthened": [*(past if isinstance(past := old.get("lengthened"), list) else []),

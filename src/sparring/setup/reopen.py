@@ -30,9 +30,10 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
         now["device"] = old.get("device")                       # the choice was made when the run began
     changed = differences({k: old.get(k) for k in COMPARED}, {k: now[k] for k in COMPARED})
     if changed:
+        shorter = [line.partition(":")[0] for line in changed] == ["settings.steps"]        # more rounds are told elsewhere
+        fork = "" if shorter else " To continue it with the new settings, give --fork NEWDIR."
         raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
-                         "\nTo resume it, give the same settings. To start a new run, give --out NEWDIR. To continue it with the new "
-                         "settings, give --fork NEWDIR.")
+                         f"\nTo resume it, give the same settings. To start a new run, give --out NEWDIR.{fork}")
 
 
 def continue_in(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
