@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.record import ROOT, record, spread
 
-PAIRS = 5
+PAIRS = 3
 TORCH = "import torch; print('imported', flush=True); input()"
 # What a person types; runs/points and runs/digits are runs of gan, runs/pairs one of pix2pix.  NEW is a folder that is not there.
 COMMANDS = (

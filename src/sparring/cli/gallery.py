@@ -129,6 +129,7 @@ def gallery(names: list[str], out: Path) -> dict[str, Any]:
             raise InputError(f"there is no exhibit '{name}'.{did_you_mean(name, known)} Exhibits: {', '.join(known)}.")
     started, sections, shown = time.monotonic(), [], []
     for exhibit in (known[name] for name in (names or known)):
+        Line(exhibit.name).say(f"{exhibit.name}: {exhibit.title}")
         section, row = show(exhibit, out)
         sections.append(section)
         shown.append(row)
