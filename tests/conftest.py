@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from glances import glance
+from glances import glance, hurry
 from sparring.data.builtin.synthetic import Quadratic, mixture
 from sparring.data.source import Finite
 from sparring.data.translation.sets import TwoSets
@@ -51,10 +51,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def glances(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Only the tests of pictures and of metrics look at runs as users do."""
+    """Only the tests of pictures and of metrics look at runs as users do, and only those of what is written wait for the disk."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent.name not in ("pictures", "metrics"):
             glance(patch.setattr)
+        if request.path.parent.name not in ("runs", "attack"):
+            hurry(patch.setattr)
         yield
 
 

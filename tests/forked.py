@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from glances import glance
+from glances import glance, hurry
 
 READY = ["sparring.cli.train", "sparring.cli.app", "torch._dynamo", "matplotlib.figure", "matplotlib.backends.backend_agg", "forked"]
 
@@ -58,6 +58,7 @@ def one(rank: int, where: dict[str, str], file: Path, errors: Path, what: Any, g
         sys.stdout, sys.stderr = said, wrong
         os.dup2(wrong.fileno(), 2)
         glance()
+        hurry()
         try:
             what(rank, *given)
         except Exception:
