@@ -161,18 +161,18 @@ def drifting(rank: int, *words: object) -> None:
     sparring(rank, *words)
 
 
-def compared(rank: int, file: str) -> None:
-    """Every recipe played together, and alone."""
+def compared(rank: int, file: str, every: bool) -> None:
+    """Every recipe played together, and alone; with every setting and kind of data, or with each of these once."""
     import json
 
     import torch
 
-    from played_together import compare
+    from played_together import cells, compare, few
     from sparring.game.processes import joined
 
     torch.set_num_threads(1)
     with joined() as group:
-        Path(f"{file}-{rank}").write_text(json.dumps(compare(group)))
+        Path(f"{file}-{rank}").write_text(json.dumps(compare(group, cells if every else few)))
 
 
 def statistics(rank: int, file: str) -> None:

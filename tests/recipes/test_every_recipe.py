@@ -127,11 +127,11 @@ def next_batch(game, source, settings, step, workers):
 @pytest.mark.parametrize(("recipe", "source"), once(CELLS, lambda recipe, source: recipe, lambda recipe, source: source))
 def test_a_stopped_run_ends_like_one_that_never_stopped(recipe, source, tmp_path):
     few = {name: value for name, value in SMALL.items() if name in RECIPES[recipe].settings.model_fields}
-    more = few | {"steps": 12, "threads": 1, "save_every": 5, "show_every": 1000, "score_every": 1000}
+    more = few | {"steps": 8, "threads": 1, "save_every": 3, "show_every": 1000, "score_every": 1000}
     request = Request(recipe, SOURCES[source], more)
     whole = prepare(request, tmp_path / "whole")
     run(quiet(whole), Silent())
-    for stop in (5, 9, 12):                                     # each time as if killed after its last save
+    for stop in (3, 5, 8):                                      # each time as if killed after its last save
         piece = prepare(request, tmp_path / "pieces")
         run(replace(quiet(piece), plan=replace(quiet(piece).plan, steps=stop)), Silent())
     name = "model/model.safetensors"
