@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 from torch.distributed import HashStore
 from torch.nn import functional as F
@@ -78,24 +79,34 @@ def test_two_processes_take_the_steps_of_one(tmp_path, every):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run by two processes of which torchrun lost one and started both again, and the same by one."""
-    folder = tmp_path_factory.mktemp("group")
-    script = folder / "killed.py"
-    script.write_text(KILLED.format(words=[*TRAIN, "--out", str(folder / "two")]))
-    done = torchrun(2, script, restarts=1)
-    assert done.returncode == 0, done.stderr[-3000:]
-    alone, = forked.together(1, forked.sparring, folder, *TRAIN, "--out", folder / "one")
-    assert alone.code == 0, alone.said
-    return folder, done, alone
+    """A run by two processes of which torchrun lost one and started both again, and the same by one.
+
+    Workers of pytest share it: whoever comes first makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "group"
+    kept = folder / "said.json"
+    with FileLock(f"{folder}.lock"):
+        if not kept.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            script = folder / "killed.py"
+            script.write_text(KILLED.format(words=[*TRAIN, "--out", str(folder / "two")]))
+            done = torchrun(2, script, restarts=1)
+            assert done.returncode == 0, done.stderr[-3000:]
+            alone, = forked.together(1, forked.sparring, folder, *TRAIN, "--out", folder / "one")
+            assert alone.code == 0, alone.said
+            kept.write_text(json.dumps({"out": done.stdout, "errors": done.stderr, "alone": alone.said}))
+    return folder, json.loads(kept.read_text())
 
 
 def test_a_run_by_two_that_was_killed_is_one_run(run):
-    folder, done, alone = run
-    assert done.stderr.count("processes: 2, each with 8 of a batch of 16") == 2
-    assert done.stderr.count("resumed from step 4") == 1
-    assert done.stdout.count("Finished 16 steps") == alone.said.count("Finished 16 steps") == 1
-    assert "of the time was spent on averaging gradients, and waiting for that." in done.stdout
-    assert "averaging" not in alone.said
+    folder, said = run
+    assert said["errors"].count("processes: 2, each with 8 of a batch of 16") == 2
+    assert said["errors"].count("resumed from step 4") == 1
+    assert said["out"].count("Finished 16 steps") == said["alone"].count("Finished 16 steps") == 1
+    assert "of the time was spent on averaging gradients, and waiting for that." in said["out"]
+    assert "averaging" not in said["alone"]
     files = [sorted(str(p.relative_to(folder / name)) for p in (folder / name).rglob("*") if p.name != ".lock") for name in ("one", "two")]
     assert files[0] == files[1]
     one, two = (load_file(folder / name / "model" / "model.safetensors") for name in ("one", "two"))
@@ -106,14 +117,14 @@ def test_a_run_by_two_that_was_killed_is_one_run(run):
 
 
 def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(run, tmp_path):
-    folder, _, _ = run
+    folder, _ = run
     assert [ended.code for ended in forked.together(2, forked.sparring, tmp_path, *TRAIN, "--out", tmp_path / "run")] == [0, 0]
     for name in ("model/model.safetensors", "samples/000016.png"):
         assert (tmp_path / "run" / name).read_bytes() == (folder / "two" / name).read_bytes()
 
 
 def test_another_number_of_processes_goes_on_and_is_told(run, tmp_path):
-    folder, _, _ = run
+    folder, _ = run
     shutil.copytree(folder / "two", tmp_path / "run")
     for count in (1, 4):
         shutil.rmtree(tmp_path / "run" / "model")
