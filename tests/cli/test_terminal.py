@@ -221,7 +221,7 @@ def test_usage_is_as_one_types(shell):
 def test_show_is_short_and_names_ten_settings_that_there_are(recipe, shell):
     entry, short = RECIPES[recipe], shell("show", recipe).out
     fields = entry.settings.model_fields.keys() | entry.reads.settings.model_fields.keys() | RunSettings.model_fields.keys()
-    assert len(entry.matters) == 10 and entry.matters.keys() <= fields
+    assert len(entry.matters) == 10 and set(entry.matters) <= fields
     lines = short.splitlines()
     first = lines.index("Settings that matter most") + 1
     assert [line.split("=")[0].strip() for line in lines[first:first + 10]] == list(entry.matters)

@@ -1,6 +1,7 @@
 """The commands `show` and `recipes`: the parts and the settings of a recipe or a run."""
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,11 +87,17 @@ def turn_told(turn: dict[str, Any]) -> str:
             + (f"; watched: {', '.join(turn['watched'])}" if turn["watched"] else ""))
 
 
-def first_settings(shown: dict[str, Any], matters: Mapping[str, str], rest: str) -> list[str]:
+def first_settings(shown: dict[str, Any], matters: tuple[str, ...], rest: str) -> list[str]:
     """The settings that matter most, each on a line of at most 79 columns, and how to see all."""
-    values = {row["name"]: row["value"] for part in ("run_settings", "data_settings", "settings") for row in shown[part]}
-    return ["Settings that matter most", *beside([(typed(name, values[name]), meaning) for name, meaning in matters.items()]), "",
-            f"Every setting, with its bounds: {rest}"]
+    rows = {row["name"]: row for part in ("run_settings", "data_settings", "settings") for row in shown[part]}
+    chosen = [(typed(name, rows[name]["value"]), first_sentence(rows[name]["meaning"])) for name in matters]
+    return ["Settings that matter most", *beside(chosen), "", f"Every setting, with its bounds: {rest}"]
+
+
+def first_sentence(meaning: str) -> str:
+    """What a setting is, without what follows in brackets, after a colon or after a semicolon."""
+    words = re.split(r"[;:.]|,? \(", meaning, maxsplit=1)[0]
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def every_setting(shown: dict[str, Any]) -> list[str]:

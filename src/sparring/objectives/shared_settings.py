@@ -9,12 +9,12 @@ WIDTH: Any = Field(128, ge=2, le=4096, description="width of the networks: units
                    "resolution")
 DEPTH: Any = Field(2, ge=1, le=16, description="number of hidden layers (not used for images)")
 SLOPE: Any = Field(0.2, ge=0, le=1, description="negative slope of the leaky ReLU; 0 is a ReLU (not used for images)")
-RESIDUAL: Any = Field(False, description="for images: residual networks instead of DCGAN's; a round takes about four times as long")
+RESIDUAL: Any = Field(False, description="residual networks instead of DCGAN's, for images; a round takes about four times as long")
 LR: Any = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
-SPAN = "share of the run, at its end, over which the learning rate falls linearly to zero; 0: constant"
+SPAN = "last share of the run, in which lr falls to 0; the fall is linear, and decay=0 keeps lr constant"
 DECAY: Any = Field(1.0, ge=0, le=1, description=SPAN)
 HALF_DECAY: Any = Field(0.5, ge=0, le=1, description=SPAN)
-EMA: Any = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights, which sampling uses; 0: no average")
+EMA: Any = Field(0.999, ge=0, lt=1, description="decay of the weights' moving average, which sampling uses; 0: no average")
 TRANSLATION_EMA: Any = Field(0.0, ge=0, lt=1, description="decay of the moving average of the generators' weights, which translation uses; "
                              "0, as in the paper: no average")
 CONDITIONAL: Any = Field(False, description="make the model conditional: give both networks the label; needs data with labels")

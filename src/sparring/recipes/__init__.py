@@ -3,7 +3,7 @@
 Recipes use networks, objectives and the engine; they know neither each other nor the training loop.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sparring.data import open_source
@@ -44,7 +44,7 @@ class Recipe(NamedTuple):
     networks: tuple[str, ...] = ()                  # names under which users may give their own
     reads: Reader = Reader()
     choices: Callable[[Source, Settings, bool], dict[str, tuple[Any, str]]] | None = None   # by setting: what suits this very data, and why
-    matters: Mapping[str, str] = {}                 # the settings to look at first, each with a sentence
+    matters: tuple[str, ...] = ()                   # the settings to look at first
 
 
 RECIPES: dict[str, Recipe] = {

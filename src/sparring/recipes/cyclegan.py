@@ -25,18 +25,7 @@ from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 
 SUMMARY = "translates images between two domains, learned without pairs: cycle-consistent GANs (Zhu et al., 2017)"
-MATTERS: dict[str, str] = {
-    "size": "The size to which images are brought.",
-    "steps": "How many rounds the players play.",
-    "batch": "How many images of each domain a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "decay": "The last part of the run, in which lr falls to 0.",
-    "cycle": "How much the way there and back counts.",
-    "identity": "How much it counts to leave what is right.",
-    "skip": "Whether only the change to an image is computed.",
-    "field": "The side of the patches that are judged, in pixels.",
-    "width": "How many units, or feature maps, a layer has.",
-}
+MATTERS = ("size", "steps", "batch", "lr", "decay", "cycle", "identity", "skip", "field", "width")
 
 
 class CycleganSettings(Settings):

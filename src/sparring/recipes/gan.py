@@ -19,26 +19,14 @@ from sparring.settings import OneOf, Settings
 from sparring.spaces import Images, Space
 
 SUMMARY = "the original GAN (Goodfellow et al., 2014), under any objective, with any penalty, with or without classes"
-MATTERS: dict[str, str] = {
-    "steps": "How many rounds the players play.",
-    "batch": "How many samples a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "decay": "The last part of the run, in which lr falls to 0.",
-    "objective": "What the two players minimize.",
-    "penalty": "What keeps the discriminator from growing steep.",
-    "penalty_weight": "How much that penalty counts.",
-    "discriminator_steps": "How often the discriminator moves in a round.",
-    "width": "How many units, or feature maps, a layer has.",
-    "conditional": "Whether the networks are told the class.",
-}
+MATTERS = ("steps", "batch", "lr", "decay", "objective", "penalty", "penalty_weight", "discriminator_steps", "width", "conditional")
 
 
 class GanSettings(Settings):
     """The settings of `gan`."""
 
     objective: Annotated[str, OneOf(OBJECTIVES)] = Field(
-        "nonsaturating", description="the adversarial loss: minimax (saturating), nonsaturating, least_squares (LSGAN), hinge, wasserstein "
-        "(needs a bounded critic) or relativistic (RpGAN); docs/objectives.md has each formula")
+        "nonsaturating", description="what the players minimize; docs/objectives.md has each formula")
     discriminator_steps: int = Field(1, ge=1, le=1000, description="discriminator steps per round: K of Algorithm 1")
     latent: int = LATENT
     width: int = WIDTH
@@ -54,8 +42,7 @@ class GanSettings(Settings):
     decay: float = DECAY
     ema: float = EMA
     penalty: Annotated[str, OneOf(PENALTIES)] = Field(
-        "none", description="gradient penalty: r1, r2, r1+r2 (zero-centred), gradient (WGAN-GP), one_sided (WGAN-LP), dragan, or "
-        "consensus, which both players pay; docs/objectives.md has each formula")
+        "none", description="penalty on the gradients; docs/objectives.md has each formula")
     penalty_weight: float = Field(1.0, ge=0, le=1e6, description="weight of the penalty, in its paper's units (gamma of R1, lambda of "
                                   "WGAN-GP)")
     penalty_every: int = Field(1, ge=1, le=1000, description="apply the penalty every so many rounds; above 1 it is lazy: heavier to make "
@@ -67,8 +54,8 @@ class GanSettings(Settings):
     unroll: int = Field(0, ge=0, le=100, description="unrolled GAN: number of discriminator steps that the generator looks ahead; 0: none")
     noise: float = Field(0.0, ge=0, le=10, description="instance noise: standard deviation of noise added to all that the "
                          "discriminator sees, falling to 0 by the end")
-    augment: Literal["none", "diff", "ada"] = Field("none", description="augment all images that the discriminator sees, so that fewer are "
-                                                    "needed: diff = always (DiffAugment), ada = as often as needed (ADA)")
+    augment: Literal["none", "diff", "ada"] = Field("none", description="augment the images that D sees, so that fewer suffice: "
+                                                    "diff = always (DiffAugment), ada = as often as needed (ADA)")
     conditional: bool = CONDITIONAL
 
 

@@ -12,18 +12,7 @@ from sparring.spaces import Images, Space
 
 SUMMARY = "pictures: chooses networks, batch, penalty and augmentation from the data and the machine, and says why"
 
-MATTERS: dict[str, str] = {
-    "size": "The size to which pictures are brought.",
-    "steps": "How many rounds the players play.",
-    "batch": "How many samples a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "width": "How many units, or feature maps, a layer has.",
-    "residual": "Whether networks are residual: better, and slower.",
-    "penalty_weight": "How firmly R1 holds the discriminator back.",
-    "augment": "How pictures are changed so that few suffice.",
-    "conditional": "Whether the networks are told the class.",
-    "keep_best": "A score by which the best state is kept too.",
-}
+MATTERS = ("size", "steps", "batch", "lr", "width", "residual", "penalty_weight", "augment", "conditional", "keep_best")
 
 PLENTY = 30_000         # pictures from which on a discriminator hardly learns them by heart (Karras et al., 2020, figure 1)
 STIFF = 0.002           # of R1, times pixels over batch: ten times the rule of Karras et al. (2020), whose runs are far longer; not tuned

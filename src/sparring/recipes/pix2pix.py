@@ -21,18 +21,7 @@ from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
 
 SUMMARY = "translates images, learned from pairs: a conditional GAN and an L1 loss (Isola et al., 2017)"
-MATTERS: dict[str, str] = {
-    "size": "The size to which images are brought.",
-    "steps": "How many rounds the players play.",
-    "batch": "How many pairs a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "decay": "The last part of the run, in which lr falls to 0.",
-    "direction": "Which half is translated into which.",
-    "l1": "How much the distance to the right answer counts.",
-    "adversarial": "How much the discriminator counts.",
-    "field": "The side of the patches that are judged, in pixels.",
-    "width": "How many units, or feature maps, a layer has.",
-}
+MATTERS = ("size", "steps", "batch", "lr", "decay", "direction", "l1", "adversarial", "field", "width")
 
 
 class Pix2pixSettings(Settings):

@@ -20,18 +20,7 @@ from sparring.settings import Settings
 from sparring.spaces import Images, Space
 
 SUMMARY = "relativistic GAN with R1 and R2 penalties (Huang et al., 2024): few modes lost, stable on any network"
-MATTERS: dict[str, str] = {
-    "steps": "How many rounds the players play.",
-    "batch": "How many samples a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "decay": "The last part of the run, in which lr falls to 0.",
-    "gamma": "How much the penalties R1 and R2 count at first.",
-    "gamma_last": "The share of gamma that is left at the end.",
-    "discriminator_steps": "How often the discriminator moves in a round.",
-    "width": "How many units, or feature maps, a layer has.",
-    "augment": "How images are changed so that few suffice.",
-    "conditional": "Whether the networks are told the class.",
-}
+MATTERS = ("steps", "batch", "lr", "decay", "gamma", "gamma_last", "discriminator_steps", "width", "augment", "conditional")
 
 
 class R3ganSettings(Settings):
@@ -52,8 +41,8 @@ class R3ganSettings(Settings):
     decay: float = DECAY
     ema: float = EMA
     conditional: bool = CONDITIONAL
-    augment: Literal["none", "diff"] = Field("none", description="augment all images that the discriminator sees, so that fewer are "
-                                             "needed (DiffAugment)")
+    augment: Literal["none", "diff"] = Field("none", description="augment the images that D sees, so that fewer suffice "
+                                             "(DiffAugment)")
 
 
 def gamma(space: Space) -> float:

@@ -22,18 +22,7 @@ from sparring.settings import Settings
 from sparring.spaces import Images, Space
 
 SUMMARY = "translates images between many domains with one generator: WGAN-GP, domain classification, cycle (Choi et al., 2018)"
-MATTERS: dict[str, str] = {
-    "size": "The size to which images are brought.",
-    "steps": "How many rounds the players play.",
-    "batch": "How many images a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "decay": "The last part of the run, in which lr falls to 0.",
-    "classification": "How much being of the right domain counts.",
-    "cycle": "How much the way there and back counts.",
-    "discriminator_steps": "How often the discriminator moves in a round.",
-    "skip": "Whether only the change to an image is computed.",
-    "width": "How many units, or feature maps, a layer has.",
-}
+MATTERS = ("size", "steps", "batch", "lr", "decay", "classification", "cycle", "discriminator_steps", "skip", "width")
 
 SMALL = 48              # pixels a side, below which a quarter of the resolution does not hold what is where
 

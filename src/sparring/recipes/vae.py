@@ -23,18 +23,7 @@ from sparring.spaces import Images, Space
 
 SUMMARY = "variational autoencoder with a Gaussian likelihood (Kingma and Welling, 2014), for comparison; samples are its means"
 NETWORKS = ("generator",)
-MATTERS: dict[str, str] = {
-    "steps": "How many rounds are played.",
-    "batch": "How many samples a step sees.",
-    "lr": "How large the steps of the optimizer are.",
-    "decay": "The last part of the run, in which lr falls to 0.",
-    "sigma": "How closely samples are to follow the data.",
-    "latent": "How many random numbers make a sample.",
-    "width": "How many units, or feature maps, a layer has.",
-    "depth": "How many hidden layers there are (not for images).",
-    "ema": "How slowly the average follows, which samples.",
-    "conditional": "Whether the networks are told the class.",
-}
+MATTERS = ("steps", "batch", "lr", "decay", "sigma", "latent", "width", "depth", "ema", "conditional")
 
 
 class VaeSettings(Settings):
@@ -45,8 +34,8 @@ class VaeSettings(Settings):
     width: int = WIDTH
     depth: int = DEPTH
     slope: float = SLOPE
-    sigma: float = Field(0.1, gt=0, le=1, description="standard deviation of the likelihood N(x; decoder(z), sigma^2 I), in network "
-                                                      "units; it falls from 1 to this over the first half of the run")
+    sigma: float = Field(0.1, gt=0, le=1, description="standard deviation of the likelihood (N(x; decoder(z), sigma^2 I), in network "
+                                                      "units); it falls from 1 to this over the first half of the run")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
     decay: float = HALF_DECAY
     ema: float = EMA

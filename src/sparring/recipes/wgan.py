@@ -21,30 +21,8 @@ from sparring.spaces import Images, Space
 
 SUMMARY_CLIP = "Wasserstein GAN with clipped weights (Arjovsky et al., 2017)"
 SUMMARY_PENALTY = "Wasserstein GAN with gradient penalty (Gulrajani et al., 2017)"
-MATTERS_CLIP: dict[str, str] = {
-    "steps": "How many rounds the players play.",
-    "batch": "How many samples a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "clip": "The largest weight that the critic may have.",
-    "critic_steps": "How often the critic moves in a round.",
-    "first_steps": "How often it moves in each of the first rounds.",
-    "width": "How many units, or feature maps, a layer has.",
-    "depth": "How many hidden layers there are (not for images).",
-    "latent": "How many random numbers make a sample.",
-    "conditional": "Whether the networks are told the class.",
-}
-MATTERS_PENALTY: dict[str, str] = {
-    "steps": "How many rounds the players play.",
-    "batch": "How many samples a step sees.",
-    "lr": "How large the steps of both optimizers are.",
-    "decay": "The last part of the run, in which lr falls to 0.",
-    "penalty_weight": "How firmly slopes of the critic are held at 1.",
-    "critic_steps": "How often the critic moves in a round.",
-    "width": "How many units, or feature maps, a layer has.",
-    "latent": "How many random numbers make a sample.",
-    "augment": "How images are changed so that few suffice.",
-    "conditional": "Whether the networks are told the class.",
-}
+MATTERS_CLIP = ("steps", "batch", "lr", "clip", "critic_steps", "first_steps", "width", "depth", "latent", "conditional")
+MATTERS_PENALTY = ("steps", "batch", "lr", "decay", "penalty_weight", "critic_steps", "width", "latent", "augment", "conditional")
 
 
 class CriticSettings(Settings):
@@ -66,8 +44,8 @@ class WganSettings(CriticSettings):
 
     lr: float = Field(5e-5, gt=0, le=1, description="learning rate of both RMSProp optimizers")
     clip: float = Field(0.01, gt=0, le=100, description="clip every weight of the critic to [-clip, clip]")
-    first_steps: int = Field(100, ge=1, le=10_000, description="critic steps in each of the first 25 rounds and in every 500th round, "
-                             "as in the authors' code")
+    first_steps: int = Field(100, ge=1, le=10_000, description="critic steps a round in the first 25 rounds and every 500th; as in "
+                             "the authors' code")
 
 
 class WganGpSettings(CriticSettings):
@@ -78,8 +56,8 @@ class WganGpSettings(CriticSettings):
     penalty_weight: float = Field(0.1, gt=0, le=1e6, description="weight of the gradient penalty: in the paper 0.1 for toy data, 10 for "
                                   "images")
     decay: float = DECAY
-    augment: Literal["none", "diff"] = Field("none", description="augment all images that the discriminator sees, so that fewer are "
-                                             "needed (DiffAugment)")
+    augment: Literal["none", "diff"] = Field("none", description="augment the images that D sees, so that fewer suffice "
+                                             "(DiffAugment)")
 
 
 def defaults(space: Space) -> dict[str, Any]:
