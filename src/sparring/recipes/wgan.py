@@ -44,7 +44,7 @@ class WganSettings(CriticSettings):
 
     lr: float = Field(5e-5, gt=0, le=1, description="learning rate of both RMSProp optimizers")
     clip: float = Field(0.01, gt=0, le=100, description="clip every weight of the critic to [-clip, clip]")
-    first_steps: int = Field(100, ge=1, le=10_000, description="critic steps a round in the first 25 rounds and every 500th; as in "
+    first_steps: int = Field(100, ge=1, le=10_000, description="critic steps in the first 25 rounds and every 500th; as in "
                              "the authors' code")
 
 
