@@ -4,7 +4,7 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from sparring.data.labels import rows_for
+from sparring.data.asked import Shares, labels_for
 from sparring.data.settings import check_memory
 from sparring.errors import InputError, RunFailed, did_you_mean, reason
 from sparring.game import Game
@@ -29,7 +29,7 @@ from sparring.recipes import Recipe, find
 from sparring.rng import generator
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, parse_json, remade
-from sparring.settings import Settings, index_of, make, whole_count, whole_seed
+from sparring.settings import Settings, make, whole_count, whole_seed
 from sparring.setup.build import build
 from sparring.setup.prepare import Prepared, prepare, versions
 from sparring.setup.request import Request, choose_device
@@ -71,41 +71,33 @@ class Model:
         """What samples can be asked for where the data has several labels a sample, or measured ones; None where it has classes or none."""
         return traits_of(self.space) if self.game.classes else None
 
-    def labels_for(self, n: int, labels: Any = None) -> Tensor:
-        """Class indices int64[n]: the ones given, by index or name, repeated in order; all in turn when None.
+    def labels_for(self, n: int, labels: Any = None, *, positions: Any = None, shares: Shares = "even") -> Tensor:
+        """Class indices int64[n]: of the classes named, or at the `positions` given, repeated in order; without them all in turn, or
+        mixed as in the data with shares="data".
 
-        Where there are several labels a sample: rows float[n, K], from numbers [M, K], {name: value} or words `name=value`.
+        A number names the class that is called so.  Where there are several labels a sample: rows float[n, K], from numbers [M, K],
+        {name: value} or words `name=value`.
         """
-        if labels is None:
-            return torch.arange(n) % max(1, self.game.classes)
-        if not self.labels:
-            raise InputError("this model was trained without classes, so no labels can be asked for.")
-        if self.traits is not None:
-            return rows_for(self.traits, n, labels)
-        asked = [labels] if isinstance(labels, str) or index_of(labels) is not None or not isinstance(labels, Iterable) else list(labels)
-        index = []
-        for label in asked:
-            place = self.labels.index(label) if label in self.labels else index_of(label)
-            if place is None or not 0 <= place < len(self.labels):
-                raise InputError(f"there is no class {label!r}.{did_you_mean(str(label), self.labels)} "
-                                 f"Classes: {', '.join(self.labels)}; or by number, 0 to {len(self.labels) - 1}.")
-            index.append(place)
-        if not index:
-            raise InputError("labels is empty. Leave it out to get all classes in turn.")
-        return torch.tensor(index)[torch.arange(n) % len(index)]
+        return labels_for(self.space if self.labels else None, n, labels, positions, shares)
 
-    def sample(self, n: int, *, seed: int = 0, labels: Any = None, truncation: float | None = None,
-               watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
-        """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], everything else float[n, D].
+    def sample(self, n: int, *, seed: int = 0, labels: Any = None, positions: Any = None, shares: Shares = "even",
+               truncation: float | None = None, watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
+        """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], vectors float64[n, D], curves float[n, D].
 
-        The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its
-        classes in turn unless `labels` says which, as `labels_for` takes them.  With a `truncation`, no number of a latent is larger
+        The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its classes in turn unless
+        `labels`, `positions` or `shares` say otherwise, as `labels_for` takes them.  With a `truncation`, no number of a latent is larger
         than that (Brock et al., 2019).  `watch(done, n)` is told how far it is.
         """
-        n, seed, bound = whole_count(n), whole_seed(seed), checked(truncation)
+        n, seed = whole_count(n), whole_seed(seed)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
-        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), bound), n,
-                           self.labels_for(n + CHUNK, labels), watch)
+        return self.sample_at(self.labels_for(n, labels, positions=positions, shares=shares), seed=seed, truncation=truncation, watch=watch)
+
+    def sample_at(self, which: Tensor, *, seed: int = 0, truncation: float | None = None,
+                  watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
+        """The same at labels such as `labels_for(n)` gives: one sample each."""
+        bound = checked(truncation)
+        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), bound),
+                           len(which), torch.cat([which, which[:1].repeat_interleave(CHUNK, 0)]), watch)
 
     def latents(self, n: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
         """The latents of `sample(n, seed=seed, truncation=truncation)`: float[n, latent]."""
@@ -172,8 +164,8 @@ class Model:
         starts, steps = whole_count(starts, "starts", "starts"), whole_count(steps, "steps", "steps")
         return steering.inverted(self.game, self.space, samples, which, starts, steps, whole_seed(seed), watch)
 
-    def translate(self, images: Tensor, *, to: int | str | None = None, fit: Fit = "resize", seed: int | None = None) -> Tensor:
-        """Images float[B, C, H, W] in [-1, 1] in the domain `to`, a name or a number, in the size they came in, on the CPU.
+    def translate(self, images: Tensor, *, to: Any = None, fit: Fit = "resize", seed: int | None = None) -> Tensor:
+        """Images float[B, C, H, W] in [-1, 1] in the domain called `to`, in the size they came in, on the CPU.
 
         `fit` says how other sizes than that of training are treated: see `sparring.game.translate`.  With a `seed`, the noise of
         training is drawn from it, where the system has some.  InputError for a model that draws samples instead.

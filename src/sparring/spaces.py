@@ -1,5 +1,6 @@
 """What one sample of a data set is: plain values that a model carries with it, so it can be used without the data."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor
 from sparring.errors import InputError, shown
 from sparring.settings import LARGEST
 
+GOLDEN = (5**0.5 - 1) / 2
 FLOAT32_MAX = torch.finfo(torch.float32).max
 
 
@@ -17,13 +19,15 @@ FLOAT32_MAX = torch.finfo(torch.float32).max
 class Traits:
     """Several labels at once, or measured ones: each sample has a number for each; networks see (value - shift) / scale.
 
-    `examples` are rows of the data, in its own units, which samples are asked for when nobody says which.
+    `examples` are rows of the data, in its own units, which samples are asked for when nobody says which; `shares` say how much of the
+    data each stands for (models of before have none).
     """
 
     names: tuple[str, ...]
     shift: tuple[float, ...]
     scale: tuple[float, ...]
     examples: tuple[tuple[float, ...], ...]
+    shares: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
     def encode(self, values: Tensor) -> Tensor:
         """float[B, K] in the data's own units to network units."""
@@ -65,18 +69,20 @@ class Vectors:
     scale: tuple[float, ...]
     labels: tuple[str, ...] = ()
     traits: Traits | None = field(default=None, repr=False)    # then `labels` are the names of its examples
+    shares: tuple[float, ...] = field(default=(), repr=False, compare=False)    # of each class in the data; () where nobody counted
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (len(self.shift),)
 
     def encode(self, values: Tensor) -> Tensor:
-        """User units to network units."""
-        return (values - values.new_tensor(self.shift)) / values.new_tensor(self.scale)
+        """User units to network units, float32[B, D], computed in the precision that they come in."""
+        return ((values - values.new_tensor(self.shift)) / values.new_tensor(self.scale)).float()
 
     def decode(self, x: Tensor) -> Tensor:
-        """Network units to user units."""
-        return x * x.new_tensor(self.scale) + x.new_tensor(self.shift)
+        """Network units to user units, float64[B, D]: beside a large mean, float32 would round differences away."""
+        wide = x.double()
+        return wide * wide.new_tensor(self.scale) + wide.new_tensor(self.shift)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Images:
     width: int
     labels: tuple[str, ...] = ()
     traits: Traits | None = field(default=None, repr=False)    # then `labels` are the names of its examples
+    shares: tuple[float, ...] = field(default=(), repr=False, compare=False)    # of each class in the data; () where nobody counted
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -134,6 +141,26 @@ def traits_of(space: Space) -> Traits | None:
     return space.traits if isinstance(space, Vectors | Images) else None
 
 
+def shares_of(space: Space) -> Tensor:
+    """The share of each class in the data, or of each example where a sample has several labels: float64[classes].  They are even where
+    nobody counted, as in models that were made before shares were kept."""
+    traits = traits_of(space)
+    counted = space.shares if traits is None and isinstance(space, Vectors | Images) else traits.shares if traits is not None else ()
+    return torch.tensor(counted, dtype=torch.float64) if counted else torch.ones(len(space.labels), dtype=torch.float64) / len(space.labels)
+
+
+def in_shares(space: Space, n: int) -> Tensor:
+    """n classes, int64[n], that are mixed as in the data, in any first part of them as in the whole; zeros where there are no classes.
+
+    Multiples of the golden ratio fill [0, 1) evenly, so that each class comes as often as its share, to within about one.
+    """
+    if not space.labels:
+        return torch.zeros(n, dtype=torch.int64)
+    upper = shares_of(space).cumsum(0)
+    at = (torch.arange(1, n + 1, dtype=torch.float64) * GOLDEN).frac() * upper[-1]
+    return torch.searchsorted(upper, at, right=True).clamp(max=len(upper) - 1)
+
+
 KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains]] = {
     "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains,
 }
@@ -177,6 +204,8 @@ def check(space: Space) -> None:
     if traits is not None and not _sound(traits, len(space.labels)):
         raise InputError("the data's labels do not fit together: each needs a name, a shift, a scale other than zero, and a number in "
                          "every example.")
+    if (counted := getattr(space, "shares", ())) and not _are_shares(counted, len(space.labels)):
+        raise InputError("the shares of the data's classes do not fit: expected one a class, none below 0 and not all 0.")
     if not possible:
         raise InputError(f"the data have an impossible shape, shift or scale ({type(space).__name__}, shape {shown(space.shape)}): images "
                          f"have 1, 3 or 4 channels and sides of 2 to {LARGEST}, and everything else at least one number, all finite.")
@@ -188,7 +217,12 @@ def _sound(traits: Traits, labels: int) -> bool:
     count = len(traits.names)
     return 0 < count == len(traits.shift) == len(traits.scale) == len(set(traits.names)) and 0 < labels == len(traits.examples) and \
         all(map(_held, traits.shift)) and all(_held(s) and s != 0 for s in traits.scale) and \
-        all(len(row) == count and all(map(_held, row)) for row in traits.examples)
+        all(len(row) == count and all(map(_held, row)) for row in traits.examples) and \
+        (not traits.shares or _are_shares(traits.shares, len(traits.examples)))
+
+
+def _are_shares(counted: tuple[float, ...], count: int) -> bool:
+    return len(counted) == count and all(_held(share) and share >= 0 for share in counted) and sum(counted) > 0
 
 
 def _held(number: float) -> bool:
@@ -197,7 +231,7 @@ def _held(number: float) -> bool:
 
 def _value(name: str, plain: Any) -> Any:
     """One field of a space from JSON: a tuple of names, a tuple of numbers, or a whole number."""
-    if name in ("x", "shift", "scale", "labels", "names"):
+    if name in ("x", "shift", "scale", "labels", "names", "shares"):
         kinds: Any = (str,) if name in ("labels", "names") else (float, int)
         if not isinstance(plain, list | tuple) or not all(type(item) in kinds for item in plain):
             raise TypeError(f"{name} should be a list of {'numbers' if kinds == (float, int) else 'names'}")
@@ -228,6 +262,17 @@ def _traits(plain: Any) -> Traits:
 def to_uint8(x: Tensor) -> Tensor:
     """Images float[B, C, H, W] in [-1, 1] to uint8, rounded; values outside are clipped."""
     return x.clamp(-1.0, 1.0).add(1.0).mul(127.5).round().to(torch.uint8)
+
+
+def digits(shift: float, scale: float) -> int:
+    """So many digits of numbers with this mean and deviation that values which float32 tells apart in network units stay apart: nine of
+    a deviation, and those of what is large beside it."""
+    return min(17, 9 + max(0, math.ceil(math.log10(max(1.0, abs(shift / scale))))))
+
+
+def number_order(name: str) -> tuple[int, str]:
+    """A key to sort names of classes by: as text, and those that are whole numbers before them, by their size."""
+    return (int(name), name) if name.isascii() and name.isdecimal() and len(name) <= 18 else (10**18, name)
 
 
 def class_names(names: Iterable[object]) -> tuple[str, ...]:

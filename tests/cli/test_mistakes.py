@@ -177,7 +177,7 @@ MISTAKES = [
     Mistake(NPY.replace("batch=2", "batch=16"), ("3 samples, fewer than one batch of 16", "batch=1"),
             first=array(np.arange(6.0).reshape(3, 2))),
     Mistake(NPY, ("x.npy", "damaged or cut short", "save it again"), first=written("x.npy", b"\x93NUMPY\x01\x00")),
-    Mistake("train gan --data t.csv", ("not read yet", "convert it to .npy"), first=written("t.csv", "a,b\n1,2\n")),
+    Mistake("train gan --data t.csv", ("line 3", "column b is empty"), first=written("t.csv", "a,b\n1,2\n3,\n")),
     # folders
     Mistake(TRAIN.replace("new", "file/run"), ("file/run cannot be used", "Not a directory", "--out"), first=written("file", "x")),
     Mistake(TRAIN.replace("new", "file"), ("file cannot be used", "File exists", "--out"), first=written("file", "x")),

@@ -190,7 +190,6 @@ BAD_FILES = {
               (saving(x=NUMBERS)[:-40], "cannot be read as npz"), (saving(x=NUMBERS, y=[1]), "50 samples .* 1 labels"),
               (saving(x=NUMBERS, y=np.zeros(50)), "x.npz: the labels are float64"),
               (saving(), "holds 0 arrays")],
-    "x.csv": [(b"1,2", r"tables \(.csv\) are not read yet.*convert it to .npy")],
     "x.txt": [(b"a", "text .* not read yet")],
     "x.png": [(GOOD, "one image is not a data set: give its folder")],
     "x.tgz": [(b"", "Unpack it and give the folder")],

@@ -83,12 +83,12 @@ def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder.")],
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to: FILE.png, FILE.npy, FILE.csv, or a folder for one PNG "
-                                             "each; samples.png in the current folder when left out.")] = None,
+    out: Annotated[str, typer.Option(help="Where to: FILE.png, FILE.npy, FILE.npz, FILE.csv, or a new folder.")] = "samples.png",
     label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
                                                "else all in turn.")] = None,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
                                                      "kinds of samples, and more typical ones.")] = None,
+    shares: Annotated[str, typer.Option("--shares", help="How classes are mixed: even, or as in the data.")] = "even",
     as_json: Json = False,
 ) -> None:
     """Draw samples from a run or a model."""
@@ -97,7 +97,7 @@ def sample(
         reading(run)
         from sparring.cli.sample import sample as command
 
-        return command(run, n, seed, out or Path("samples.png"), label, truncation)
+        return command(run, n, seed, out, label, truncation, shares)
 
     finish(action, as_json, "sample")
 

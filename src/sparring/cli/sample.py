@@ -1,6 +1,7 @@
 """The command `sample`: samples of a run or a model as a picture, an array, a table, or a folder of pictures."""
 
 import csv
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -8,56 +9,112 @@ import numpy as np
 import torch
 
 from sparring import api
+from sparring.data.asked import Shares
 from sparring.data.labels import TABLE, table_of
-from sparring.errors import InputError
+from sparring.data.tables.csv_file import CLASS, TRAIT
+from sparring.errors import InputError, shown
 from sparring.pictures.samples import draw_samples
-from sparring.spaces import Images, to_uint8
+from sparring.spaces import Images, Vectors, digits, shares_of, to_uint8
+
+FORMATS = "Give --out FILE.png, FILE.npy, FILE.npz, FILE.csv or a folder"
+MOST = 5                # classes that are named
 
 
-def sample(run: Path, n: int, seed: int, out: Path, label: str | None, truncation: float | None = None) -> dict[str, Any]:
+def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation: float | None = None,
+           shares: Any = "even") -> dict[str, Any]:
     """Draw n samples into a picture, an array, a table, or a folder of pictures."""
-    model = api.load(run)
+    model, path = api.load(run), Path(out)
+    form = "" if path.is_dir() or out.endswith(("/", "\\")) else path.suffix.lower()
     labels = None if label is None else [label] if label in model.labels else [word.strip() for word in label.split(",")]
-    samples, which = model.sample(n, seed=seed, labels=labels, truncation=truncation), model.labels_for(n, labels)
+    which = model.labels_for(n, labels, shares=shares) if n > 0 else torch.zeros(1)
+    refuse(model, path, form)
+    samples = model.sample(n, seed=seed, labels=labels, truncation=truncation, shares=shares)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_samples(model, samples, which, out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_samples(model, samples, which, path, form)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}. Give another --out.") from None
-    return {"out": str(out), "n": n, "seed": seed, "shape": list(samples.shape), "text": f"{n} samples: {out}"}
+    said = [f"{n} samples: {path}", *about_classes(model, form, shares, asked=labels is not None)]
+    return {"out": str(path), "n": n, "seed": seed, "shape": list(samples.shape), "shares": shares, "text": "\n".join(said)}
 
 
-def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
+def refuse(model: api.Model, out: Path, form: str) -> None:
+    """InputError for a format that there is not, or that these samples do not go into, and for a folder that holds something."""
     images = isinstance(model.space, Images)
-    match "" if out.is_dir() else out.suffix.lower():
+    if form not in ("", ".png", ".npy", ".npz", ".csv"):
+        raise InputError(f"'{form}' is not a format for samples. {FORMATS}; the name of a folder with a dot in it needs a / at its end.")
+    if form == ".csv" and images:
+        raise InputError("images do not go into a .csv table. Give --out FILE.png, FILE.npy or a folder.")
+    if form == "" and not images:
+        raise InputError("only images go into a folder of pictures. Give --out FILE.png, FILE.npy or FILE.csv.")
+    try:
+        first = next(islice(out.iterdir(), 1), None) if form == "" and out.is_dir() else None
+    except OSError as error:
+        raise InputError(f"the folder {shown(out)} cannot be read: {error.strerror}. Give another --out.") from None
+    if first is not None:
+        raise InputError(f"{shown(out)} is not empty: it holds {shown(first.name)}, for one. Samples of two calls would be mixed there. "
+                         "Give a new folder, or delete this one first.")
+
+
+def about_classes(model: api.Model, form: str, shares: Shares, *, asked: bool) -> list[str]:
+    """How the classes of what was written are mixed, and what a format leaves out."""
+    if not model.labels or form == ".png":
+        return []
+    keeps = "FILE.npz" if isinstance(model.space, Images) else "FILE.npz or FILE.csv"
+    said = [f"a .npy holds no {'labels' if model.traits else 'classes'}: give {keeps} to keep them"] if form == ".npy" else []
+    if asked or model.traits is not None:
+        return said
+    share = shares_of(model.space)
+    if float(share.max() - share.min()) < 1e-3:
+        return said
+    order = share.argsort(descending=True).tolist()
+    mixed = ", ".join(f"{shown(model.labels[k])} {float(share[k]):.1%}" for k in order[:MOST]) + (", ..." if len(order) > MOST else "")
+    return [*said, f"classes are mixed as in the data: {mixed}" if shares == "data" else
+            f"classes come in equal shares; in the data they are {mixed}. Before you train on these samples, give --shares data"]
+
+
+def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path, form: str) -> None:
+    plain = to_uint8(samples).permute(0, 2, 3, 1).numpy() if isinstance(model.space, Images) else samples.numpy()
+    match form:
         case ".png":
             draw_samples(model.space, samples, out)
         case ".npy":
             with open(out, "wb") as file:                       # given a name, np.save may append to it
-                np.save(file, to_uint8(samples).permute(0, 2, 3, 1).numpy() if images else samples.numpy())
-        case ".csv" if images:
-            raise InputError("images do not go into a .csv table. Give --out FILE.png, FILE.npy or a folder.")
+                np.save(file, plain)
+        case ".npz":
+            with open(out, "wb") as file:
+                if model.labels:
+                    np.savez(file, x=plain, y=labels_in_array(model, which))
+                else:
+                    np.savez(file, x=plain)
         case ".csv":
-            names = [f"x{i}" for i in range(samples.shape[1])]
-            rows = [[f"{v:.9g}" for v in row] for row in samples.tolist()]
-            if model.labels:
-                added, columns = labelled(model, which)
-                names, rows = [*names, *added], [[*row, *more] for row, more in zip(rows, columns, strict=True)]
-            with open(out, "w", newline="") as table:
-                csv.writer(table, lineterminator="\n").writerows([names, *rows])
-        case "":
-            write_folder(model, samples, which, out)
-        case other:
-            raise InputError(f"'{other}' is not a format for samples. Give --out FILE.png, FILE.npy, FILE.csv or a folder.")
+            write_table(model, samples, which, out)
+        case _:
+            write_folder(model, plain, which, out)
 
 
-def write_folder(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
+def labels_in_array(model: api.Model, which: torch.Tensor) -> np.ndarray:
+    return np.array([model.labels[y] for y in which.tolist()]) if model.traits is None else np.array(table_of(model.traits, which))
+
+
+def write_table(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
+    """Numbers in columns x0, x1, ..., then the class or the labels; `train --data` reads it back."""
+    names, space = [f"x{i}" for i in range(samples.shape[1])], model.space
+    places = list(map(digits, space.shift, space.scale)) if isinstance(space, Vectors) else [9] * len(names)
+    rows: list[list[Any]] = [[f"{v:.{k}g}" for v, k in zip(row, places, strict=True)] for row in samples.tolist()]
+    if model.labels:
+        added, columns = labelled(model, which)
+        names = [*names, *([CLASS] if model.traits is None else [f"{TRAIT}{name}" for name in added])]
+        rows = [[*row, *more] for row, more in zip(rows, columns, strict=True)]
+    with open(out, "w", newline="") as table:
+        csv.writer(table, lineterminator="\n").writerows([names, *rows])
+
+
+def write_folder(model: api.Model, images: np.ndarray, which: torch.Tensor, out: Path) -> None:
     """One PNG a sample, in a folder a class when there are classes, or beside a labels.csv: a data set that can be trained on again."""
     from PIL import Image
 
-    if not isinstance(model.space, Images):
-        raise InputError("only images go into a folder of pictures. Give --out FILE.png, FILE.npy or FILE.csv.")
-    for i, (image, y) in enumerate(zip(to_uint8(samples).permute(0, 2, 3, 1).numpy(), which.tolist(), strict=True)):
+    for i, (image, y) in enumerate(zip(images, which.tolist(), strict=True)):
         folder = out / folder_name(model.labels, y) if model.labels and model.traits is None else out
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(folder / f"{i:06d}.png")
@@ -70,7 +127,7 @@ def write_folder(model: api.Model, samples: torch.Tensor, which: torch.Tensor, o
 def labelled(model: api.Model, which: torch.Tensor) -> tuple[list[str], list[list[Any]]]:
     """Columns that say what each sample was asked to be: names, and a row a sample."""
     if model.traits is None:
-        return ["label"], [[model.labels[y]] for y in which.tolist()]
+        return [CLASS], [[model.labels[y]] for y in which.tolist()]
     return list(model.traits.names), table_of(model.traits, which)
 
 

@@ -53,7 +53,7 @@ def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit
                 try:
                     x = part_of(pixels(item, given), half)
                     wide += looks_like_a_pair(x, given)
-                    write(to_uint8(model.translate(x, to=number, fit=fit, seed=seed))[0], item.out)
+                    write(to_uint8(model.translate(x, to=name, fit=fit, seed=seed))[0], item.out)
                     written += 1
                 except InputError as error:
                     skipped.append(f"{shown(item.files.names[item.at])}: {error}")

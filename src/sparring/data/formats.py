@@ -89,11 +89,21 @@ def open_shards(path: Path, settings: "DataSettings", progress: Progress | None)
     return read_shards(path, settings, progress)
 
 
+def csv_at(path: Path) -> bool:
+    return not path.is_dir() and path.suffix.lower() in (".csv", ".tsv")
+
+
+def open_csv(path: Path, settings: "DataSettings", progress: Progress | None) -> "Finite":
+    from sparring.data.tables.csv_file import read_csv
+    return read_csv(path, settings)
+
+
 # Recognized from the last to the first: the first takes every folder that is nothing else.
 FORMATS = (
     Format("a folder or .zip of images", "`.zip`, or a folder that is nothing else",
            images_at, open_images),
     Format(".npy or .npz", "`.npy`, `.npz`", arrays_at, open_arrays),
+    Format(".csv of numbers", "`.csv`, `.tsv`", csv_at, open_csv),
     Format("an IDX folder or file", "by its name, or a folder with such a file", idx_at,
            open_idx),
     Format(".parquet", "`.parquet`, or a folder of them without images", parquet_at, open_parquet),

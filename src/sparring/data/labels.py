@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sparring.errors import InputError, did_you_mean, reason, shown
-from sparring.spaces import Traits, class_names
+from sparring.spaces import Traits, class_names, digits
 
 TABLE = "labels.csv"        # its first column names a file, each other one a trait
 EXAMPLES = 256              # rows that a model carries with it, to draw samples that are like the data
@@ -37,9 +37,12 @@ def read_rows(rows: np.ndarray, names: Sequence[str], what: str) -> tuple[Tensor
                              f"that column out.")
         if (rows[:, k] == rows[0, k]).all():
             raise InputError(f"{what}: label '{shown(name)}' is {rows[0, k]:g} for every sample. Leave this column out.")
-    distinct = np.unique(rows, axis=0)
-    examples = distinct[np.linspace(0, len(distinct) - 1, min(EXAMPLES, len(distinct))).round().astype(int)]
-    traits = Traits(class_names(names), tuple(shift.tolist()), tuple(scale.tolist()), tuple(map(tuple, examples.tolist())))
+    distinct, count = np.unique(rows, axis=0, return_counts=True)
+    places = np.linspace(0, len(distinct) - 1, min(EXAMPLES, len(distinct))).round().astype(int)
+    nearest = np.searchsorted((places[:-1] + places[1:]) / 2, np.arange(len(distinct)))     # in their order, the example of each row
+    shares = np.bincount(nearest, weights=count, minlength=len(places)) / len(rows)
+    traits = Traits(class_names(names), tuple(shift.tolist()), tuple(scale.tolist()), tuple(map(tuple, distinct[places].tolist())),
+                    tuple(shares.tolist()))
     return traits.encode(torch.from_numpy(rows)).float(), traits
 
 
@@ -186,7 +189,8 @@ def table_of(traits: Traits, which: Tensor) -> list[list[float]]:
     if not which.is_floating_point():
         return [list(traits.examples[i]) for i in which.tolist()]
     rows = which.double() * torch.tensor(traits.scale, dtype=torch.float64) + torch.tensor(traits.shift, dtype=torch.float64)
-    return [[float(f"{value:.6g}") for value in row] for row in rows.tolist()]
+    places = [digits(shift, scale) - 3 for shift, scale in zip(traits.shift, traits.scale, strict=True)]     # less what encoding rounded
+    return [[float(f"{value:.{k}g}") for value, k in zip(row, places, strict=True)] for row in rows.tolist()]
 
 
 def odd(rows: Tensor, traits: Traits) -> list[str]:

@@ -24,7 +24,7 @@ NAMED: dict[str, Callable[[], Source]] = {
     "grid": grid,
     "digits": digits,
 }
-NOT_YET = {".csv": "tables", ".tsv": "tables", ".txt": "text", ".json": "text", ".jsonl": "text"}
+NOT_YET = {".txt": "text", ".json": "text", ".jsonl": "text"}
 PACKED = (".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 

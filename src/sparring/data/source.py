@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from sparring.errors import InputError
 from sparring.rng import generator
-from sparring.spaces import Space, TwoDomains, traits_of
+from sparring.spaces import Images, Space, TwoDomains, Vectors, traits_of
 
 EVERY = slice(None)
 READERS = min(4, max(2, (os.cpu_count() or 1) // 4))   # threads that read batches ahead from where they are stored
@@ -88,7 +89,7 @@ class Finite:
         assert tuple(values.shape[1:]) == space.shape, (values.shape, space)
         dtype = torch.int64 if traits_of(space) is None else torch.float32
         assert labels is None or (len(labels) == values.shape[0] and labels.dtype == dtype)
-        self.space, self.labels = space, labels
+        self.space, self.labels = counted(space, labels), labels
         self.values: Tensor | Rows = values.contiguous() if isinstance(values, Tensor) else values
         self.held_out, self.notes = held_out, notes
 
@@ -110,6 +111,14 @@ class Finite:
         values = self.values[index] if read is None else read(index)
         x = self.space.encode(values) if values.dtype == torch.uint8 else values
         return Batch(x, None if self.labels is None else self.labels[index])
+
+
+def counted(space: Space, labels: Tensor | None) -> Space:
+    """The space with the share of each class among these labels; as it is where there are none, or several a sample."""
+    if labels is None or labels.is_floating_point() or not len(labels) or not isinstance(space, Vectors | Images):
+        return space
+    share = torch.bincount(labels, minlength=len(space.labels)).double() / len(labels)
+    return replace(space, shares=tuple(share.tolist())) if len(share) == len(space.labels) else space
 
 
 Piece = Callable[[], list[Any]]         # makes the next few batches, whenever it is called and on whatever thread

@@ -40,6 +40,7 @@ class Standard:
     apart: float = 0.0              # median distance from a real sample to the nearest training sample that is not itself
     unseen: Tensor | None = None    # held-out samples, to be judged
     labels: tuple[Tensor | None, Tensor | None] = (None, None)      # of `train` and of `unseen`
+    asked: Tensor | None = None     # labels of `real`, which generated samples are asked for too
     shape: tuple[int, ...] = ()
     facts: dict[str, float] = field(default_factory=dict)           # about the data, for the first row
 
@@ -49,13 +50,14 @@ def standard(source: Source, seed: int) -> Standard:
     """Look at the data."""
     assert not isinstance(source, Arranged), "translators are not checked up"
     n = PICTURES if isinstance(source.space, Images) else POINTS
-    facts, train, unseen, y_train, y_unseen = {}, None, None, None, None
+    facts, train, unseen, y_train, y_unseen, classes = {}, None, None, None, None, None
     most = max(8, min(KNOWN, NUMBERS // math.prod(source.space.shape)))
     if isinstance(source, Finite):
         train, y_train = source.at(torch.randperm(len(source), generator=generator(seed, "checkup train"))[:most])
         if source.held_out is not None:
             unseen, y_unseen = source.held_out.at(torch.randperm(len(source.held_out), generator=generator(seed, "unseen"))[:most])
-        known = (train if unseen is None or len(unseen) < 4 else unseen).flatten(1)
+        known, classes = (train, y_train) if unseen is None or len(unseen) < 4 else (unseen, y_unseen)
+        known = known.flatten(1)
         facts = {"data/samples": float(len(source)), "data/repeated": 1 - len(train.flatten(1).unique(dim=0)) / len(train)}
     else:
         known = source.space.encode(source.draw(most, generator(seed, "checkup real"))).flatten(1)
@@ -76,7 +78,7 @@ def standard(source: Source, seed: int) -> Standard:
         apart = float(nearest.median())
     return Standard(n, real, floor, centres, shares, near, float((pairs < near).double().mean()), axes, middle,
                     float((known - middle).square().sum(1).mean().sqrt()), flat, apart, unseen, (y_train, y_unseen),
-                    source.space.shape, facts)
+                    None if classes is None else classes[:n], source.space.shape, facts)
 
 
 def directions(x: Tensor) -> Tensor:
@@ -118,7 +120,7 @@ def checkup(game: Game, data: Standard, seed: int, augmented: bool = False) -> d
     Call it right after a round, while the gradients of that round are there.
     """
     latents = game.prior(data.n, generator(seed, "checkup"))
-    labels = torch.arange(data.n) % max(1, game.classes)
+    labels = torch.zeros(data.n, dtype=torch.int64) if data.asked is None else data.asked
     with OffUnits(game.players) as units:
         current = game.sample(latents, labels, live=True).cpu().flatten(1)
         judged = mean_logits(game, data, current, labels)

@@ -95,7 +95,7 @@ def data_of(run: Path) -> tuple[Finite | None, list[str]]:
 def sets_beside(model: Model, source: Finite | None, seed: int) -> dict[str, tuple[Set, Tensor | None]]:
     """Generated samples, which can be made by definition, and where the data is here, some of training, with their rows, and some held
     out."""
-    made: dict[str, tuple[Set, Tensor | None]] = {"generated": (Set([], model.sample(MOST, seed=seed), []), None)}
+    made: dict[str, tuple[Set, Tensor | None]] = {"generated": (Set([], model.sample(MOST, seed=seed, shares="data"), []), None)}
     for name, part in (("training", source), ("held out", source.held_out if source is not None else None)):
         if part is not None:
             rows = torch.randperm(len(part), generator=generator(seed, "inverted"))[:MOST]

@@ -18,14 +18,26 @@ from sparring.errors import InputError
 from sparring.evaluation import translations
 from sparring.metrics import cas, fid, memorization
 from sparring.metrics.catalogue import METRICS, OF_FEATURES, known, lacking, measure, plain
-from sparring.metrics.compared_sets import chosen_rows, copies, in_both, in_units_of, judged_on, seen, some, stored
+from sparring.metrics.compared_sets import (
+    chosen_rows,
+    copies,
+    fewer_values,
+    in_both,
+    in_units_of,
+    judged_on,
+    labels_like,
+    seen,
+    some,
+    stored,
+    values_apart,
+)
 from sparring.metrics.feature_files import find
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.intervals import Estimate
 from sparring.recipes import find as find_recipe
 from sparring.runs.folder import read_json
 from sparring.settings import index_of, make, whole_seed
-from sparring.spaces import Images, Space
+from sparring.spaces import Images, Space, traits_of
 from sparring.training.loop import Progress
 from sparring.untrusted import told
 
@@ -159,8 +171,9 @@ def config_of(run: Any) -> dict[str, Any]:
 def told_of(sets: Compared, asked: list[str] | None, notes: list[str], why: str) -> dict[str, Any]:
     """The figures with what is to be said of them; `why` these features."""
     found, left_out = figures(sets, asked)
-    return {"metrics": found, "left_out": left_out,
-            "notes": [*notes, f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}",
+    distinct = values_apart(sets.real, sets.generated)
+    return {"metrics": found, "left_out": left_out, **({"distinct": distinct} if distinct else {}),
+            "notes": [*notes, *fewer_values(distinct), f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}",
                       f"features: {sets.extractor.name}, {why}"]}
 
 
@@ -244,7 +257,7 @@ def compared(model: Model | None, source: Source, train: Finite | None, generate
     others = open_like(source.space, generated) if model is None else None
 
     def draw(count: int) -> Finite:
-        return in_units_of(source.space, fresh(model, count, seed, watch) if others is None else others, count, seed, "generated")
+        return in_units_of(source.space, fresh(model, source, count, seed, watch) if others is None else others, count, seed, "generated")
 
     made = draw(n)
     if len(made) < 2 or n < 2:
@@ -252,11 +265,17 @@ def compared(model: Model | None, source: Source, train: Finite | None, generate
     return Compared(source, train, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch, draw, asked_for)
 
 
-def fresh(model: Model | None, n: int, seed: int, watch: Watch) -> Finite:
-    """So many samples of a model."""
+def fresh(model: Model | None, like: Source, n: int, seed: int, watch: Watch) -> Finite:
+    """So many samples of a model, of the classes that as many samples of the data are of; of its training data, where these have none."""
     assert model is not None
-    drawn = model.sample(n, seed=seed, watch=steps(watch("samples")))
-    return stored(model.space, drawn, model.labels_for(n) if model.labels and model.traits is None else None)
+    which = labels_like(like, n, seed) if model.labels and same_labels(model.space, like.space) else None
+    which = model.labels_for(n, shares="data") if which is None else which
+    drawn = model.sample_at(which, seed=seed, watch=steps(watch("samples")))
+    return stored(model.space, drawn, which if model.labels and model.traits is None else None)
+
+
+def same_labels(a: Space, b: Space) -> bool:
+    return (a.labels, traits_of(a)) == (b.labels, traits_of(b))
 
 
 def steps(progress: Progress) -> Callable[[int, int], None]:

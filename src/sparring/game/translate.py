@@ -1,12 +1,13 @@
 """Images of any size through a translator: brought to the size it was trained on, in tiles of that size, or as they are."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sparring.errors import InputError, did_you_mean
+from sparring.data.asked import place_of
+from sparring.errors import InputError
 from sparring.game import Translation
 from sparring.rng import key
 
@@ -15,18 +16,13 @@ RANGE = 1.5             # what images may reach: beyond 1, since resizing oversh
 FEW = 16                # images or tiles that are translated at once
 
 
-def target(translation: Translation, to: int | str | None) -> int:
-    """The number of the domain that is asked for; None is the only one.  InputError when there is none such."""
+def target(translation: Translation, to: Any) -> int:
+    """The position of the domain of this name, where a number means the domain that is called so; None is the only one.  InputError when
+    there is none such."""
     names = translation.names
     if to is None and len(names) > 1:
         raise InputError(f"this model translates into {len(names)} domains; say which: {', '.join(names)}.")
-    if to is None:
-        return 0
-    if isinstance(to, str) and to in names:
-        return names.index(to)
-    if isinstance(to, int) and not isinstance(to, bool) and 0 <= to < len(names):
-        return to
-    raise InputError(f"there is no domain {to!r}.{did_you_mean(str(to), names)} This model translates into: {', '.join(names)}.")
+    return 0 if to is None else place_of(to, names, "domain")
 
 
 @torch.no_grad()

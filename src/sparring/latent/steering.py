@@ -85,8 +85,8 @@ def in_network_units(space: Space, samples: Any) -> Tensor:
         raise InputError(f"samples of shape {tuple(x.shape)} and type {x.dtype} are not like this model's: expected {expected}.")
     if not torch.isfinite(x).all() or (isinstance(space, Images) and float(x.abs().max()) > 1 + 1e-3):
         raise InputError(f"the samples hold numbers from {float(x.min()):g} to {float(x.max()):g}; expected {expected}, all finite.")
-    x = x.detach().float().cpu()
-    return x if isinstance(space, Images) else space.encode(x)
+    x = x.detach().cpu()
+    return x.float() if isinstance(space, Images) else space.encode(x.double()).float()
 
 
 def offsets(reach: float, steps: int) -> Tensor:

@@ -1,6 +1,7 @@
 """The two sets that are compared: which samples of a source, how many, and in which units."""
 
 import hashlib
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,11 +36,20 @@ def chosen_rows(source: Finite, n: int, seed: int, stream: str) -> Tensor:
     return torch.randperm(len(source), generator=generator(seed, stream))[:n]
 
 
+def labels_like(source: Source, n: int, seed: int, stream: str = "labels") -> Tensor | None:
+    """The labels of n samples of the part that is judged on, at random and each once before any comes again: what generated samples are
+    asked to be, so that both sets mix the classes alike.  None where samples have no labels."""
+    part = judged_on(source)[0]
+    if not isinstance(part, Finite) or part.labels is None:
+        return None
+    return part.labels[chosen_rows(part, len(part), seed, stream)[torch.arange(n) % len(part)]]
+
+
 def stored(space: Space, samples: Tensor, labels: Tensor | None) -> Finite:
     """Samples in user units as a data set keeps them: images rounded to 8 bits, as they are in any file of them."""
     if isinstance(space, Images):
         return Finite(space, samples if samples.dtype == torch.uint8 else to_uint8(samples), labels)
-    return Finite(space, space.encode(samples.float()), labels)
+    return Finite(space, space.encode(samples.double()).float(), labels)
 
 
 def in_units_of(space: Space, source: Source, n: int, seed: int, stream: str) -> Finite:
@@ -65,6 +75,21 @@ def in_both(a: Finite, b: Finite) -> int:
 def copies(a: Finite) -> int:
     """How many samples are copies of another."""
     return len(a) - len(set(prints(a)))
+
+
+def values_apart(real: Finite, generated: Finite) -> list[dict[str, Any]]:
+    """Of each column of numbers, the share of values that are different from all others, in both sets; nothing for images."""
+    if isinstance(real.space, Images):
+        return []
+    a, b = seen(real), seen(generated)
+    return [{"column": k, "real": len(a[:, k].unique()) / len(a), "generated": len(b[:, k].unique()) / len(b)}
+            for k in range(a.shape[1])]
+
+
+def fewer_values(distinct: list[dict[str, Any]], factor: float = 2.0) -> list[str]:
+    """What is to be said of columns in which one set has far fewer different values than the other, a sentence each."""
+    return [f"column {one['column']}: {one['generated']:.1%} of the generated values are different, and {one['real']:.1%} of the real "
+            "ones" for one in distinct if max(one["real"], one["generated"]) > factor * min(one["real"], one["generated"])]
 
 
 def prints(source: Finite) -> list[bytes]:

@@ -11,11 +11,11 @@ from sparring.errors import InputError
 from sparring.game import Game
 from sparring.metrics import classes, density, mixtures_2d, modes, quadratic, translated
 from sparring.metrics.catalogue import lacking, measure
-from sparring.metrics.compared_sets import judged_on, seen, some, stored
+from sparring.metrics.compared_sets import judged_on, labels_like, seen, some, stored
 from sparring.metrics.features import choose, extract
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
-from sparring.spaces import Images
+from sparring.spaces import Images, in_shares
 
 SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
 
@@ -62,9 +62,11 @@ def refuse_metric(source: Source, metric: str) -> None:
 
 @torch.no_grad()
 def draw(game: Game, source: Source, n: int, seed: int, *, live: bool = False) -> tuple[Tensor, Tensor]:
-    """n samples in user units, on the CPU, and the labels they were asked for (0 where there are none)."""
+    """n samples in user units, on the CPU, and the labels they were asked for (0 where there are none): those of as many samples of the
+    data, so that classes are mixed as they are there."""
     latents = game.prior(n, generator(seed, "score"))
-    labels = torch.arange(n) % max(1, len(source.space.labels))
+    labels = labels_like(source, n, seed)
+    labels = in_shares(source.space, n) if labels is None else labels
     few = max(1, min(500, 2**20 // math.prod(source.space.shape)))  # at once: the networks' own maps are many times larger
     parts = [game.sample(z, y, live=live).cpu() for z, y in zip(latents.split(few), labels.split(few), strict=True)]
     return source.space.decode(torch.cat(parts)), labels

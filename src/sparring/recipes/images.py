@@ -7,8 +7,9 @@ et al., 2018; Karras et al., 2020): what has held up on small and large sets of 
 from typing import Any
 
 from sparring.data.source import Arranged, Finite, Source
+from sparring.errors import shown
 from sparring.objectives.losses import OBJECTIVES
-from sparring.spaces import Images, Space
+from sparring.spaces import Images, Space, shares_of
 
 SUMMARY = "pictures: chooses networks, batch, penalty and augmentation from the data and the machine, and says why"
 
@@ -82,6 +83,7 @@ def by_class(space: Images, count: int | None, given: Any) -> dict[str, tuple[An
         return {"conditional": (True, f"labels of every picture: {', '.join(space.traits.names[:5])}")}
     if count is None:
         return {}
-    each = count / classes
-    return {"conditional": (each >= FEW, f"{classes} classes with {each:,.0f} pictures on average" +
-                            ("" if each >= FEW else f", fewer than {FEW}"))}
+    least, at = (shares_of(space) * count).min(0)
+    fewest = round(float(least))
+    smallest = f"{classes} classes, of which the smallest, {shown(space.labels[at])}, has {fewest:,} pictures"
+    return {"conditional": (fewest >= FEW, smallest + ("" if fewest >= FEW else f", fewer than {FEW}"))}

@@ -75,7 +75,7 @@ def nearness(at: Opened, drawn: Path, seed: int = 0) -> Nearness | str:
     if not isinstance(source, Finite):
         return "The data is generated and never repeated, so there are no training samples to copy."
     try:
-        samples = model.sample(COMPARED, seed=seed)
+        samples = model.sample(COMPARED, seed=seed, shares="data")
     except (InputError, RunFailed) as error:
         return f"The nearest training samples cannot be shown: {error}"
     made = (samples if isinstance(source.space, Images) else source.space.encode(samples)).flatten(1)      # in network units

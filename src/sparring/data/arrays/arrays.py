@@ -19,7 +19,7 @@ from sparring.data.labels import read_rows
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, refuse_settings
 from sparring.data.source import Finite
 from sparring.errors import InputError, reason, shown
-from sparring.spaces import Images, Traits, Vectors, class_names
+from sparring.spaces import Images, Traits, Vectors, class_names, number_order
 
 Array = NDArray[Any]
 THE_ARRAY = "the array"           # what an array in memory is called
@@ -58,7 +58,7 @@ def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSet
     labels, names, traits = (None, (), None) if y is None else _labels(y, len(x), what)
     if x.ndim <= 2:
         refuse_settings(settings, f"{what} of shape {list(x.shape)} holds vectors")
-        source = _vectors(x, what)
+        source = vectors(x, what)
     else:
         source = _images(x, settings, what, channels_first)
     assert isinstance(source.space, Vectors | Images)
@@ -189,12 +189,15 @@ def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...], Trai
         rows, traits = read_rows(array, [str(k) for k in range(array.shape[1])], whose)
         return rows, (), traits
     names, index = np.unique(array, return_inverse=True)
+    if array.dtype.kind == "U":                         # of text, "10" would come before "2"
+        order = np.array(sorted(range(len(names)), key=lambda k: number_order(str(names[k]))))
+        names, index = names[order], np.argsort(order)[index]
     return torch.from_numpy(index.astype(np.int64)), class_names(names), None
 
 
 # -- converting -------------------------------------------------------------------------------------------------------
 
-def _vectors(x: Array, what: str) -> Finite:
+def vectors(x: Array, what: str) -> Finite:
     """float32[N, D] in network units: every column with mean 0 and deviation 1."""
     check_memory(WORK * x.size, f"{what} holds {x.size:,} numbers, each of which takes {WORK} bytes to standardize",
                  "Give fewer samples.")

@@ -23,7 +23,7 @@ from sparring.data.labels import TABLE, parse_table, read_table
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size
 from sparring.data.source import Finite
 from sparring.errors import InputError, shown
-from sparring.spaces import Images, class_names
+from sparring.spaces import Images, class_names, number_order
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | 
         if not files.names:
             raise InputError(_nothing_found(files))
         of = key(files.names, files.identity(), sorted(files.others.items()), settings.model_dump(), DECODING, PIL.__version__,
-                 (files.table() or b"").hex())
+                 (files.table() or b"").hex(), "classes in number order")
         if (source := recall(of)) is not None:
             progress(2 * len(files.names), 2 * len(files.names))
             return source
@@ -131,7 +131,7 @@ def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
     if any(len(folder) == common for folder in folders):
         return None, []
     first = [folder[common] for folder in folders]
-    classes = sorted(set(first))
+    classes = sorted(set(first), key=number_order)
     position = {name: k for k, name in enumerate(classes)}
     return [position[name] for name in first], classes
 

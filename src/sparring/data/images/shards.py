@@ -23,7 +23,7 @@ from sparring.data.images.lazy_images import LOOKED_AT, Stored, looked_at
 from sparring.data.settings import AUTO, DataSettings
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed, shown
-from sparring.spaces import Images, class_names
+from sparring.spaces import Images, class_names, number_order
 
 FILE_LIMIT = 256 << 20                  # bytes of one image
 ENDS = 1 << 16                          # bytes at both ends of a shard that its fingerprint is made of
@@ -201,7 +201,7 @@ def made(files: list[Path], progress: Progress) -> Index:
             length.append(size)
             words.append(classes.get(sample, ""))
         progress(number + 1, len(files))
-    names = sorted({word for word in words if word}, key=lambda word: (not word.isdigit(), int(word) if word.isdigit() else 0, word))
+    names = sorted({word for word in words if word}, key=number_order)
     place = {word: k for k, word in enumerate(names)} | {"": -1}
     return Index(np.array(shard, np.int32), np.array(offset, np.int64), np.array(length, np.int32),
                  np.array([place[word] for word in words], np.int64), np.array(names, np.str_))

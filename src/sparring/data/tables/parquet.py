@@ -25,7 +25,7 @@ from sparring.data.settings import AUTO, DataSettings, gigabytes, refuse_setting
 from sparring.data.source import Finite
 from sparring.data.tables.row_groups import FEW, HELD, Groups, damaged
 from sparring.errors import InputError, RunFailed, needs, shown
-from sparring.spaces import Images, Vectors, class_names
+from sparring.spaces import Images, Vectors, class_names, number_order
 
 LABELS = ("label", "labels", "class", "target")
 IMAGES = ("image", "images", "img", "jpg", "png")      # which column of bytes is meant, when there are several
@@ -158,7 +158,7 @@ def classes(groups: Groups, column: str, schema: Any, progress: Progress | None)
             codes.append(np.asarray(place, np.int64)[coded.indices.to_numpy(zero_copy_only=False)])
         if progress:
             progress(number + 1, groups.count)
-    names = sorted(known, key=lambda value: (type(value).__name__, value))
+    names = sorted(known, key=lambda value: (type(value).__name__, number_order(value) if isinstance(value, str) else value))
     rank = {value: k for k, value in enumerate(names)}
     index = np.asarray([rank[value] for value in known], np.int64)[np.concatenate(codes)]
     if set(names) == {-1}:                                      # what Hugging Face writes for a test set

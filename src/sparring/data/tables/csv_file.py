@@ -1,0 +1,156 @@
+"""A table of numbers in a .csv or .tsv: its columns are a vector, a column named `label` holds the class."""
+
+import csv
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+import torch
+
+from sparring.data.arrays.arrays import vectors
+from sparring.data.labels import read_rows
+from sparring.data.settings import AUTO, DataSettings, check_memory, open_file, refuse_settings
+from sparring.data.source import Finite
+from sparring.errors import InputError, reason, shown
+from sparring.spaces import Vectors, class_names, number_order
+
+CLASS, TRAIT = "label", "label:"        # how columns begin that say the class, and one of several labels
+LABELS = (CLASS, "labels", "class", "target")
+CLASSES = 1000                          # different whole numbers, beyond which a column of them is a measure
+CELL = 100                              # bytes that a cell takes, about, while it is text
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+class Text(NamedTuple):
+    """A table as it was written."""
+
+    names: list[str]
+    columns: list[list[str]]
+    lines: list[int]            # of each row, in the file
+    notes: list[str]
+
+
+def read_csv(path: Path, settings: DataSettings = AUTO) -> Finite:
+    """The columns of numbers as float32[N, D] in network units, each standardized; `label` holds classes, `label:NAME` several labels.
+
+    InputError, with the line and the column, for cells that lack or are no numbers, and where no column holds numbers.
+    """
+    refuse_settings(settings, f"{shown(path)} holds columns of numbers")
+    with open_file(path) as file:
+        table = read_text(path, file)
+    label = next((name for name in LABELS if name in table.names and classlike(table, name)), None)
+    traits = [name for name in table.names if name.startswith(TRAIT) and name != TRAIT]
+    numbers, words = dict[str, np.ndarray](), list[str]()
+    for name, cells in zip(table.names, table.columns, strict=True):
+        if name != label:
+            column = as_numbers(path, table, name, cells)
+            numbers |= {name: column} if column is not None else {}
+            words += [name] if column is None else []
+    if bad := [name for name in traits if name in words]:
+        raise InputError(f"{shown(path)}: column {shown(bad[0])} holds words; labels are numbers, or 0 and 1. Mend it, or leave it out.")
+    measured = [name for name in numbers if name not in traits]
+    if not measured:
+        raise InputError(f"{shown(path)} has no column of numbers to learn from ({', '.join(map(shown, table.names[:10]))}). Words are not "
+                         "learned yet: give at least one column of numbers.")
+    source = vectors(np.stack([numbers[name] for name in measured], 1), shown(path))
+    assert isinstance(source.space, Vectors)
+    notes = [*source.notes, f"columns: {listed(measured)}", *table.notes]
+    notes += [f"{len(words)} column(s) of words were left out: {listed(words)}"] if words else []
+    if traits:
+        called = [name.removeprefix(TRAIT) for name in traits]
+        rows, meaning = read_rows(np.stack([numbers[name] for name in traits], 1), called, shown(path))
+        notes.append(f"{len(traits)} labels a sample: {listed(list(meaning.names))}")
+        return Finite(replace(source.space, labels=meaning.in_words(), traits=meaning), source.values, rows, notes=tuple(notes))
+    if label is None:
+        notes.append(f"no classes; a column named {CLASS} would hold them")
+        return Finite(source.space, source.values, notes=tuple(notes))
+    words_of = table.columns[table.names.index(label)]
+    names = sorted(set(words_of), key=number_order)
+    place = {name: k for k, name in enumerate(names)}
+    notes.append(f"{len(names)} classes in column {label}: {listed(names)}")
+    return Finite(replace(source.space, labels=class_names(names)), source.values, torch.tensor([place[word] for word in words_of]),
+                  notes=tuple(notes))
+
+
+def read_text(path: Path, file: IO[bytes]) -> Text:
+    """Every cell, in columns; without a row of names they are called x0, x1, ..."""
+    size = os.fstat(file.fileno()).st_size
+    try:
+        head = file.readline(1 << 20).decode("utf-8-sig")
+        separator = max(SEPARATORS, key=head.count)
+        file.seek(0)
+        check_memory(CELL * size // 8, f"{shown(path)} holds {size:,} bytes of text", "Give fewer rows, or Parquet.")
+        text = TextIOWrapper(file, "utf-8-sig", newline="")
+        try:
+            rows = list(lines_of(csv.reader(text, delimiter=separator)))
+        finally:
+            text.detach()                                       # the file is closed by who opened it
+    except UnicodeDecodeError:
+        raise InputError(f"{shown(path)} is not text in UTF-8. Save it as such.") from None
+    except csv.Error as error:
+        raise InputError(f"{shown(path)} cannot be read as a table ({reason(error)}). Save it again as .csv.") from None
+    if not rows:
+        raise InputError(f"{shown(path)} is empty. Give a table with a row of names and rows of numbers.")
+    first = rows[0][1]
+    named = not all(number(cell) is not None for cell in first)
+    names = first if named else [f"x{k}" for k in range(len(first))]
+    body = rows[1:] if named else rows
+    if twice := next((name for k, name in enumerate(names) if name in names[:k] or not name), None):
+        raise InputError(f"{shown(path)} has two columns named {shown(twice)}. Give every column a name of its own.")
+    if "" in names:
+        raise InputError(f"{shown(path)}: column {names.index('') + 1} has no name. Name it in the first row, or leave it out.")
+    if not body:
+        raise InputError(f"{shown(path)} holds names and no rows. Give at least one row of numbers.")
+    if odd := next(((at, row) for at, row in body if len(row) != len(names)), None):
+        raise InputError(f"{shown(path)}, line {odd[0]}: {len(odd[1])} cells, and the first line has {len(names)}. Mend it.")
+    notes = [] if named else ["the first row holds numbers, so the columns have no names"]
+    notes += [f"columns are separated by {SEPARATORS[separator]}"] if separator != "," and len(names) > 1 else []
+    return Text(names, [list(column) for column in zip(*(row for _, row in body), strict=True)], [at for at, _ in body], notes)
+
+
+def lines_of(reader: "csv._reader") -> Iterator[tuple[int, list[str]]]:  # type: ignore[name-defined]  # the type has no public name
+    """The rows that are not empty, with their lines."""
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, [cell.strip() for cell in row]
+
+
+def as_numbers(path: Path, table: Text, name: str, cells: list[str]) -> np.ndarray | None:
+    """float64[N]; None for a column that holds words throughout.  InputError for one that holds numbers but for a few cells."""
+    found = [number(cell) for cell in cells]
+    bad = [k for k, value in enumerate(found) if value is None]
+    if not bad:
+        return np.array(found, np.float64)
+    if 2 * len(bad) > len(cells):
+        return None
+    cell = cells[bad[0]]
+    what = f"says {shown(repr(cell))}" if cell else "is empty"
+    raise InputError(f"{shown(path)}, line {table.lines[bad[0]]}: column {shown(name)} {what}; "
+                     f"expected a number ({len(bad):,} of {len(cells):,} rows are so). Fill it in, or leave these rows or this column out.")
+
+
+def number(cell: str) -> float | None:
+    """The finite number that a cell says, with a decimal point or comma; yes and no are 1 and 0."""
+    known = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}.get(cell.lower())
+    try:
+        value = float(cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell) if known is None else known
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def classlike(table: Text, name: str) -> bool:
+    """Whether a column holds words, or not too many different whole numbers."""
+    cells = set(table.columns[table.names.index(name)])
+    values = [number(cell) for cell in cells]
+    whole = all(value is not None and value == int(value) for value in values)
+    return all(cells) and ((whole and len(cells) <= CLASSES) or any(value is None for value in values))
+
+
+def listed(names: list[str]) -> str:
+    return ", ".join(map(shown, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
