@@ -58,8 +58,10 @@ def ended(truth: dict[str, Any], family: str, data: str) -> tuple[str, bool]:
         return ("failed" if s.get("copies", 0.0) > 0.5 else "between"), False
     match data:
         case "ring" | "grid":
-            kl, off = s["reverse_kl"], s["off"]
-            return ("healthy" if kl <= 0.1 and off <= 0.8 else "failed" if kl > 0.25 or off > 0.9 else "between"), kl > 0.25
+            kl, off, good = s["reverse_kl"], s["off"], s["high_quality"]
+            failed = kl > 0.25 or off > 0.9 or (data == "ring" and good < 0.01)
+            healthy = kl <= 0.1 and off <= 0.8 and (data != "ring" or good >= 0.05)
+            return ("healthy" if healthy else "failed" if failed else "between"), kl > 0.25
         case "quadratic":
             return ("healthy" if s["ks"] <= 0.15 and s["residual"] <= 0.1 else
                     "failed" if s["ks"] > 0.3 or s["residual"] > 0.2 else "between"), s["ks"] > 0.45 and s["residual"] < 0.2
@@ -118,12 +120,15 @@ def judged(runs: list[Labelled], limits: Thresholds) -> dict[str, Any]:
         right = sum(name in r.causes for r in raised)
         if raised:
             precision[name] = {"raised first": len(raised), "right": right, "precision": right / len(raised)}
+    young = [r for r in runs if r.family == "too young"]
+    praised = sum(timeline(r.run, limits)[-1][1].verdict in ("healthy", "converged") for r in young)
     alarms = [r.name for r in good if told[r.name].names]
     seen = [told[r.name].first for r in bad]
     return {"failed runs": len(bad), "healthy runs": len(good), "recall": recall, "precision": precision,
             "failures told at all": sum(first <= 1 for first in seen) / max(1, len(seen)),
             "told before half of the run": sum(first < 0.5 for first in seen) / max(1, len(seen)),
-            "healthy runs with a warning": len(alarms) / max(1, len(good)), "false alarms": alarms, "confusion (first finding)": table}
+            "healthy runs with a warning": len(alarms) / max(1, len(good)), "false alarms": alarms, "confusion (first finding)": table,
+            "young rings": {"runs": len(young), "called healthy or converged": praised}}
 
 
 def quality(runs: list[Labelled], limits: Thresholds) -> float:

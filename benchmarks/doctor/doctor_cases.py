@@ -28,6 +28,7 @@ EXPECTED = {                                    # findings that name what was do
     "memorizing": ("memorization", "data_too_small"),
     "broken data": ("data_broken",),
     "collapse": ("mode_collapse",),
+    "too young": (),                            # neither failed nor healthy: no verdict may call it good
 }
 
 
@@ -92,6 +93,20 @@ def settings() -> list[tuple[str, str, list[str], list[dict[str, Any]], int]]:
         ("collapse", "gan", pictures, [image | {"lr": 2e-2, "conditional": "false", "decay": 0, "ema": 0.9},
                                        image | {"lr": 3e-2, "conditional": "false", "objective": "minimax", "decay": 0, "ema": 0.9}], 1),
         ("weak discriminator", "gan", pictures, [image | {"penalty": "r1", "penalty_weight": 3000}], 1),
+        ("healthy", "gan", ["uneven"], [small | {"steps": 600, "penalty": "r1", "penalty_weight": 0.1, "lr": 2e-3, "conditional": "true"},
+                                        small | {"steps": 700, "penalty": "r1", "penalty_weight": 0.05, "lr": 2e-3, "conditional": "true",
+                                                 "width": 96}], 3),
+        ("healthy", "r3gan", ["uneven"], [small | {"steps": 500, "lr": 2e-3}, small | {"steps": 600, "lr": 2e-3, "width": 96}], 3),
+        ("healthy", "gan", ["bags"], [image | {"steps": 400, "conditional": "true"}, image | {"steps": 500, "conditional": "true",
+                                                                                             "width": 16}], 1),
+        ("strong discriminator", "gan", ["uneven"], [wild | {"objective": "minimax", "discriminator_steps": 15, "steps": 200, "lr": 3e-3},
+                                                     wild | {"objective": "minimax", "discriminator_steps": 10, "steps": 200, "lr": 5e-3,
+                                                             "beta1": 0.5}], 2),
+        ("strong discriminator", "gan", ["ring"], [{"objective": "minimax", "discriminator_steps": 10, "lr_ratio": 4, "steps": 400},
+                                                   {"objective": "minimax", "discriminator_steps": 8, "lr_ratio": 5, "steps": 500}], 4),
+        ("weak discriminator", "gan", ["uneven"], [small | {"penalty": "r1", "penalty_weight": 3000},
+                                                   small | {"penalty": "r1+r2", "penalty_weight": 1000, "lr": 2e-3}], 1),
+        ("too young", "gan", ["ring"], [{"steps": 600}, {"steps": 500, "width": 96}], 3),
         ("broken data", "gan", ["stuck", "repeated"], [small | {"steps": 200}, small | {"steps": 250, "width": 32}], 2),
     ]
 
@@ -108,7 +123,7 @@ def cases() -> list[Case]:
 
 def where(data: str) -> str:
     """The name or path of this data; small sets are written when they are first asked for."""
-    if data not in ("twenty", "stuck", "repeated", "fashion"):
+    if data not in ("twenty", "stuck", "repeated", "fashion", "uneven", "bags"):
         return data
     path = FOLDER / "data" / f"{data}.npz"
     if not path.exists():
@@ -123,10 +138,16 @@ def made(data: str) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     if data == "twenty":
         return {"x": rng.normal(size=(20, 8)).astype(np.float32)}
-    if data == "fashion":
+    if data == "uneven":                        # classes of 95 % and 5 %, four deviations apart and more
+        y = (rng.random(4000) < 0.05).astype(int)
+        return {"x": rng.normal(np.where(y, 2.0, -2.0)[:, None], 0.5, (4000, 2)), "y": np.array(["common", "rare"])[y]}
+    if data in ("fashion", "bags"):
         from sparring.data.settings import DataSettings
 
         source = open_source(SHARED / "fashion-mnist", DataSettings(size="16"))
+        if data == "bags":                      # 1,900 shirts and 100 bags
+            rows = np.concatenate([np.flatnonzero(source.labels.numpy() == label)[:count] for label, count in ((0, 1900), (8, 100))])
+            return {"x": source.values[rows, 0].numpy(), "labels": source.labels[rows].numpy()}
         return {"x": source.values[:3000, 0].numpy(), "labels": source.labels[:3000].numpy()}
     x = rng.normal(size=(2000, 4)).astype(np.float32)
     if data == "stuck":

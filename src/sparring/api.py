@@ -171,7 +171,7 @@ class Model:
         training is drawn from it, where the system has some.  InputError for a model that draws samples instead.
         """
         if self.game.translation is None:
-            raise InputError(f"a {self.recipe} model generates samples and cannot translate. Use model.sample(n).")
+            raise InputError(f"a model of recipe {self.recipe} generates samples and cannot translate. Use model.sample(n).")
         try:
             x = torch.as_tensor(images)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -281,6 +281,9 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
         if not path.exists():
             near = [p.name for p in path.absolute().parent.iterdir()] if path.absolute().parent.is_dir() else []
             raise InputError(f"there is nothing at {path}.{did_you_mean(path.name, near)} Give a run folder or a model folder.")
+        if not (path / checkpoint.MODEL).exists() and (path / checkpoint.CONFIG).exists():
+            raise InputError(f"{path} is a run without a model yet: it was stopped before its first checkpoint. Run its training command "
+                             "again; it goes on from there.")
         if not (path / checkpoint.MODEL).exists():
             raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
         return from_model(path, device, own, "Get it again from where it came.")

@@ -34,7 +34,7 @@ def test_a_class_is_asked_for_by_its_name_whatever_kind_of_value_says_it(asked, 
 
 
 @pytest.mark.parametrize("asked, names, message", [
-    (0, ("1", "2", "3"), "no class 0.* There are: 1, 2, 3.* position 0, .*positions=0"), (3, ("1", "2"), "no class 3.* There are: 1, 2"),
+    (0, ("1", "2", "3"), "no class 0.* Classes: 1, 2, 3.* position 0, .*positions=0"), (3, ("1", "2"), "no class 3.* Classes: 1, 2"),
     (0, ("cat", "dog"), "positions=0"), ("cta", ("cat", "dog"), "no class 'cta'.*Did you mean.*cat"),
     (float("nan"), ("1", "2"), "no class nan"), (1, ("01", "001"), "may be the class 01 or 001"),
     (None, ("1", "2"), "no class None"), (True, ("cat", "dog"), "no class True"),

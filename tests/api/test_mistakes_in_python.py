@@ -72,13 +72,14 @@ def test_mistakes_with_a_model(runs, tmp_path):
     model = sparring.load(runs / "pictures")
     for given, says in [({"n": 0}, "n=0"), ({"n": 2.5}, "n=2.5"), ({"n": True}, "n=True"), ({"n": 1, "labels": 2}, "no class 2"),
                         ({"n": 1, "labels": -1}, "no class -1"), ({"n": 1, "labels": []}, "labels is empty"),
-                        ({"n": 1, "labels": 1.0}, "no class 1.0"), ({"n": 1, "labels": "bird"}, "Classes: cat, dog"),
+                        ({"n": 1, "labels": 1.0}, "no class 1.0"), ({"n": 1, "labels": 1}, "no class 1.*positions=1"),
+                        ({"n": 1, "labels": "bird"}, "Classes: cat, dog"),
                         ({"n": 1, "seed": "a"}, "seed='a'")]:
         with pytest.raises(InputError, match=says):
             model.sample(**given)
-    wanted = model.sample(3, labels=[1, 1, 0])
-    for labels in (np.array([1, 1, 0]), torch.tensor([1, 1, 0]), ("dog", "dog", "cat"), ["dog", 1, np.int64(0)]):
-        assert torch.equal(model.sample(np.int64(3), labels=labels), wanted)
+    wanted = model.sample(3, labels=["dog", "dog", "cat"])
+    for positions in (np.array([1, 1, 0]), torch.tensor([1, 1, 0]), (1, 1, 0), [1, 1, np.int64(0)]):
+        assert torch.equal(model.sample(np.int64(3), positions=positions), wanted)
 
     with pytest.raises(InputError, match=r"holds other files.*Give a new folder"):
         model.save(runs)

@@ -26,9 +26,9 @@ def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation
     model, path = api.load(run), Path(out)
     form = "" if path.is_dir() or out.endswith(("/", "\\")) else path.suffix.lower()
     labels = None if label is None else [label] if label in model.labels else [word.strip() for word in label.split(",")]
-    which = model.labels_for(n, labels, shares=shares) if n > 0 else torch.zeros(1)
     refuse(model, path, form)
     samples = model.sample(n, seed=seed, labels=labels, truncation=truncation, shares=shares)
+    which = model.labels_for(n, labels, shares=shares)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_samples(model, samples, which, path, form)

@@ -12,6 +12,7 @@ from sparring.errors import InputError, did_you_mean, shown
 from sparring.settings import index_of
 from sparring.spaces import Space, in_shares, traits_of
 
+KINDS = {"class": "Classes", "domain": "Domains"}
 Shares = Literal["even", "data"]
 
 
@@ -63,7 +64,7 @@ def place_of(asked: Any, names: tuple[str, ...], what: str = "class") -> int:
         raise InputError(f"{text} may be the {what} {' or '.join(names[k] for k in found)}. Give the name as text.")
     by_place = f" For the one at position {int(wanted)}, whatever its name, give positions={int(wanted)}." \
         if what == "class" and wanted is not None and wanted in range(len(names)) else ""
-    raise InputError(f"there is no {what} {shown(repr(plain))}.{did_you_mean(text, names)} There are: {known}.{by_place}")
+    raise InputError(f"there is no {what} {shown(repr(plain))}.{did_you_mean(text, names)} {KINDS[what]}: {known}.{by_place}")
 
 
 def number_of(word: Any) -> float | None:

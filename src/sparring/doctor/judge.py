@@ -7,7 +7,7 @@ from typing import Any
 from sparring.doctor.advice import advice, explained
 from sparring.doctor.chart import Chart, Moment, Rows, chart
 from sparring.doctor.finding import Diagnosis, Finding
-from sparring.doctor.signs import ALWAYS, AT_ONCE, SIGNS, Case
+from sparring.doctor.signs import ALWAYS, AT_ONCE, SIGNS, Case, nearer_than
 from sparring.doctor.thresholds import CALIBRATED, Thresholds
 
 MASKS = {                                           # findings that another one explains
@@ -101,12 +101,25 @@ def lost(run: Chart, limits: Thresholds) -> str:
     if limits.apart * floor > 1:                                # three floors are more than the data are wide
         return f"there are too few real samples to compare with: two sets of them are already {floor:.2g} deviations apart"
     if Case(run, run.moments, limits).far is None:
-        return ""
+        return scattered(run, at, limits)
     if at[-1] > at[0] - limits.flat:
         return f"its samples are far from the data (distance {at[-1]:.2g}) and no nearer than at the start; no known sign explains it"
     if at[-1] > min(at) + limits.flat:
         return f"its samples are far from the data and move away (distance {min(at):.2g} at best, now {at[-1]:.2g}), and no known sign " \
             "says why"
+    return ""
+
+
+def scattered(run: Chart, at: list[float], limits: Thresholds) -> str:
+    """Why samples that are not far from the data cannot be called good; empty when they can."""
+    now = run.moments[-1]
+    away, support, missing = ratio(now), now.of("support"), now.of("missing") or 0.0
+    if support is not None and support > limits.diffuse and run.kind != "images" and missing < limits.missing:
+        return f"its samples are about {support:.2g} times as spread out as the data, so most of them lie where the data have none; more " \
+            "rounds may help"
+    if away is not None and away >= limits.close and at[-1] > nearer_than(at[0], limits):
+        return f"its samples have come no nearer to the data since the first check-up (distance {at[0]:.2g} then, now {at[-1]:.2g}, and " \
+            f"{(now.of('floor') or 0.0):.2g} between two sets of real samples)"
     return ""
 
 

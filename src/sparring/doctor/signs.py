@@ -42,10 +42,15 @@ Sign = Callable[[Case], Evidence]
 
 
 def discriminator_won(case: Case) -> Evidence:
-    """D is sure of every sample while samples are far from the data: log(1 - D(G(z))) is flat there (Goodfellow et al., 2014,
-    section 3; Arjovsky and Bottou, 2017, theorem 2.4)."""
+    """D is sure of every sample, and samples are far from the data or stand still: log(1 - D(G(z))) is flat there (Goodfellow et al.,
+    2014, section 3; Arjovsky and Bottou, 2017, theorem 2.4).  Samples that stand still need not be far: narrow modes can be missed by
+    less than a few hundred samples show."""
     now, limits, distance = case.now, case.limits, case.far
     real, fake, accuracy = now.of("judge/train"), now.of("judge/fake"), now.logged("accuracy")
+    if distance is None and standing_still(case) and real is not None and fake is not None and accuracy is not None:
+        unseen = now.of("judge/unseen") if now.of("judge/unseen") is not None else real if now.of("copied") is None else None
+        won = unseen is not None and min(real, unseen) - fake >= limits.gap and accuracy >= limits.certain
+        return {"logit_gap": real - fake, "accuracy": accuracy, "distance": now.of("distance") or 0.0} if won else None
     if distance is None:
         return None
     if real is not None and fake is not None and accuracy is not None:
@@ -55,6 +60,20 @@ def discriminator_won(case: Case) -> Evidence:
     if loss is None or blind is None or case.chart.objective in ("wasserstein", "hinge"):
         return None
     return {"loss_share": loss / blind, "distance": distance} if loss < limits.share * blind else None
+
+
+def standing_still(case: Case) -> bool:
+    """Whether samples have come no nearer over the last check-ups, and the generator's average did not move."""
+    recent = [moment.of("distance") for moment in case.so_far[-case.limits.waited:]]
+    known = [distance for distance in recent if distance is not None]
+    if len(known) < case.limits.waited:
+        return False
+    return known[-1] > nearer_than(known[0], case.limits) and max(known) - min(known) < case.limits.flat
+
+
+def nearer_than(distance: float, limits: Thresholds) -> float:
+    """The distance from which on samples have come noticeably nearer than this."""
+    return distance - min(limits.flat, limits.progress * distance)
 
 
 def discriminator_blind(case: Case) -> Evidence:

@@ -3,6 +3,7 @@
 from sparring.doctor.chart import Chart
 from sparring.doctor.finding import Diagnosis
 from sparring.doctor.judge import ratio, tells
+from sparring.doctor.signs import nearer_than
 from sparring.doctor.thresholds import CALIBRATED
 
 WORDS = {"healthy": "It is healthy: no known sign of trouble is there", "failing": "It is failing.",
@@ -25,11 +26,11 @@ def course(run: Chart) -> str:
     """How the distance of the samples from the data went, as the end of a sentence."""
     at = [distance for m in run.moments if (distance := m.of("distance")) is not None]
     away = ratio(run.moments[-1]) if run.moments else None
-    if at and at[-1] < at[0] - CALIBRATED.flat:
+    if at and at[-1] <= nearer_than(at[0], CALIBRATED):
         return f", and the samples have come nearer to the data ({at[0]:.2g} deviations away at first, now {at[-1]:.2g})."
     if away is not None and away < CALIBRATED.close:
         return ", and the samples lie about as near to the data as a few hundred can show."
-    return "; but the samples are no nearer to the data than at the first check-up." if at else "."
+    return "."
 
 
 def what_next(run: Chart, found: Diagnosis) -> str:

@@ -14,6 +14,9 @@ class Thresholds:
     apart: float = 3.0              # floors beyond which a part of the data can be told to be without samples, as `far` asks for
     rest: float = 0.25              # perturbed duality gap in nats of a game that counts as at rest: a fifth of log 4
     flat: float = 0.1               # change of the distance, in deviations, that counts as none
+    progress: float = 0.2           # share of a distance by which samples must come nearer, where that is less than `flat`
+    waited: int = 4                 # check-ups over which samples that come no nearer stand still
+    diffuse: float = 3.0            # support over that of the data: of samples that mostly lie where the data have none
 
     # the balance of the game (Goodfellow et al., 2014, section 4.1: D = 1/2 and a loss of log 4 where D cannot tell)
     sure: float = 0.85              # accuracy of a D that has won; calibrated

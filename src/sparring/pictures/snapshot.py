@@ -59,11 +59,12 @@ def _latents(game: Game, n: int, seed: int) -> Tensor:
 
 
 def _images(game: Game, space: Images, seed: int) -> "Image":
-    columns = columns_for(space.width, 10 if space.labels else 8)
-    labels = by_class(space.labels, columns) if space.labels else None
+    names = space.labels if game.classes else ()                # of a model that is told no class, rows are of none
+    columns = columns_for(space.width, 10 if names else 8)
+    labels = by_class(names, columns) if names else None
     rows = columns if labels is None else len(labels) // columns
     samples = generated(game, space, _latents(game, rows * columns, seed), labels)
-    return image_grid(samples, columns, space.labels)
+    return image_grid(samples, columns, names)
 
 
 def _curves(game: Game, source: Source, space: Curves, step: int, seed: int) -> "Figure":
