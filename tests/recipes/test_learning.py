@@ -1,12 +1,18 @@
 """Every recipe learns a toy, to a threshold that luck does not reach."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import sparring
 from conftest import small_images
+from made import refused
+from sparring.data.builtin.synthetic import gaussian, ring
+from sparring.nets.multiscale import JumpingGenerator
 from sparring.recipes import RECIPES
+
+TWO = (np.random.default_rng(0).normal(size=(40, 2)), ["a", "b"] * 20)      # classes that say nothing
 
 
 def test_curves_are_learned_and_the_game_ends_in_a_draw():
@@ -78,6 +84,29 @@ def test_other_objectives_and_rules_learn(more):
 def test_a_relativistic_critic_with_both_penalties_learns():
     model = sparring.fit("r3gan", data="gaussian", steps=150, batch=64, seed=0, threads=1)
     assert model.scores["jsd"] < 0.03
+
+
+@pytest.mark.slow
+def test_a_generator_that_may_jump_leaves_no_bridges_between_modes():
+    model = sparring.fit("r3gan", data="ring", seed=1)
+    assert model.settings.cells == 256 and model.scores["modes"] == 8
+    assert model.scores["high_quality"] > 0.9 and model.scores["reverse_kl"] < 0.02
+
+
+def test_points_that_a_generator_jumps_between_are_equally_likely():
+    net = JumpingGenerator(3, 2, 8, 4, 1, 0.2)
+    nn.init.zeros_(net.spread[-1].weight)
+    nn.init.zeros_(net.spread[-1].bias)
+    made = net(torch.randn(8000, 3, generator=torch.Generator().manual_seed(0)))
+    points, count = made.unique(dim=0, return_counts=True)
+    assert len(points) == 8 and count.min() > 900 and net(torch.tensor([[50.0, 0, 0], [-50.0, 0, 0]])).isfinite().all()
+
+
+def test_where_a_generator_may_jump():
+    for given, data, why in [({"cells": 4}, "quadratic", "not vectors"), ({"cells": 4, "conditional": True}, TWO, "told classes")]:
+        refused(why, sparring.fit, "r3gan", data, steps=1, batch=8, **given)
+    assert sparring.fit("r3gan", TWO, steps=1, batch=8, width=4).settings.cells == 0
+    assert RECIPES["r3gan"].defaults(ring().space)["cells"] == 256 and "cells" not in RECIPES["r3gan"].defaults(gaussian().space)
 
 
 def test_a_variational_autoencoder_learns():

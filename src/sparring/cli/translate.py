@@ -40,7 +40,8 @@ def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit
     refuse_words(fit=(fit, get_args(Fit)), half=(half, (None, *get_args(Half))))
     model = api.load(run)
     if model.game.translation is None:
-        raise InputError(f"{run} is a model of recipe {model.recipe}, which generates samples and cannot translate. Use sparring sample {run}.")
+        raise InputError(f"{run} is a model of recipe {model.recipe}, which generates samples and cannot translate. Use sparring sample "
+                         f"{run}.")
     number = target(model.game.translation, to)
     name, given = model.game.translation.names[number], model.game.translation.takes[number]
     skipped: list[str] = []

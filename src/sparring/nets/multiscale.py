@@ -81,3 +81,25 @@ class CellGenerator(nn.Module):
         cell = share.floor().clamp(0, self.side - 1)
         within = torch.special.ndtri((share - cell).clamp(1e-4, 1 - 1e-4))
         return self.points((cell.long() * self.places).sum(1)) + 0.1 * self.spread(within)
+
+
+class JumpingGenerator(nn.Module):
+    """float[B, latent] to float[B, outputs]: a learned point for each of `cells` equal parts of the latent's first number, and what a
+    network of the point and the rest of the latent adds to it.
+
+    As with `CellGenerator`, the map jumps where parts meet, so modes far apart need no bridges; here the spread around each point is its
+    own, and the latent may be as large as one likes.
+    """
+
+    def __init__(self, latent: int, outputs: int, cells: int, width: int, depth: int, slope: float) -> None:
+        super().__init__()
+        self.cells = cells
+        self.points = nn.Embedding(cells, outputs)
+        self.spread = mlp(latent + outputs, width, depth, outputs, slope)
+
+    def forward(self, z: Tensor) -> Tensor:
+        share = torch.special.ndtr(z[:, :1]) * self.cells
+        cell = share.floor().clamp(0, self.cells - 1)
+        within = torch.special.ndtri((share - cell).clamp(1e-4, 1 - 1e-4))
+        point = self.points(cell[:, 0].long())
+        return point + 0.1 * self.spread(torch.cat([within, z[:, 1:], point], 1))

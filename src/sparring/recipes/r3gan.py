@@ -8,16 +8,18 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from sparring.errors import InputError
 from sparring.game import Game, Player
 from sparring.game.learner import learner
 from sparring.game.schedules import decays, falls, geometric
+from sparring.nets.multiscale import JumpingGenerator
 from sparring.objectives.gan_networks import augmentation, opponents
 from sparring.objectives.gan_turns import Rules
 from sparring.objectives.losses import relativistic
 from sparring.objectives.penalties import PENALTIES
 from sparring.objectives.shared_settings import CONDITIONAL, DECAY, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
 from sparring.settings import Settings
-from sparring.spaces import Images, Space
+from sparring.spaces import Images, Space, Vectors
 
 SUMMARY = "relativistic GAN with R1 and R2 penalties (Huang et al., 2024): few modes lost, stable on any network"
 MATTERS = ("steps", "batch", "lr", "decay", "gamma", "gamma_last", "discriminator_steps", "width", "augment", "conditional")
@@ -41,6 +43,8 @@ class R3ganSettings(Settings):
     decay: float = DECAY
     ema: float = EMA
     conditional: bool = CONDITIONAL
+    cells: int = Field(0, ge=0, le=65_536, description="learned points that the generator of vectors jumps between, so that modes far "
+                       "apart need no bridges; 0: none; default: 256 for two or three numbers without classes")
     augment: Literal["none", "diff"] = Field("none", description="augment the images that D sees, so that fewer suffice "
                                              "(DiffAugment)")
 
@@ -59,7 +63,8 @@ def gamma(space: Space) -> float:
 def defaults(space: Space) -> dict[str, Any]:
     """What suits this kind of data, where it differs from the settings' own defaults."""
     images = {"batch": 64, "latent": 32, "width": 32, "lr": 5e-4} if isinstance(space, Images) else {}
-    return images | {"gamma": gamma(space), "conditional": bool(space.labels)}
+    cells = {"cells": 256} if isinstance(space, Vectors) and 2 <= len(space.shift) <= 3 and not space.labels else {}
+    return images | cells | {"gamma": gamma(space), "conditional": bool(space.labels)}
 
 
 def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
@@ -71,8 +76,19 @@ def game(c: R3ganSettings, space: Space, device: torch.device, own: Mapping[str,
         betas = (0.0, c.beta2)
         return learner(G, c.lr, betas, c.steps, c.decay, ema=c.ema), learner(D, c.lr, betas, c.steps, c.decay)
 
-    pair = opponents(c, space, device, own, relativistic, rules, players, once=c.discriminator_steps == 1, sloped="this recipe")
+    nets = {**jumping(c, space), **(own or {})}
+    pair = opponents(c, space, device, nets, relativistic, rules, players, once=c.discriminator_steps == 1, sloped="this recipe")
     return pair.game(pair.turns(c.discriminator_steps))
+
+
+def jumping(c: R3ganSettings, space: Space) -> dict[str, nn.Module]:
+    """A generator that may jump, where `cells` asks for it."""
+    if not c.cells:
+        return {}
+    if not isinstance(space, Vectors) or c.conditional:
+        why = "this model is told classes" if c.conditional else "this data is not vectors"
+        raise InputError(f"cells={c.cells} is for vectors without classes, and {why}. Give cells=0.")
+    return {"generator": JumpingGenerator(c.latent, len(space.shift), c.cells, c.width, c.depth, c.slope)}
 
 
 def laid_out(c: R3ganSettings, more: int) -> list[str]:
