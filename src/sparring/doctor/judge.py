@@ -56,29 +56,37 @@ def findings(run: Chart, limits: Thresholds) -> tuple[Finding, ...]:
     """Every sign that has been there long enough, without those that a worse one explains."""
     found = {}
     for name, (_, severity) in SIGNS.items():
-        first, evidence = streak(run, name, limits)
+        steps, evidence = streak(run, name, limits)
         if evidence is not None:
-            found[name] = Finding(name, severity, (first, run.moments[-1].step), rounded(evidence), explained(name, evidence, limits),
-                                  advice(name, run))
+            found[name] = Finding(name, severity, steps, rounded(evidence), explained(name, evidence, limits), advice(name, run))
     masked = {weaker for name in found for weaker in MASKS.get(name, ())}
     kept = (finding for name, finding in found.items() if name not in masked)
     return tuple(sorted(kept, key=lambda finding: ("failure", "warning", "note").index(finding.severity)))
 
 
-def streak(run: Chart, name: str, limits: Thresholds) -> tuple[int, dict[str, float] | None]:
-    """Since which round the sign has been there without a break, and its newest evidence; None when not for long enough.  It starts
-    again where the doctor changed settings: a sign is about the settings of its moment."""
-    sign, _ = SIGNS[name]
-    least, newest, first, length = 1 if name in AT_ONCE else limits.streak, None, 0, 0
+def streak(run: Chart, name: str, limits: Thresholds) -> tuple[tuple[int, int], dict[str, float] | None]:
+    """From which round to which the sign has been there without a break, and its newest evidence; None when not for long enough.
+
+    A failure is over when it has been absent for as many check-ups as it takes to be one, so that a verdict does not flip from one look
+    to the next.  A sign starts again where the doctor changed settings: it is about the settings of its moment.
+    """
+    sign, severity = SIGNS[name]
+    least = 1 if name in AT_ONCE else limits.streak
+    wait = least - 1 if severity == "failure" else 0
+    newest, first, last, length, absent = None, 0, 0, 0, 0
     for end in range(len(run.moments), 0, -1):
-        if run.moments[end - 1].step <= run.acted and name not in AT_ONCE:
+        at = run.moments[end - 1].step
+        if at <= run.acted and name not in AT_ONCE:
             break
         case = Case(run, run.moments[:end], limits)
         evidence = None if case.early and name not in ALWAYS else sign(case)
         if evidence is None:
-            break
-        newest, first, length = newest or evidence, run.moments[end - 1].step, length + 1
-    return first, newest if length >= least else None
+            absent += 1
+            if length or absent > wait:
+                break
+            continue
+        newest, first, last, length = newest or evidence, at, last or at, length + 1
+    return (first, last), newest if length >= least else None
 
 
 def unclear(run: Chart, limits: Thresholds) -> str:

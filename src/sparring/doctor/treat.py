@@ -47,7 +47,7 @@ def treatment(run: Chart, taken: Sequence[Mapping[str, Any]], limits: Thresholds
     if len(taken) >= MOST or len(fresh) < REST or fresh[-1].step > LATEST * run.steps:
         return None
     for finding in findings(replace(run, moments=fresh), limits):
-        if finding.severity != "failure":
+        if finding.severity != "failure" or finding.steps[1] < fresh[-1].step:     # nothing is done for what may just be over
             continue
         only_advice = None
         for action in finding.actions:
