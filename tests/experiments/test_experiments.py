@@ -11,10 +11,25 @@ import pytest
 from counted import double, fail_on_two
 from repeated import once
 from shell import Shell
-from sparring.cli.experiment import cells_of, table
+from sparring.cli.experiment import cells_of, table, verdict
 from sparring.errors import InputError
 from sparring.experiments import EXPERIMENTS, cases, dirac, find
-from sparring.experiments.claims import Experiment, Finding, Picture, Setting, at_least, at_most, equals, mean_and_error, shown
+from sparring.experiments.claims import (
+    FAILS,
+    HOLDS,
+    SHORT,
+    SHOWN,
+    Experiment,
+    Finding,
+    Picture,
+    Setting,
+    at_least,
+    at_most,
+    equals,
+    mean_and_error,
+    shown,
+    unless_short,
+)
 
 
 @pytest.fixture
@@ -25,17 +40,17 @@ def shell(tmp_path, monkeypatch, capsys) -> Shell:
 
 # ------------------------------------------------------------------------------------------------------- claims
 @pytest.mark.parametrize(("row", "holds"), [
-    (equals("a", 1.01, 1.0, "s", relative=0.011), True), (equals("a", 1.01, 1.0, "s", relative=0.009), False),
-    (equals("a", -1.01, -1.0, "s", relative=0.011), True), (equals("a", 0.0, 0.0, "s", relative=0.1), True),
-    (equals("a", math.nan, 1.0, "s", relative=10.0), False),
-    (at_most("a", 1.0, 1.0, "s"), True), (at_most("a", 1.1, 1.0, "s"), False), (at_most("a", math.nan, 1.0, "s"), False),
-    (at_least("a", 1.0, 1.0, "s"), True), (at_least("a", 0.9, 1.0, "s"), False), (at_least("a", math.nan, 1.0, "s"), False),
-    (shown("a", 1.0), None),
+    (equals("a", 1.01, 1.0, "s", "u", relative=0.011), True), (equals("a", 1.01, 1.0, "s", "u", relative=0.009), False),
+    (equals("a", -1.01, -1.0, "s", "u", relative=0.011), True), (equals("a", 0.0, 0.0, "s", "u", relative=0.1), True),
+    (equals("a", math.nan, 1.0, "s", "u", relative=10.0), False),
+    (at_most("a", 1.0, 1.0, "s", "u"), True), (at_most("a", 1.1, 1.0, "s", "u"), False), (at_most("a", math.nan, 1.0, "s", "u"), False),
+    (at_least("a", 1.0, 1.0, "s", "u"), True), (at_least("a", 0.9, 1.0, "s", "u"), False),
+    (at_least("a", math.nan, 1.0, "s", "u"), False), (shown("a", 1.0, "u"), None),
 ])
 def test_a_row_holds_when_its_relation_does(row, holds):
     assert row.holds is holds
     assert (row.relation == "") == (row.reference is None)
-    assert cells_of(row)[3] == {True: "holds", False: "does NOT hold", None: ""}[holds]
+    assert cells_of(row)[2] == "u" and cells_of(row)[4] == {True: "holds", False: "does NOT hold", None: ""}[holds]
 
 
 def test_mean_and_error():
@@ -98,14 +113,15 @@ def test_what_dirac_claims_can_fail():
 
 
 # ------------------------------------------------------------------------------------------------------- the command
-def fake(ours: float, prints: bool = False):
+def fake(ours: float, short: str = ""):
     def run(setting: Setting) -> Finding:
         setting.tell("working")
         path = setting.out / "picture.png"
         path.write_bytes(b"\x89PNG")
-        return Finding([at_most("small enough", ours, 1.0, "nobody"), shown("only shown", math.nan)], [Picture(path, "nothing")])
+        row = unless_short(at_most("small enough", ours, 1.0, "nobody", "metres"), short)
+        return Finding([row, shown("only shown", math.nan, "seconds")], [Picture(path, "nothing")])
 
-    return Experiment("What is small is small.", "Nobody (1900)", run)
+    return Experiment("What is small is small.", "Nobody (1900)", run, lambda rows: f"It measures {rows[0].ours:g} {rows[0].unit}.")
 
 
 @pytest.fixture
@@ -114,6 +130,7 @@ def fakes(monkeypatch):
         monkeypatch.delitem(EXPERIMENTS, name)
     monkeypatch.setitem(EXPERIMENTS, "good", fake(0.5))
     monkeypatch.setitem(EXPERIMENTS, "bad", fake(1.5))
+    monkeypatch.setitem(EXPERIMENTS, "young", fake(0.7, "it has only begun"))
 
 
 def test_it_lists_every_experiment_with_its_claim(shell):
@@ -163,17 +180,49 @@ def test_a_claim_that_does_not_hold_ends_with_exit_code_one(shell, fakes):
     assert shell("experiment", "bad", "--json").json()["rows"][0]["holds"] is False
     every = shell("experiment", "--all", "--json")
     assert every.code == 1
-    assert [one["experiment"] for one in every.json()["experiments"]] == ["good", "bad"]
+    assert [one["experiment"] for one in every.json()["experiments"]] == ["good", "bad", "young"]
     good = shell("experiment", "good")
     assert good.code == 0 and "Every claim holds." in good.out
+
+
+@pytest.mark.parametrize(("words", "code", "says", "never"), [
+    ("good", 0, "good: It measures 0.5 metres.\nEvery claim holds.\nThe claim: What is small is small.", "too short"),
+    ("bad", 1, "bad: It measures 1.5 metres.\n0 of 1 claims hold. These claims do not hold:\n  small enough", "Every claim"),
+    ("young --quick", 0, "young: It measures 0.7 metres.\n0 of 1 claims hold; 1 was too short to show.", "Every claim"),
+    ("young --quick", 0, "Too short to show 1 of these claims: it has only begun.", "do not hold"),
+    ("young", 1, "0 of 1 claims hold; 1 was too short to show.", "Every claim"),              # a full run has to show it
+    ("--all --quick", 1, "1 of 3 claims hold; 1 was too short to show. These claims do not hold:\n  bad: small enough",
+     "Every claim holds.\npage"),
+])
+def test_every_claim_holds_is_said_only_when_every_one_was_shown(shell, fakes, words, code, says, never):
+    said = shell("experiment", *words.split())
+    assert said.code == code and says in said.out, said.out
+    assert never not in said.out
+
+
+@pytest.mark.parametrize(("states", "says"), [
+    ([], "No claim was checked."), ([SHOWN], "No claim was checked."), ([HOLDS, SHOWN], "Every claim holds."),
+    ([HOLDS, HOLDS, SHORT], "2 of 3 claims hold; 1 was too short to show."),
+    ([SHORT, SHORT], "0 of 2 claims hold; 2 were too short to show."),
+    ([HOLDS, FAILS], "1 of 2 claims hold. These claims do not hold:\n  1"),
+])
+def test_a_verdict_counts_three_states(states, says):
+    assert verdict({str(i): state for i, state in enumerate(states)}) == says
+
+
+def test_a_row_in_json_has_its_unit_and_state(shell, fakes):
+    result = shell("experiment", "young", "--quick", "--json").json()
+    assert result["headline"] == "It measures 0.7 metres." and result["claim"] == "What is small is small."
+    assert {"unit": "metres", "state": SHORT, "short": "it has only begun", "holds": None}.items() <= result["rows"][0].items()
+    assert result["rows"][1]["state"] == SHOWN
 
 
 def test_a_damaged_file_of_cases_is_exit_code_two(shell, monkeypatch):
     def run(setting: Setting) -> Finding:
         found = cases.solve(setting, double, [(str(setting.out), 1)])
-        return Finding([shown(str(case), one["twice"]) for case, one in found.items()], [])
+        return Finding([shown(str(case), one["twice"], "times two") for case, one in found.items()], [])
 
-    monkeypatch.setitem(EXPERIMENTS, "kept", Experiment("claim", "source", run))
+    monkeypatch.setitem(EXPERIMENTS, "kept", Experiment("claim", "source", run, str))
     Path("there/kept").mkdir(parents=True)
     Path("there/kept/cases.json").write_text('{"half": ')
     said = shell("experiment", "kept", "--out", "there", "--json")

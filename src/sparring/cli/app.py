@@ -325,14 +325,14 @@ def demo(
 def experiment(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the experiment; all are listed when left out.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Run all experiments, with one page for all.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter, with easier claims: to see that everything works.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter. What it is too short to show does not count.")] = False,
     data: Annotated[str | None, typer.Option("--data", help="Real images for the experiments that take them: MNIST-like IDX files, "
                                              "a folder or .zip of images.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the pictures and what was measured; runs/experiments if "
                                              "left out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Reproduce a claim of the literature: claim, source, ours, reference.  Exit code 1 when one does not hold."""
+    """Check a claim of the literature: what came out, claim, source, ours, reference.  Exit code 1 when one does not hold."""
 
     def action() -> dict[str, Any]:
         from sparring.cli.experiment import experiment as command

@@ -5,7 +5,7 @@ equilibrium is (0, 0).  Whether a training rule finds it, circles it for ever, o
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from sparring.experiments.claims import Finding, Picture, Row, Setting, at_most, equals, shown
+from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, beginning, equals, figure, shown
 from sparring.game import Game, Player, Report, Turn, play, play_at_once
 from sparring.objectives import losses, penalties
 from sparring.objectives.unroll import weights_of, with_weights
@@ -24,9 +24,11 @@ from sparring.rng import seed_round
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLAIM = "Gradient descent circles or leaves the equilibrium of a GAN unless instance noise or a zero-centred penalty damps it."
+CLAIM = "Undamped, gradient descent is still far from the equilibrium of the Dirac-GAN after 500 steps. Instance noise or a zero-centred "\
+        "penalty brings it there."
 SOURCE = "Mescheder et al., 2018, sections 2 and 3"
 STEP, STEPS, START = 0.2, 500, (1.0, 1.0)
+UNIT = f"distance from equilibrium after {STEPS} steps"
 NOISES = 1000                                                   # samples that stand for the expectation over instance noise
 ORIGIN = torch.zeros(1, 1, dtype=torch.float64)                    # all of the data
 
@@ -105,6 +107,8 @@ VARIANTS = {
     "nsgan+gp0.3": Variant("non-saturating + R1, 0.3", losses.nonsaturating, damp=squared_slope(0.3)),
     "consensus-exact": Variant("consensus, weight 1, exact", losses.minimax, both=consensus),
 }
+UNDAMPED = ("gan/", "nsgan/", "wgan-clip/", "wgan-gp/")        # beginnings of names; a clip or a slope of one does not damp
+DAMPED = {"instance noise": ("instance-noise/",), "R1": ("gan+gp", "nsgan+gp"), "consensus": ("consensus/",)}
 UPDATES = ("simultaneous", "alternating-1", "alternating-5")
 PUBLISHED = {                                                   # radius after 500 steps, by update
     "gan": (3.09695, 1.42102, 1.84527), "nsgan": (0.640207, 0.283923, 0.138877),
@@ -168,21 +172,48 @@ def run(setting: Setting) -> Finding:
         for column, update in enumerate(UPDATES):
             path = paths[name, update] = trajectory(variant, update)
             rows.append(claim(f"{name}/{update}", math.hypot(*path[-1]), PUBLISHED[name][column] if name in PUBLISHED else None))
-        setting.tell(f"  {variant.title}: radius " + ", ".join(f"{row.ours:.3g}" for row in rows[-3:]) + " after 500 steps")
+        setting.tell(f"  {variant.title}: distance from equilibrium " + ", ".join(f"{row.ours:.3g}" for row in rows[-3:]) +
+                     " after 500 steps")
+    rows += told_apart(rows)
     picture = style.save_figure(portraits(paths), setting.out / "dirac.png")
-    caption = ("Each way to play, from (1, 1) towards the equilibrium at the origin: 500 steps of simultaneous gradient descent "
+    caption = ("Each way to play, beginning at (1, 1); the equilibrium is the origin. 500 steps of simultaneous gradient descent "
                "(blue) and of alternating steps (orange).")
     return Finding(rows, [Picture(picture, caption)])
 
 
+def told_apart(rows: Sequence[Row]) -> list[Row]:
+    """What the claim says of all of them at once: none comes near undamped, and all that are damped as published arrive."""
+    damped = beginning(rows, *(start for starts in DAMPED.values() for start in starts))
+    return [at_least("undamped, the nearest", min(row.ours for row in beginning(rows, *UNDAMPED)), 0.1, SOURCE, UNIT),
+            at_most("damped, the farthest", max(row.ours for row in damped), 0.05, SOURCE, UNIT)]
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """How far the players end from the equilibrium, undamped and damped, and how many published distances come out."""
+    published = [row for row in rows if row.relation == "="]
+    agree = sum(row.holds is True for row in published)
+    damped = {name: span(beginning(rows, *starts)) for name, starts in DAMPED.items()}
+    return (f"After {STEPS} steps that begin {math.hypot(*START):.3g} from the equilibrium, the players end "
+            f"{span(beginning(rows, *UNDAMPED))} away from it undamped, {damped['instance noise']} with instance noise, {damped['R1']} "
+            f"with R1, and {damped['consensus']} with consensus as published ({span(beginning(rows, 'consensus-exact/'))} with its exact "
+            f"gradient). {agree} of {len(published)} published distances come out.")
+
+
+def span(rows: Sequence[Row]) -> str:
+    """The least and the largest figure of these rows."""
+    return f"{figure(min(row.ours for row in rows))} to {figure(max(row.ours for row in rows))}"
+
+
 def claim(name: str, radius: float, published: float | None) -> Row:
-    """The radius after 500 steps, 1.414 at the start, against the published runs to as many digits as are known."""
+    """The radius, which is the distance of (theta, psi) from the equilibrium (0, 0), after 500 steps (it begins at 1.414),
+    against the published runs to as many digits as are known."""
     if name.startswith("instance-noise"):
-        return at_most(name, radius, 0.05, "Mescheder et al., 2018, published code run with seed 0: converges up to its noise")
+        return at_most(name, radius, 0.05, "Mescheder et al., 2018, published code run with seed 0: converges up to its noise", UNIT)
     if published is None:
-        return shown(name, radius, "the exact gradient of |v|^2 / 2; the published runs took half of its second part")
+        return shown(name, radius, UNIT, "the exact gradient of |v|^2 / 2; the published runs took half of its second part")
     digits = 6 if published > 1e-30 else 2
-    return equals(name, radius, published, "Mescheder et al., 2018, published code, run", relative=max(1e-5, 0.5 * 10.0 ** (1 - digits)))
+    return equals(name, radius, published, "Mescheder et al., 2018, published code, run", UNIT,
+                  relative=max(1e-5, 0.5 * 10.0 ** (1 - digits)))
 
 
 def portraits(paths: dict[tuple[str, str], list[tuple[float, float]]]) -> "Figure":

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +17,21 @@ from sparring.data import open_source
 from sparring.data.source import Finite, batches
 from sparring.errors import InputError
 from sparring.experiments.cases import solve
-from sparring.experiments.claims import Finding, Picture, Setting, at_least, at_most, shown
+from sparring.experiments.claims import (
+    Finding,
+    Picture,
+    Row,
+    Setting,
+    at_least,
+    at_most,
+    by_name,
+    figure,
+    on_its_way,
+    percent,
+    shown,
+    times,
+    unless_short,
+)
 from sparring.game import Game, Player, Report, Turn, Watched, play
 from sparring.nets.mlp import mlp
 from sparring.objectives import losses, penalties
@@ -179,29 +193,57 @@ def run(setting: Setting) -> Finding:
             "line gan": ("line", "gan", on_line), "line critic": ("line", "critic", on_line)}
     solved = solve(setting, case, list(jobs.values()))
     found = {name: solved[job] for name, job in jobs.items()}
-    norms = found["gan"]["norms"] | found["critic"]["norms"]
-    falls = {name: values[0] / values[-1] for name, values in norms.items()}
-    critic = max(falls["critic"], 1 / falls["critic"])
-    flat, steep = found["line gan"], found["line critic"]
-    source = "Arjovsky and Bottou, 2017, figure 2"
-    rows = [at_least("D's accuracy at the end", found["gan"]["last accuracy"], 0.98, "Arjovsky and Bottou, 2017, figure 1"),
-            at_least("log(1 - D): |gradient|, first / last", falls["saturating"], 20 if setting.quick else 1e3, source),
-            shown("-log D: |gradient|, last / first", 1 / falls["log_d"], "Arjovsky and Bottou, 2017, figure 3: it grows"),
-            at_most("critic: |gradient|, larger / smaller of first and last", critic, 10, "Arjovsky et al., 2017, section 3"),
-            shown("critic: |gradient|, largest / smallest of the run", max(norms["critic"]) / min(norms["critic"])),
-            at_most("on the line, D: steepest slope under the fakes", flat["steepest"], 0.05 if setting.quick else 1e-3,
-                    "Arjovsky et al., 2017, figure 2: D saturates"),
-            at_least("on the line, critic: least slope under the fakes", steep["least"], 0.3 if setting.quick else 0.5,
-                     "Arjovsky et al., 2017, figure 2: the slope does not vanish"),
-            at_most("on the line, critic: steepest / least slope under the fakes", steep["steepest"] / steep["least"],
-                    3 if setting.quick else 1.5, "Arjovsky et al., 2017, figure 2: near-linear"),
-            at_least("on the line, critic: share of fakes it draws towards the data", steep["towards the data"], 1.0,
-                     "Arjovsky et al., 2017, Theorem 3")]
+    norms, flat, steep = found["gan"]["norms"] | found["critic"]["norms"], found["line gan"], found["line critic"]
+    rows = [*on_images(norms, found["gan"]["last accuracy"], setting.quick),
+            *on_a_line(flat, steep, setting.quick)]
     pictures = [Picture(style.save_figure(norms_drawn(found["gan"]["steps"], norms), setting.out / "gradient-norms.png"),
                         "The norm of the frozen generator's gradient by the steps that D, or the critic, has learned."),
                 Picture(style.save_figure(line_drawn(flat, steep), setting.out / "line.png"),
-                        "Two Gaussians that hardly meet: where the fakes lie D is flat, and the critic still has a slope.")]
+                        f"Two Gaussians that hardly meet. Where the fakes lie D's steepest slope is {figure(flat['steepest'])}, and the "
+                        f"critic's slopes are {figure(steep['least'])} to {figure(steep['steepest'])}.")]
     return Finding(rows, pictures)
+
+
+ACCURACY = "D's accuracy at the end"
+SATURATING, LOG_D = "log(1 - D): |gradient|, first / last", "-log D: |gradient|, last / first"
+CRITIC = "critic: |gradient|, larger / smaller of first and last"
+FLAT, LEAST = "on the line, D: steepest slope under the fakes", "on the line, critic: least slope under the fakes"
+SLOPE_UNIT = "change of D(x), or of the score, per unit of x"
+
+
+def on_images(norms: dict[str, list[float]], accuracy: float, quick: bool) -> list[Row]:
+    """How the gradients change while D becomes perfect; where it has not, nothing can be said of what a perfect D does."""
+    falls = {name: values[0] / values[-1] for name, values in norms.items()}
+    source = "Arjovsky and Bottou, 2017, figure 2"
+    perfect = on_its_way(at_least(ACCURACY, accuracy, 0.98, "Arjovsky and Bottou, 2017, figure 1", "share"), 0.8, quick)
+    why = "" if perfect.holds else f"D is not perfect yet, its accuracy is {figure(accuracy)}"
+    vanishes = unless_short(at_least(SATURATING, falls["saturating"], 1e3, source, "times"), why)
+    critic = at_most(CRITIC, max(falls["critic"], 1 / falls["critic"]), 10, "Arjovsky et al., 2017, section 3", "times")
+    return [perfect, on_its_way(vanishes, 20, quick),
+            shown(LOG_D, 1 / falls["log_d"], "times", "Arjovsky and Bottou, 2017, figure 3: it grows"),
+            unless_short(critic, why),
+            shown("critic: |gradient|, largest / smallest of the run", max(norms["critic"]) / min(norms["critic"]), "times")]
+
+
+def on_a_line(flat: dict[str, Any], steep: dict[str, Any], quick: bool) -> list[Row]:
+    """The slopes that a generator would follow, under a D and under a critic."""
+    figure2 = "Arjovsky et al., 2017, figure 2"
+    near_linear = at_most("on the line, critic: steepest / least slope under the fakes", steep["steepest"] / steep["least"], 1.5,
+                          f"{figure2}: near-linear", "times")
+    return [on_its_way(at_most(FLAT, flat["steepest"], 1e-3, f"{figure2}: D saturates", SLOPE_UNIT), 0.05, quick),
+            on_its_way(at_least(LEAST, steep["least"], 0.5, f"{figure2}: the slope does not vanish", SLOPE_UNIT), 0.3, quick),
+            on_its_way(near_linear, 3, quick),
+            at_least("on the line, critic: share of fakes it draws towards the data", steep["towards the data"], 1.0,
+                     "Arjovsky et al., 2017, Theorem 3", "share")]
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """What happens to each gradient while D gets so far."""
+    at = by_name(rows)
+    return (f"While D's accuracy reaches {percent(at[ACCURACY].ours)}, the generator's gradient under log(1 - D) "
+            f"{times(1 / at[SATURATING].ours)}, under -log D it {times(at[LOG_D].ours)}, and under a Wasserstein critic it ends within a "
+            f"factor of {figure(at[CRITIC].ours)} of its beginning. On a line, D's slope under the fakes is at most "
+            f"{figure(at[FLAT].ours)}, the critic's at least {figure(at[LEAST].ours)}.")
 
 
 def norms_drawn(steps: list[int], norms: dict[str, list[float]]) -> "Figure":
