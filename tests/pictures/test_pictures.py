@@ -17,7 +17,7 @@ from sparring.data.source import Finite, Source
 from sparring.errors import InputError
 from sparring.game import Game, Player, Turn
 from sparring.pictures import grids, log_charts
-from sparring.pictures.log_charts import loss_curves, score_curves, towers
+from sparring.pictures.log_charts import LOSS, SHARE, WATCHED, loss_curves, score_curves, towers
 from sparring.pictures.samples import draw_samples
 from sparring.pictures.snapshot import snapshot
 from sparring.pictures.strips import chosen, filmstrip, interpolation
@@ -192,10 +192,23 @@ def row(step: int) -> dict[str, float]:
     [row(1)], [row(1), row(10)], [row(s) for s in range(1, 400)], [{"step": 1, "time": 0.0}, row(10)],
     [{"step": s, "critic/adversarial": -40.0 * s, "critic/gradient_penalty": 1e4, "critic/D(x)": -3.0} for s in (1, 2)],
     [{"step": 1, "generator/adversarial": math.nan}, {"step": 2, "generator/adversarial": 0.5}],
-    [{"step": 1, "discriminator/accuracy": 0.5}],
-], ids=["one row", "two", "many", "a missing key", "a critic", "not finite", "only watched"])
+    [{"step": 1, "discriminator/accuracy": 0.5}], [{"step": 1, "vae/elbo": -3.0}],
+], ids=["one row", "two", "many", "a missing key", "a critic", "not finite", "only watched", "only another watched"])
 def test_loss_curves_cope(rows: list[dict[str, float]], tmp_path: Path) -> None:
     assert size(loss_curves(rows, tmp_path / "loss.png"))[0] == 800
+
+
+@pytest.mark.parametrize(("name", "values", "panel"), [
+    ("discriminator/adversarial", [1.38, 1.2], LOSS), ("discriminator/adversarial", [0.4, 0.5], LOSS), ("generator/l1", [0.2], LOSS),
+    ("discriminator/gradient_penalty", [0.1], LOSS), ("generator/classification", [0.1], LOSS), ("autoencoder/kl", [3.0], LOSS),
+    ("discriminator/D(x)", [0.5], SHARE), ("discriminator/D(G(z))", [0.0, 1.0], SHARE), ("discriminator/accuracy", [0.885], SHARE),
+    ("discriminator/augmented", [0.1], SHARE), ("critic/D(x)", [-3.0], WATCHED), ("critic/score(x)", [-40.0, 2.0], WATCHED),
+    ("critic/score(G(z))", [0.5, 0.6], WATCHED), ("autoencoder/elbo", [-120.0], WATCHED), ("autoencoder/elbo", [0.5], WATCHED),
+    ("discriminator/compilations", [1.0], WATCHED),
+])
+def test_what_is_only_watched_is_not_drawn_as_a_loss(name: str, values: list[float], panel: str) -> None:
+    line = np.arange(float(len(values))), np.array(values)
+    assert log_charts.panels_of({name: line}) == {panel: {name: line}}
 
 
 def test_an_empty_log_is_told(tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[
     shots, rows = sorted(folder.samples.glob("*.png")), read_lines(folder.log)
     if shots:
         pictures += [(shots[-1], f"After {int(shots[-1].stem):,} rounds."),
-                     (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from the first round to the last.")]
+                     (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from before the first round to the last.")]
     if game.translation is None:
         pictures.append((interpolation(game, space, folder.path / "interpolation.png", seed),
                          "On the way from one random vector to another: what lies between two samples."))
     if rows:
         pictures.append((loss_curves(rows, folder.path / "losses.png", None if game.judge is None else LOG4),
-                         "The game: losses, and what the discriminator says of real and generated samples."))
+                         "The game: losses, and below them what is only watched." +
+                         ("" if game.judge is None else " Accuracy is the share of samples on the right side of one half.")))
     scores = score_curves(read_lines(folder.scores), folder.path / "scores.png")
     return pictures if scores is None else [*pictures, (scores, "Scores over the rounds.")]

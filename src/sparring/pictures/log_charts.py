@@ -1,4 +1,4 @@
-"""Charts of the logs: losses beside log 4, D beside one half, and scores, over the rounds."""
+"""Charts of the logs: losses beside log 4, D beside one half, what is only watched, and scores, over the rounds."""
 
 import itertools
 import math
@@ -20,12 +20,16 @@ Floats = NDArray[np.float64]
 Series = tuple[Floats, Floats]                   # steps and values, of equal length
 Rows = Sequence[Mapping[str, Any]]               # the objects of log.jsonl or scores.jsonl
 REFERENCES = ("_theory", "_floor", "_real")      # endings of names of what another score is held against
+LOSS, SHARE, WATCHED = "loss", "probability or share", "watched, not minimized"      # what the axes of a log's panels are called
+UNBOUNDED = ("elbo", "compilations")             # last parts of names: watched, and no shares even where they lie between 0 and 1
+ONLY_WATCHED = (*UNBOUNDED, "augmented")
 TOWERS = 10.0                                    # times, from which on a line above the others asks for a logarithmic axis
 MOST = 2000                                      # points a line: more cannot be told apart, and take long
 
 
 def loss_curves(rows: Rows, path: Path, blind: float | None = LOG4) -> Path:
-    """Chart log.jsonl: terms above, D and accuracy below; a pale line as logged and a running median.
+    """Chart log.jsonl: the terms that are minimized above, D and accuracy below, and other watched values on an axis of their own; a
+    pale line as logged and a running median.
 
     `blind` is the discriminator's loss where it cannot tell, which is drawn beside what it believes; None where there is no such loss.
     InputError when nothing was logged.
@@ -33,16 +37,14 @@ def loss_curves(rows: Rows, path: Path, blind: float | None = LOG4) -> Path:
     found = series([row for row in rows if any("/" in name for name in row)], lambda name: "/" in name)
     if not found:
         raise InputError("the log holds no losses yet. Train for at least one round, then try again.")
-    watched = {name: line for name, line in found.items() if is_probability(name, line[1])}
-    terms = {name: line for name, line in found.items() if name not in watched}
-    believes = any("/D(" in name for name in watched)           # accuracy alone may be that of a classifier
-    panels = [(panel, lines) for panel, lines in (("loss", terms), ("probability", watched)) if lines]
+    panels = panels_of(found)
+    believes = any("/D(" in name for name in panels.get(SHARE, ()))         # accuracy alone may be that of a classifier
     figure = new_figure(8.0, 1.2 + 3.1 * len(panels))
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (panel, lines) in zip(grid, panels, strict=True):
+    for axes, (panel, lines) in zip(grid, panels.items(), strict=True):
         dress(axes, "", panel)
         _lines(axes, lines)
-        if lines is terms:
+        if panel == LOSS:
             shown = [values for _, values in lines.values()]
             if blind is not None and believes:                  # of a critic, or without a D, log 4 says nothing
                 _reference(axes, blind, "log 4: D cannot tell" if blind == LOG4 else f"{blind:.3g}: D cannot tell")
@@ -52,7 +54,7 @@ def loss_curves(rows: Rows, path: Path, blind: float | None = LOG4) -> Path:
                 axes.set_yscale("log")
                 low = min(float(np.quantile(values, 0.005)) for values in shown) / 1.5
             axes.set_ylim(low, high)
-        else:
+        elif panel == SHARE:
             if believes:
                 _reference(axes, 0.5, "1/2: D cannot tell")
             axes.set_ylim(-0.03, 1.03)
@@ -104,10 +106,21 @@ def series(rows: Rows, wanted: Callable[[str], bool]) -> dict[str, Series]:
             for name, pairs in ((n, np.asarray(c, dtype=np.float64)) for n, c in columns.items())}
 
 
-def is_probability(name: str, values: Floats) -> bool:
-    """Is this a share, as D(x), accuracy, or how much is augmented, and not a term?"""
+def panels_of(found: Mapping[str, Series]) -> dict[str, dict[str, Series]]:
+    """The lines of each panel that has any, by what its axis is called."""
+    panels: dict[str, dict[str, Series]] = {LOSS: {}, SHARE: {}, WATCHED: {}}
+    for name, line in found.items():
+        panels[kind_of(name, line[1])][name] = line
+    return {panel: lines for panel, lines in panels.items() if lines}
+
+
+def kind_of(name: str, values: Floats) -> str:
+    """LOSS for a term that is minimized; SHARE for a probability or a share, as D(x), accuracy, or how much is augmented; WATCHED for
+    what else is only looked at, as a critic's mean scores.  The log does not say which is which; the names do."""
     last = name.rpartition("/")[2]
-    return (last.startswith("D(") or last == "augmented" or "accuracy" in last) and bool(((values >= 0) & (values <= 1)).all())
+    if not (last.endswith(")") or last in ONLY_WATCHED or "accuracy" in last):
+        return LOSS
+    return SHARE if last not in UNBOUNDED and ((values >= 0) & (values <= 1)).all() and not last.startswith("score(") else WATCHED
 
 
 def thin(line: Series) -> Series:

@@ -25,7 +25,7 @@ FRAME, CAPTION, SPACE, ACROSS = 520, 40, 12, 3   # pixels: a frame's width, the 
 
 
 def filmstrip(samples_folder: Path, path: Path, most: int = 6) -> Path:
-    """Up to `most` snapshots in one PNG, the step under each: the first, the last, and ever larger strides between.
+    """Up to `most` snapshots in one PNG, the round under each: the first, the last, and ever larger strides between.
 
     InputError when the folder holds no snapshot.
     """
@@ -67,7 +67,7 @@ def _side_by_side(frames: list[tuple[int, Image.Image]]) -> Image.Image:
         left, top = SPACE + column * width, SPACE + row * height
         sheet.paste(frame, (left + (width - SPACE - frame.width) // 2, top))
         place = (left + (width - SPACE) // 2, top + frame.height + 4)
-        ImageDraw.Draw(sheet).text(place, f"step {step:,}", fill="black", font=font, anchor="ma")
+        ImageDraw.Draw(sheet).text(place, f"round {step:,}", fill="black", font=font, anchor="ma")
     return sheet
 
 

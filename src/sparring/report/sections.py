@@ -58,8 +58,8 @@ def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section
     """Losses and check-ups, drawn into that folder, and samples; what has nothing to draw from is left out."""
     sections, log = [], list(run.log)
     if any("/" in name for row in log for name in row):
-        picture, words = loss_curves(log, drawn / "losses.png", run.blind), "Losses, and D's mean outputs where they are probabilities."
-        sections.append(Section("Losses", pictures=[(picture, words)]))
+        caption = "Losses, and below them what is only watched: D's mean outputs, accuracy, a critic's mean scores, where a run has them."
+        sections.append(Section("Losses", pictures=[(loss_curves(log, drawn / "losses.png", run.blind), caption)]))
     keys = ("distance", "missing", "support", "spread", "copied")
     rows = [{"step": m.step, **{k: m.health[k] for k in keys if k in m.health},
              **({"distance_floor": m.health["floor"]} if "floor" in m.health else {})} for m in run.moments]
