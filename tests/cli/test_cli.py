@@ -18,6 +18,7 @@ import forked
 import sparring
 from shell import Said, Shell
 from sparring.cli import demo as acts
+from sparring.data import open_source
 from sparring.runs.folder import read_lines
 
 RARELY = ["show_every=1000000", "score_every=1000000"]
@@ -216,6 +217,31 @@ def test_the_demo_makes_its_page_and_keeps_what_is_finished(shell, monkeypatch):
     refused = shell("demo", "--out", "d")
     assert refused.code == 2 and "steps: 20 -> 400" in refused.err
     assert Path("d/curves/model/model.safetensors").stat().st_mtime_ns >= model
+
+
+LAST = {"discriminator/D(x)": 0.501, "discriminator/D(G(z))": 0.498, "discriminator/accuracy": 0.885, "discriminator/adversarial": 1.38}
+
+
+@pytest.mark.parametrize(("act", "changed", "says", "never"), [
+    (0, {}, ("turns 8 random numbers into 15 points", "In round 5,000 D says 50.1 % to real and 49.8 %", "88 % of them",
+             "but by very little"), ()),
+    (0, {"latent": 5}, ("turns 5 random numbers",), ("8 random",)),
+    (0, {"last": {"discriminator/accuracy": 0.51}}, ("hardly more than by guessing",), ("apart",)),
+    (0, {"last": {"discriminator/D(x)": 0.9}}, ("90.0 % to real", "apart, and says so"), ("by very little",)),
+    (0, {"last": {"discriminator/accuracy": 0.3}}, ("fewer than by guessing",), ()),
+    (1, {}, ("is 0.035 on average, and 0.38 at most", "JSD(p, q) is 0.0068 nats"), ("settle",)),
+    (1, {"scores": {"d_error": 0.2, "d_error_max": 0.5, "jsd": 0.3}}, ("is 0.200 on average, and 0.50 at most", "0.3000 nats"),
+     ("0.0068",)),
+    (1, {"scores": {}}, ("takes one step",), ("nats:",)),
+    (2, {}, ("1,437 scanned digits of 10 classes, enlarged to 16 x 16", "360 more", "reads 95.3 % of them, and 98.6 %"), ()),
+    (2, {"scores": {"svc_accuracy": 0.2, "svc_accuracy_real": 0.986}}, ("reads 20.0 % of them",), ("95.3 %",)),
+])
+def test_the_text_of_the_demo_is_made_from_its_run(act, changed, says, never):
+    scores = ({}, {"d_error": 0.0353, "d_error_max": 0.3765, "jsd": 0.0068}, {"svc_accuracy": 0.9528, "svc_accuracy_real": 0.9861})[act]
+    played = acts.Played(5000, changed.get("latent", 8), open_source(acts.ACTS[act].data), changed.get("scores", scores),
+                         LAST | changed.get("last", {}))
+    text = acts.ACTS[act].text(played)
+    assert all(part in text for part in says) and not any(part in text for part in never), text
 
 
 @pytest.mark.parametrize("words", ["--json", "train --json", "train gan --stepz 3 --json", "sample --json", "nonsense --json",
