@@ -77,8 +77,8 @@ def opinion(act: Played) -> str:
         real, fake, accuracy, loss = (act.last[f"discriminator/{name}"] for name in ("D(x)", "D(G(z))", "accuracy", "adversarial"))
     except KeyError:
         return ""
-    said = (f"In round {act.rounds:,} D says {100 * real:.1f} % to real and {100 * fake:.1f} % to generated samples on average, with a loss "
-            f"of {loss:.3f}, and {100 * accuracy:.0f} % of them are on the right side of 50 %")
+    said = (f"In round {act.rounds:,} D says {100 * real:.1f} % to real and {100 * fake:.1f} % to generated samples on average, with a "
+            f"loss of {loss:.3f}, and {100 * accuracy:.0f} % of them are on the right side of 50 %")
     if accuracy < 0.6:
         return f"{said}: hardly more than by guessing." if accuracy >= 0.4 else f"{said}: fewer than by guessing."
     return f"{said}: it tells most of them apart, " + ("but by very little." if abs(real - fake) < 0.1 else "and says so.")
