@@ -12,6 +12,7 @@ import sparring
 from shell import Shell
 from sparring.cli import answer
 from sparring.cli.app import commands
+from sparring.cli.gallery import in_words
 from sparring.cli.help import GROUPS, first_sentence
 from sparring.experiments import EXPERIMENTS
 from sparring.progress import Line, fitted, in_notebook, pace, spoken, watched
@@ -244,6 +245,13 @@ def test_show_all_is_everything_and_json_is_the_same_with_and_without(shell):
 def test_a_run_shows_the_settings_of_data_that_it_has(shell):
     assert shell("train", "gan", "--data", "digits", "--out", "run", "--steps", 1, "size=8", "width=4", "threads=1").code == 0
     assert "size=8x8" in shell("show", "run", "--all").out
+
+
+@pytest.mark.parametrize(("scores", "says"), [
+    ({"modes": 8.0, "high_quality": 0.0625, "reverse_kl": 0.002}, "modes 8, high_quality 0.0625, reverse_kl 0.002"), ({}, "none"),
+])
+def test_an_exhibit_shows_every_last_score(scores, says):
+    assert in_words(scores) == says
 
 
 def test_lists_have_columns(shell):

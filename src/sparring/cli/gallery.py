@@ -55,7 +55,7 @@ EXHIBITS = (
             "The gradients rotate around the equilibrium, and momentum carries the players outwards.",
             "gan", "ring", WILD | {"beta1": 0.9, "lr": 1e-2, "ema": 0}, longer={"steps": 700}),
     Exhibit("collapse", "Total collapse on the ring",
-            "Ten discriminator steps a round, ReLUs and momentum: all samples end up in one of the eight modes.",
+            "Ten discriminator steps a round, ReLUs and momentum: the samples end up around one of the eight modes.",
             "gan", "ring", WILD | {"latent": 100, "slope": 0, "lr": 5e-4, "beta1": 0.5, "discriminator_steps": 10}, longer={"steps": 700}),
     Exhibit("strong-penalty", "A penalty that keeps the discriminator constant",
             "R1 with a weight of 3,000 keeps D constant: its loss is log 4, as if samples and data were the same.",
@@ -133,7 +133,7 @@ def gallery(names: list[str], out: Path) -> dict[str, Any]:
         section, row = show(exhibit, out)
         sections.append(section)
         shown.append(row)
-    page = write_page(out / "index.html", "The failure gallery: what goes wrong, how it is seen, what helps", sections)
+    page = write_page(out / "index.html", "The failure gallery: what goes wrong, how it is seen, what came of a cure", sections)
     lines = [f"{row['name']:<22} {row['before']:<10} {', '.join(row['findings']) or 'nothing':<42} after {row['cure']}: {row['after']}"
              for row in shown]
     lines.append(f"Done in {duration(time.monotonic() - started)}. Open {page}")
@@ -149,15 +149,20 @@ def show(exhibit: Exhibit, out: Path) -> tuple[Section, dict[str, Any]]:
     cured = fail(exhibit, exhibit.cured_data or exhibit.data, given, out / exhibit.name / "after")
     changed = " ".join([cure, f"--data {exhibit.cured_data}" if exhibit.cured_data else "",
                         "the recipe's own discriminator" if exhibit.own else ""]).strip() or "nothing"
-    rows = [("the doctor said", failed.verdict, ", ".join(f.title() for f in failed.findings)),
-            (f"after {changed}", cured.verdict, ", ".join(f.title() for f in cured.findings))]
+    scores = {part: last_scores(out / exhibit.name / part) for part in ("before", "after")}
+    rows = [(when, diagnosis.verdict, ", ".join(f.title() for f in diagnosis.findings), in_words(scores[part]))
+            for when, part, diagnosis in (("the doctor said", "before", failed), (f"after {changed}", "after", cured))]
     texts = [exhibit.text, *(f"{finding.title().capitalize()}: {finding.explanation}" for finding in failed.findings[:1])]
     pictures = [(path, caption) for part, caption in (("before", "Before."), ("after", f"After {changed}."))
                 for path in pictures_of(out / exhibit.name / part)]
     row = {"name": exhibit.name, "before": failed.verdict, "findings": [f.name for f in failed.findings], "cure": changed,
-           "after": cured.verdict, "scores_before": last_scores(out / exhibit.name / "before"),
-           "scores_after": last_scores(out / exhibit.name / "after")}
-    return Section(exhibit.title, texts, ("", "verdict", "findings"), rows, pictures), row
+           "after": cured.verdict, "scores_before": scores["before"], "scores_after": scores["after"]}
+    return Section(exhibit.title, texts, ("", "verdict", "findings", "last scores (docs/scores.md says what each is)"), rows, pictures), row
+
+
+def in_words(scores: dict[str, float]) -> str:
+    """Every last score, so that a good verdict or one good score never stands alone; `none` for a run that ended before its first."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in scores.items()) or "none"
 
 
 def fail(exhibit: Exhibit, data: str, given: dict[str, Any], folder: Path, own: str = "") -> Diagnosis:
