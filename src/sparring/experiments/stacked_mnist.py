@@ -61,7 +61,7 @@ def run(setting: Setting) -> Finding:
     for name in ("r3gan", "dcgan") if setting.quick else METHODS:
         found, shots[name] = measured(name, truth, rounds, reader, setting)
         rows += claims(name, found, setting)
-        setting.tell(f"  {name}: {found['modes']:.0f} modes, KL {found['reverse_kl']:.3f}")
+        setting.tell(f"  {name}: {found['modes']:.0f} modes of 1,000, KL to uniform {found['reverse_kl']:.3f} nats")
     return Finding(rows, pictures(shots, setting))
 
 
