@@ -62,7 +62,7 @@ def unless_short(row: Row, why: str) -> Row:
 def on_its_way(row: Row, limit: float, quick: bool) -> Row:
     """In a quick run, a claim that does not hold yet is only too short while the figure keeps to this easier limit."""
     kept = row.ours <= limit if row.relation == "<=" else row.ours >= limit
-    return unless_short(row, f"the figure is on its way: a quick run is asked for {row.relation} {limit:g}") \
+    return unless_short(row, f"a quick run does not get that far, and is only asked for {row.relation} {limit:g}") \
         if quick and row.holds is False and kept else row
 
 
