@@ -100,7 +100,7 @@ def open_csv(path: Path, settings: "DataSettings", progress: Progress | None) ->
 
 # Recognized from the last to the first: the first takes every folder that is nothing else.
 FORMATS = (
-    Format("a folder or .zip of images", "`.zip`, or a folder that is nothing else",
+    Format("a folder or .zip of images", "`.zip`, or a folder of none of the other kinds",
            images_at, open_images),
     Format(".npy or .npz", "`.npy`, `.npz`", arrays_at, open_arrays),
     Format(".csv of numbers", "`.csv`, `.tsv`", csv_at, open_csv),
