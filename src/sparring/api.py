@@ -30,6 +30,7 @@ from sparring.rng import generator
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, parse_json, remade
 from sparring.settings import Settings, make, whole_count, whole_seed
+from sparring.setup.announced import announced
 from sparring.setup.build import build
 from sparring.setup.prepare import Prepared, prepare, versions
 from sparring.setup.request import Request, choose_device
@@ -217,6 +218,7 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     of the run; without, nothing is left on disk.  `fork` is a new folder, in which the run in `out` goes on with changed settings.
     `progress` is True for a line with the losses, the speed and the time left, on standard error, or in a notebook in its output; False
     for silence; an object of your own, told as `Progress` says; and left out, a line where somebody looks: at a terminal or a notebook.
+    What was left out or assumed of the data is told there too, and as warnings where nobody looks.
     `generator` and `discriminator` are your own modules, trained in place: G(z) and D(x), or G(z, labels) and
     D(x, labels) when conditional.  All other settings are those of `sparring show RECIPE`.
     InputError for wrong input; RunFailed when training cannot continue.
@@ -225,13 +227,14 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     request = Request(recipe, data, settings, whole_seed(seed), str(device), own, command=f"sparring.fit({recipe!r}, ...)")
     threads = torch.get_num_threads()
     told = (watched(recipe, progress) or Silent()) if progress is None or isinstance(progress, bool) else progress
+    say = None if isinstance(told, Silent) else told.say
     try:
         if out is not None:
-            return run(prepare(request, Path(out), None if fork is None else Path(fork)), told)[0]
+            return run(announced(prepare(request, Path(out), None if fork is None else Path(fork)), say), told)[0]
         if fork is not None:
             raise InputError(f"fork={str(fork)!r} goes on from a run in a folder. Give that with out=...")
         with tempfile.TemporaryDirectory(prefix="sparring-", ignore_cleanup_errors=True) as folder:
-            prepared = prepare(request, Path(folder))
+            prepared = announced(prepare(request, Path(folder)), say)
             only_scores = replace(prepared.plan, show_every=0, save_every=0, score_every=prepared.plan.steps)
             model, outcome = run(replace(prepared, plan=only_scores), told)
     finally:

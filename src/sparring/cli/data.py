@@ -12,7 +12,7 @@ from sparring.data import NAMED, open_source
 from sparring.data.images.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.images.decode import decode, quiet, reformat
 from sparring.data.images.files import image_files
-from sparring.data.images.findings import report
+from sparring.data.images.findings import report, sentence
 from sparring.data.opening import image_files_at
 from sparring.data.settings import AUTO, choose_size
 from sparring.data.source import Finite, Source
@@ -45,7 +45,7 @@ def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
         opened, sights = None, look_at_files(files, steps(line))
     found = report(sights, steps(Line("comparing")))
     pairs = found.pop("pairs")
-    found["notes"] = list(opened.notes) if opened is not None else []
+    found["notes"] = [note for note in opened.notes if note not in opened.odd] if opened is not None else []    # those are findings
     with told_when_unwritable(folder):
         sheets = pictures(sights, opened, files, pairs, folder, seed)
     return {"source": source, "kind": "images", **found, "held_out": sights.held_out, "pictures": [str(path) for path in sheets],
@@ -117,13 +117,17 @@ def pixels_of(index: list[int], sights: Sights, source: Finite | None, files: Pa
 def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any]:
     """The same for vectors, curves and distributions: how many, how wide, copies, constant columns, a picture."""
     values, copies, constant, said = look_at_numbers(source, seed)
+    odd = source.odd if isinstance(source, Finite) else ()
+    notes = [note for note in source.notes if note not in odd] if isinstance(source, Finite) else []
+    said = [*map(sentence, odd), *said]
     with told_when_unwritable(folder):
         sheet = draw_samples(source.space, values[:SHOWN], folder / "contact.png")
     count = len(source) if isinstance(source, Finite) else None
     result = {"source": name, "kind": "numbers", "samples": count, "columns": values.shape[1], "exact_duplicates": copies,
-              "constant_columns": constant, "labels": source.space.labels, "usable": True, "findings": said, "pictures": [str(sheet)]}
+              "constant_columns": constant, "labels": source.space.labels, "usable": True, "findings": said, "notes": notes,
+              "pictures": [str(sheet)]}
     lines = [name, f"{'samples':<17}{f'{count:,}' if count is not None else 'generated, never repeated'}",
-             f"{'columns':<17}{values.shape[1]}", "", *([f"- {finding}" for finding in said] or [CLEAN]), "", str(sheet)]
+             f"{'columns':<17}{values.shape[1]}", *notes, "", *([f"- {finding}" for finding in said] or [CLEAN]), "", str(sheet)]
     return result | {"text": "\n".join(lines)}
 
 

@@ -114,5 +114,20 @@ READ = f"{', '.join(one.name for one in FORMATS[:-1])} or {FORMATS[-1].name}"
 
 
 def format_of(path: Path) -> Format | None:
-    """The format of what is at this path; None when it is none that is read."""
-    return next((one for one in reversed(FORMATS) if one.is_at(path)), None)
+    """The format of what is at this path; None when it is none that is read.
+
+    InputError, with both lines to type, for a folder with data of two kinds, of which either may be meant.
+    """
+    found = [one for one in reversed(FORMATS) if one.is_at(path)]
+    if len(found) < 2 or not path.is_dir():
+        return found[0] if found else None
+    from sparring.data.beside import images_are_meant, refuse_two_kinds
+    kinds = {one.name: files_of(one, path) for one in found if one is not IMAGES}
+    if len(kinds) > 1:
+        refuse_two_kinds(path, *list(kinds.values())[:2])
+    return IMAGES if images_are_meant(path, kinds[found[0].name], found[0].name) else found[0]
+
+
+def files_of(form: Format, folder: Path) -> list[Path]:
+    """The files in a folder for which it is taken for one of this format."""
+    return sorted(entry for entry in folder.iterdir() if entry.is_file() and form.is_at(entry))

@@ -207,5 +207,6 @@ def odd(rows: Tensor, traits: Traits) -> list[str]:
                         f"and yes, write 0 and 1.")
         elif 2 < len(values) <= min(KINDS, len(column) // 4) and bool((values == values.round()).all()):
             said.append(f"Label '{name}' takes {len(values)} whole numbers, and is learned as a measure, in which 2 lies between 1 and 3. "
-                        f"If they stand for kinds of things, give each kind a column of 0 and 1, or a folder.")
+                        f"If they stand for kinds of things, give each kind a column of 0 and 1, or a folder; in arrays, give labels of "
+                        f"shape [N].")
     return said

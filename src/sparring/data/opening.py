@@ -76,7 +76,8 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
     channels = space.channels if settings.channels == "auto" else int(settings.channels)
     values = torch.from_numpy(reformat(source.values.numpy(), size, channels, settings.alpha))
     rest = None if source.held_out is None else _resized(source.held_out, settings)
-    return Finite(Images(channels, *size, space.labels), values, source.labels, held_out=rest, notes=source.notes)
+    return Finite(Images(channels, *size, space.labels), values, source.labels, held_out=rest, notes=source.notes,
+                  odd=source.odd)
 
 
 def _open_path(data: str | Path, settings: DataSettings, progress: Progress | None) -> Finite:

@@ -14,6 +14,7 @@ from sparring.errors import InputError, shown
 from sparring.settings import LARGEST, SMALLEST
 
 AUTO_SIDE = 64                # the longer side that size=auto settles on
+OWN = "own"                   # the size at which they are stored, or the middle one where that differs
 
 
 class DataSettings(BaseModel):
@@ -21,7 +22,7 @@ class DataSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size: str = Field(default="auto", description="Image size: auto, a side like 32, or HEIGHTxWIDTH like 48x64.")
+    size: str = Field(default="auto", description="Image size: auto, own (as they are stored), a side like 32, or HEIGHTxWIDTH like 48x64.")
     channels: Literal["auto", "1", "3", "4"] = Field(
         default="auto", description="Colour channels: auto, 1 (grey), 3 (RGB) or 4 (RGB and transparency).")
     alpha: Literal["white", "black"] = Field(
@@ -36,6 +37,8 @@ class DataSettings(BaseModel):
     @field_validator("size")
     @classmethod
     def _in_one_form(cls, value: str) -> str:
+        if value.strip().lower() == OWN:
+            return OWN
         size = parse_size(value)
         return "auto" if size is None else f"{size[0]}x{size[1]}"
 
@@ -58,12 +61,12 @@ AUTO = DataSettings()
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
-    """`32`, `48x64` or `auto` to (height, width) in pixels or None; InputError for anything else."""
-    if text.strip().lower() == "auto":
+    """`32`, `48x64` or `auto` to (height, width) in pixels or None, which it is for `own` too; InputError for anything else."""
+    if text.strip().lower() in ("auto", OWN):
         return None
     match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text.strip().lower())
     if match is None:
-        raise InputError(f"size={shown(repr(text))} is not a size. Give auto, a side like 32, or HEIGHTxWIDTH like 48x64.")
+        raise InputError(f"size={shown(repr(text))} is not a size. Give auto, own, a side like 32, or HEIGHTxWIDTH like 48x64.")
     height, width = int(match[1]), int(match[2] or match[1])
     if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
         raise InputError(f"size={shown(repr(text))} is out of bounds: each side must be {SMALLEST} to {LARGEST} pixels.")
@@ -74,23 +77,26 @@ def choose_size(sizes: Sequence[tuple[int, int]], settings: DataSettings) -> tup
     """The (height, width) to bring images of these sizes to, and why, in words.
 
     size=auto keeps a size that all share if its sides are 4 to 64 pixels.  Otherwise the longer side becomes 64 and
-    the other follows the median aspect ratio, to the nearest multiple of 4.
+    the other follows the median aspect ratio, to the nearest multiple of 4.  size=own keeps every size that all share; where sizes
+    differ, the longer side becomes the median one.
     """
     first = sizes[0]
     same = all(size == first for size in sizes)
     given = f"all are {first[0]}x{first[1]}" if same else "their sizes differ"
     asked = parse_size(settings.size)
     if asked is not None:
-        return asked, f"brought to this size, {given}"
-    if same and min(first) >= SMALLEST and max(first) <= AUTO_SIDE:
+        return asked, f"brought to this size, {given}" if not same or asked != first else f"{given}, as asked for"
+    own = settings.size == OWN
+    if same and min(first) >= SMALLEST and max(first) <= (LARGEST if own else AUTO_SIDE):
         return first, f"{given}, which is kept"
+    side = min(LARGEST, max(SMALLEST, sorted(map(max, sizes))[len(sizes) // 2])) if own else AUTO_SIDE
     ratios = sorted(math.log(width / height) for height, width in sizes)     # logs: 2:1 and 1:2 average to 1:1
     middle = math.exp((ratios[(len(ratios) - 1) // 2] + ratios[len(ratios) // 2]) / 2)
-    shorter = max(4, 4 * round(AUTO_SIDE * min(middle, 1 / middle) / 4))
-    size = (shorter, AUTO_SIDE) if middle >= 1 else (AUTO_SIDE, shorter)
+    shorter = max(4, 4 * round(side * min(middle, 1 / middle) / 4))
+    size = (shorter, side) if middle >= 1 else (side, shorter)
     other = f"size={first[0]}x{first[1]} keeps them" if same and min(first) >= SMALLEST and max(first) <= LARGEST else \
         "size=HEIGHTxWIDTH changes this"
-    return size, f"{given}, and the longer side was brought to {AUTO_SIDE}; {other}"
+    return size, f"{given}, and the longer side was brought to {side}; {other}"
 
 
 def physical_memory() -> int | None:
@@ -101,12 +107,20 @@ def physical_memory() -> int | None:
         return None
 
 
-def check_memory(bytes_needed: int, what: str, advice: str) -> None:
-    """InputError when the data would fill more than half of this machine's memory."""
+class TooLarge(InputError):
+    """Data that this machine cannot hold; `side` is that of square images which it could, or 0."""
+
+    side = 0
+
+
+def check_memory(bytes_needed: int, what: str, advice: str, side: int = 0) -> None:
+    """TooLarge when the data would fill more than half of this machine's memory."""
     memory = physical_memory()
     if memory is not None and bytes_needed > memory // 2:
-        raise InputError(f"{what}: that is {gigabytes(bytes_needed)}, more than half of this machine's "
+        error = TooLarge(f"{what}: that is {gigabytes(bytes_needed)}, more than half of this machine's "
                          f"{gigabytes(memory)} of memory. {advice}")
+        error.side = side
+        raise error
 
 
 def check_image_memory(n: int, channels: int, size: tuple[int, int]) -> None:
@@ -114,7 +128,8 @@ def check_image_memory(n: int, channels: int, size: tuple[int, int]) -> None:
     height, width = size
     side = math.isqrt((physical_memory() or 0) // (2 * n * channels)) // 4 * 4
     advice = f"Give a smaller size, such as size={side}." if side >= SMALLEST else "Give fewer images."
-    check_memory(n * channels * height * width, f"{n:,} images of {height}x{width} in {channels} channel(s)", advice)
+    check_memory(n * channels * height * width, f"{n:,} images of {height}x{width} in {channels} channel(s)", advice,
+                 side if side >= SMALLEST else 0)
 
 
 def gigabytes(n: int) -> str:

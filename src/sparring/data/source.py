@@ -81,17 +81,19 @@ class Finite:
 
     `values` are in storage units: uint8 for images, network units (float32) for everything else.
     `held_out` is a part that training never sees, for scores; `notes` say what was done on reading
-    (skipped files and why, resizing, alpha) and are shown to the user once.
+    (skipped files and why, resizing, alpha) and are shown to the user once.  Those of them that tell what was left out or assumed,
+    `odd`, are shown even where nobody watches.
     """
 
     def __init__(self, space: Space, values: Tensor | Rows, labels: Tensor | None = None, *,
-                 held_out: "Finite | None" = None, notes: tuple[str, ...] = ()) -> None:
+                 held_out: "Finite | None" = None, notes: tuple[str, ...] = (), odd: tuple[str, ...] = ()) -> None:
         assert tuple(values.shape[1:]) == space.shape, (values.shape, space)
         dtype = torch.int64 if traits_of(space) is None else torch.float32
         assert labels is None or (len(labels) == values.shape[0] and labels.dtype == dtype)
         self.space, self.labels = counted(space, labels), labels
         self.values: Tensor | Rows = values.contiguous() if isinstance(values, Tensor) else values
-        self.held_out, self.notes = held_out, notes
+        self.held_out, self.odd = held_out, odd
+        self.notes = (*notes, *(note for note in odd if note not in notes))
 
     def __len__(self) -> int:
         return self.values.shape[0]
@@ -129,6 +131,7 @@ class Arranged(ABC):
 
     space: Space
     notes: tuple[str, ...]
+    odd: tuple[str, ...] = ()
 
     @property
     @abstractmethod

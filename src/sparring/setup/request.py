@@ -57,8 +57,17 @@ def resolve(request: Request) -> Resolved:
     chosen = {name: choice for name, choice in chosen_for(recipe, source, given, request.device).items() if name not in request.given}
     settings = make(recipe.settings, {**recipe.defaults(source.space), **{name: value for name, (value, _) in chosen.items()},
                                       **dealt["recipe"]})
-    refuse_what_does_not_go_together(settings, run_settings, source, request.seed)
+    try:
+        refuse_what_does_not_go_together(settings, run_settings, source, request.seed)
+    except InputError as error:
+        raise InputError(f"{error}{as_read(source)}") from None
     return Resolved(recipe, settings, data_settings, run_settings, source, {name: why for name, (_, why) in chosen.items()})
+
+
+def as_read(source: Source) -> str:
+    """What was left out or assumed on reading, which may be why data are refused."""
+    odd = getattr(source, "odd", ())
+    return f" On reading: {'; '.join(odd)}." if odd else ""
 
 
 def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, source: Source, seed: int) -> None:

@@ -14,16 +14,19 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparring.data.arrays.keys import chosen
+from sparring.data.images.assumed import cut_off, sliver
 from sparring.data.images.decode import reformat
+from sparring.data.labels import odd as strange
 from sparring.data.labels import read_rows
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, refuse_settings
 from sparring.data.source import Finite
+from sparring.data.tables.kinds import like_classes, more
 from sparring.errors import InputError, reason, shown
 from sparring.spaces import Images, Traits, Vectors, class_names, number_order
 
 Array = NDArray[Any]
 THE_ARRAY = "the array"           # what an array in memory is called
-VALUE_KEYS, LABEL_KEYS = ("x", "images", "data", "X"), ("y", "labels")
 CHUNK = 1024                     # images that are converted at a time, so that memory stays bounded
 BLOCK = 1 << 24                  # and numbers of vectors
 WORK = 20                        # bytes of memory that a number of a vector takes while it is standardized
@@ -34,17 +37,18 @@ KINDS = {"c": "complex numbers", "O": "Python objects", "U": "text", "S": "bytes
          "M": "dates", "m": "time spans"}
 
 
-def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSettings = AUTO) -> Finite:
+def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSettings = AUTO, form: str = "") -> Finite:
     """An array, (array, labels) or a file of them, to a source.
 
-    [N] and [N, D] are vectors, standardized column by column; [N, H, W], [N, H, W, C] and [N, C, H, W] are images:
-    uint8, uint16, bool, or floats in [0, 1] or [-1, 1].  `labels` are N integers or strings, or numbers [N, K]: several labels a sample.
+    [N] and [N, D] are vectors, standardized column by column; [N, H, W], [N, H, W, C] and [N, C, H, W] are images: uint8, uint16, bool,
+    or floats in [0, 1] or [-1, 1], which of them is seen from the values unless `form` says it.  `labels` are N integers or strings, or
+    numbers [N, K]: several labels a sample.
     InputError for anything else.
     """
-    channels_first = False
+    channels_first, odd = False, list[str]()
     if isinstance(data, Path):
         what = shown(data)
-        x, y = _load(data)
+        x, y, odd = _load(data)
     else:
         what = THE_ARRAY
         if isinstance(data, tuple) and len(data) != 2:
@@ -60,11 +64,27 @@ def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSet
         refuse_settings(settings, f"{what} of shape {list(x.shape)} holds vectors")
         source = vectors(x, what)
     else:
-        source = _images(x, settings, what, channels_first)
+        source = _images(x, settings, what, channels_first, form)
     assert isinstance(source.space, Vectors | Images)
     space = replace(source.space, labels=names if traits is None else traits.in_words(), traits=traits)
     notes = () if traits is None else (f"{len(traits.names)} labels a sample, as numbers",)
-    return Finite(space, source.values, labels, notes=(*source.notes, *notes))
+    if traits is not None and labels is not None:
+        odd += strange(labels, traits)
+    return Finite(space, source.values, labels, notes=(*source.notes, *notes), odd=(*odd, *source.odd))
+
+
+def float_form(data: object) -> str:
+    """In which range floats of images in an array, or in a file of them, are seen to be: "[0, 1]", "[-1, 1]", or "" for all other data."""
+    try:
+        if isinstance(data, str | Path):
+            path = Path(data).expanduser()
+            x = _load(path)[0] if path.is_file() and path.suffix.lower() in (".npy", ".npz") else None
+        else:
+            given = data[0] if isinstance(data, tuple) and data else data
+            x = _numpy(given, THE_ARRAY) if isinstance(given, np.ndarray | Tensor) else None
+        return _form(x.min().item(), x.max().item()) if x is not None and x.dtype.kind == "f" and x.ndim > 2 and x.size else ""
+    except InputError:
+        return ""                                               # told by whoever reads it
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -85,8 +105,8 @@ def _numpy(x: object, what: str) -> Array:
                      f"Convert it with np.asarray(x).")
 
 
-def _load(path: Path) -> tuple[Array, Array | None]:
-    """The values and labels in a file; its header is checked against memory before anything is read."""
+def _load(path: Path) -> tuple[Array, Array | None, list[str]]:
+    """The values and labels in a file, and what of it is not used; its header is checked against memory before anything is read."""
     with open_file(path) as file:
         try:
             with warnings.catch_warnings():
@@ -95,7 +115,7 @@ def _load(path: Path) -> tuple[Array, Array | None]:
                     return _load_npz(path, file)
                 _check_header(path, file, os.fstat(file.fileno()).st_size)
                 file.seek(0)
-                return npy.read_array(file, allow_pickle=False), None
+                return npy.read_array(file, allow_pickle=False), None, []
         except InputError:
             raise
         except Exception as error:             # damaged files raise nearly everything
@@ -103,15 +123,9 @@ def _load(path: Path) -> tuple[Array, Array | None]:
                              f"or cut short: save it again with np.save or np.savez.") from None
 
 
-def _load_npz(path: Path, file: IO[bytes]) -> tuple[Array, Array | None]:
+def _load_npz(path: Path, file: IO[bytes]) -> tuple[Array, Array | None, list[str]]:
     with zipfile.ZipFile(file) as archive:
-        keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        label = next((key for key in LABEL_KEYS if key in keys), None)
-        rest = [key for key in keys if key != label]
-        value = next((key for key in VALUE_KEYS if key in keys), rest[0] if len(rest) == 1 else None)
-        if value is None:
-            raise InputError(f"{shown(path)} holds {len(keys)} arrays ({', '.join(map(shown, keys[:10])) or 'none'}); "
-                             f"name one of them {', '.join(VALUE_KEYS[:-1])} or {VALUE_KEYS[-1]}, or give a .npy.")
+        value, label, odd = chosen(path, archive)
 
         def array(key: str) -> Array:
             info = archive.getinfo(f"{key}.npy")
@@ -122,7 +136,7 @@ def _load_npz(path: Path, file: IO[bytes]) -> tuple[Array, Array | None]:
             with archive.open(info) as stream:
                 return npy.read_array(stream, allow_pickle=False)
 
-        return array(value), None if label is None else array(label)
+        return array(value), None if label is None else array(label), odd
 
 
 def _check_header(path: Path, stream: IO[bytes], size: int, also: str = "") -> None:
@@ -217,15 +231,18 @@ def vectors(x: Array, what: str) -> Finite:
     if constant.any():
         some = ", ".join(str(k) for k in np.flatnonzero(constant)[:10])
         notes.append(f"{int(constant.sum())} columns are constant (first: {some}); leave them out")
+    kinds = [None if one is None else len(one) for one in (more(set(), column) for column in columns.T)] if columns.shape[1] > 1 else [None]
+    odd = like_classes([f"column {k}" for k in range(columns.shape[1])], kinds, len(x), constant,
+                       "leave that column out, and give it as labels: (x, labels), or an array `labels` in an .npz")
     values, rows = torch.empty(columns.shape), max(1, BLOCK // columns.shape[1])
     for start in range(0, len(x), rows):
         values[start:start + rows] = space.encode(torch.from_numpy(columns[start:start + rows]))
-    return Finite(space, values, notes=tuple(notes))
+    return Finite(space, values, notes=tuple(notes), odd=tuple(odd))
 
 
-def _images(x: Array, settings: DataSettings, what: str, channels_first: bool) -> Finite:
+def _images(x: Array, settings: DataSettings, what: str, channels_first: bool, form: str) -> Finite:
     x, layout = _channels_first(x, what, channels_first)
-    convert, values_note = _to_bytes(x, what)
+    convert, values_note = _to_bytes(x, what, form)
     n, have, height, width = x.shape
     size, why = choose_size([(height, width)], settings)
     channels = int(settings.channels) if settings.channels != "auto" else min(have, 3)
@@ -234,10 +251,12 @@ def _images(x: Array, settings: DataSettings, what: str, channels_first: bool) -
     for start in range(0, n, CHUNK):
         out[start:start + CHUNK] = reformat(convert(x[start:start + CHUNK]), size, channels, settings.alpha)
     notes = [f"{n:,} images at {size[0]}x{size[1]} (height x width): {why}. Channels: {channels}", layout, values_note]
+    odd = [*cut_off([(height, width)], size), *sliver(int(out[:, :3].min()), int(out[:, :3].max()), deep=x.dtype.itemsize == 2 and
+                                                      x.dtype.kind == "u", whole=x.dtype.kind != "f")]
     if have == 4 and channels != 4:
-        notes.append(f"transparency was laid on {settings.alpha}; channels=4 keeps it")
+        odd.append(f"transparency was laid on {settings.alpha}; channels=4 keeps it")
     return Finite(Images(channels, *size), torch.from_numpy(out),
-                  notes=tuple(note for note in notes if note))
+                  notes=tuple(note for note in notes if note), odd=tuple(odd))
 
 
 def _channels_first(x: Array, what: str, prefer_first: bool) -> tuple[Array, str]:
@@ -263,7 +282,14 @@ def _channels_first(x: Array, what: str, prefer_first: bool) -> tuple[Array, str
     return x, note
 
 
-def _to_bytes(x: Array, what: str) -> tuple[Any, str]:
+def _form(low: float, high: float) -> str:
+    """The range that floats between these are seen to be in; "" when it is neither of the two that are read."""
+    if not high <= 1 + ROUNDING or not low >= -1 - ROUNDING:
+        return ""
+    return "[0, 1]" if low >= -ROUNDING else "[-1, 1]"
+
+
+def _to_bytes(x: Array, what: str, form: str = "") -> tuple[Any, str]:
     """A function from a part of x to uint8, and what was assumed of the values."""
     if x.dtype == np.uint8:
         return (lambda part: part), ""
@@ -278,12 +304,11 @@ def _to_bytes(x: Array, what: str) -> tuple[Any, str]:
             "Scale them to 0 to 255 and give x.astype(np.uint8)."
         raise InputError(f"{what} holds {x.dtype} from {low} to {high}; images are uint8, uint16, bool or floats. "
                          f"{cast}")
-    if low >= -ROUNDING and high <= 1 + ROUNDING:
-        scale, shift, form = 255.0, 0.0, "[0, 1]"
-    elif low >= -1 - ROUNDING and high <= 1 + ROUNDING:
-        scale, shift, form = 127.5, 127.5, "[-1, 1]"
-    else:
+    seen = _form(low, high)
+    if not seen:
         fix = "Divide by 255." if low >= 0 and 2 < high <= 255 else "Scale it: (x - x.min()) / (x.max() - x.min())."
         raise InputError(f"{what} holds floats from {low:g} to {high:g}; images are floats in [0, 1] or [-1, 1]. {fix}")
+    form = form or seen
+    scale, shift = (255.0, 0.0) if form == "[0, 1]" else (127.5, 127.5)
     return (lambda part: np.clip(np.rint(part.astype(np.float32) * scale + shift), 0, 255).astype(np.uint8)), \
         f"values from {low:.3g} to {high:.3g} were read as {form}"

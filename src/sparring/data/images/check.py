@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from sparring.data.images.classes import Parts, laid_out, lost_classes
 from sparring.data.images.decode import decode, header, quiet
 from sparring.data.images.files import Files, image_files
-from sparring.data.images.folder import Progress, each, folder_labels
+from sparring.data.images.folder import Progress, each
 from sparring.data.labels import in_words, odd, parse_table, read_table
 from sparring.data.source import Finite, Rows
 from sparring.errors import InputError, RunFailed
@@ -45,6 +46,9 @@ class Sight(NamedTuple):
     frames: bool                # there are further frames or pages
     digest: bytes               # of its pixels
     thumb: Thumb                # uint8[16, 16, 3]
+    low: int = 0                # the least of its values, but for transparency
+    high: int = 255
+    deep: bool = False          # stored in 16 bits
 
 
 class Labels(NamedTuple):
@@ -66,6 +70,9 @@ class Sights(NamedTuple):
     others: dict[str, int]
     held_out: int = 0                   # so many of them, at the end, are held out from training
     table: Labels | None = None
+    odd: tuple[str, ...] = ()           # what is left out or assumed, as far as folders and names tell
+    wrong: str = ""                     # why every run would refuse how all lies there
+    parts: str = ""                     # why all but translators would
 
     def good(self) -> list[int]:
         return [i for i, sight in enumerate(self.seen) if isinstance(sight, Sight)]
@@ -83,16 +90,36 @@ def look_at_files(path: Path, progress: Progress) -> Sights:
             except InputError as error:
                 return str(error)
             return Sight((image.values.shape[1], image.values.shape[2]), head.mode, head.form, head.grey, image.transparent, image.frames,
-                         digest_of(image.values), thumb_of(image.values))
+                         digest_of(image.values), thumb_of(image.values), int(image.values.min()), int(image.values.max()), head.deep)
 
         seen = list(each(n, look, lambda done: progress(done, n)))
         names = list(files.names)
         good = [names[i] for i, sight in enumerate(seen) if isinstance(sight, Sight)]
         table = look_at_table(files, good)
-        found, classes = folder_labels(good) if good and table is None else (None, [])
-        where = dict(zip(good, found, strict=True)) if found is not None else None
-        labels = None if where is None else [where.get(name, -1) for name in names]
-        return Sights(names, seen, labels, classes, dict(files.others.most_common()), table=table)
+        bare = Sights(names, seen, None, [], dict(files.others.most_common()), table=table)
+        try:
+            labels, classes, odd = look_at_folders(files, seen)
+        except Parts as error:
+            return bare._replace(parts=str(error)) if error.translated else bare._replace(wrong=str(error))
+        except InputError as error:
+            return bare._replace(wrong=str(error))
+        return bare._replace(labels=labels, classes=classes, odd=tuple(odd))
+
+
+def look_at_folders(files: Files, seen: Sequence[Sight | str]) -> tuple[list[int] | None, list[str], list[str]]:
+    """The class of every image, -1 where it has none, and the names of all; and what a run would leave out.  InputError where it would
+    refuse them."""
+    if not files.names:
+        return None, [], []
+    layout = laid_out(files)
+    good = [k for k, i in enumerate(layout.kept) if isinstance(seen[i], Sight)]
+    there, gone = lost_classes(files, layout, good)
+    if there.labels is None:
+        return None, [], [*layout.odd, *gone]
+    labels = [-1] * len(seen)
+    for k, label in zip(good, there.labels, strict=True):
+        labels[layout.kept[k]] = label
+    return labels, there.classes, [*layout.odd, *gone]
 
 
 def look_at_table(files: Files, good: list[str]) -> Labels | None:
@@ -129,7 +156,7 @@ def look_at_values(source: Finite, progress: Progress) -> Sights:
                                   len(image) == 4 and int(image[3].min()) < 255, False, digest_of(image), thumb_of(image[:3])))
             progress(len(seen), total)
         labels += [] if part.labels is None or part.labels.is_floating_point() else part.labels.tolist()
-    return Sights(names, seen, labels or None, list(source.space.labels), {}, len(seen) - len(source))
+    return Sights(names, seen, labels or None, list(source.space.labels), {}, len(seen) - len(source), odd=source.odd)
 
 
 def digest_of(values: NDArray[np.uint8]) -> bytes:

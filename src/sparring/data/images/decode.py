@@ -44,6 +44,11 @@ class Header(NamedTuple):
     mode: str = ""              # Pillow's word, such as RGB, L (grey), P (palette), CMYK, I;16
     form: str = ""              # such as PNG
 
+    @property
+    def deep(self) -> bool:
+        """Whether a channel has more than 8 bits."""
+        return self.mode == "I" or self.mode.startswith("I;16")
+
 
 class Decoded(NamedTuple):
     """One image, and what was in it that the result does not show."""

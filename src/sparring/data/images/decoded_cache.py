@@ -21,6 +21,7 @@ def remember(of: str, source: Finite) -> str | None:
     assert isinstance(values, Tensor)
     parts = [("values", "U8", values)] + ([] if labels is None else [("labels", "I64" if labels.dtype == torch.int64 else "F32", labels)])
     header: dict[str, object] = {"__metadata__": {"space": json.dumps(to_json(source.space)), "notes": json.dumps(source.notes),
+                                                  "odd": json.dumps(source.odd),
                                                   "check": check(source)}}
     at = 0
     for name, dtype, tensor in parts:
@@ -45,11 +46,12 @@ def recall(of: str) -> Finite | None:
     try:
         with safe_open(path, "pt") as file:
             about, names = file.metadata(), set(file.keys())
-            space, notes = from_json(json.loads(about["space"])), tuple(map(str, json.loads(about["notes"])))
+            space = from_json(json.loads(about["space"]))
+            notes, odd = (tuple(map(str, json.loads(about[name]))) for name in ("notes", "odd"))
             values, labels = file.get_tensor("values"), file.get_tensor("labels") if "labels" in names else None
         fits = values.dtype == torch.uint8 and tuple(values.shape[1:]) == space.shape and \
             (labels is None or (labels.dtype in (torch.int64, torch.float32) and labels.shape[:1] == values.shape[:1]))
-        source = Finite(space, values, labels, notes=notes) if fits else None
+        source = Finite(space, values, labels, notes=notes, odd=odd) if fits else None
         return source if source is not None and check(source) == about["check"] else None
     except (OSError, SafetensorError, InputError, ValueError, KeyError, TypeError, AssertionError):
         return None                                             # damaged: it is made again

@@ -34,6 +34,9 @@ class Files(NamedTuple):
     identity: Callable[[], object]                    # what changes when any of them does
     table: Callable[[], bytes | None] = lambda: None  # the labels.csv beside them, where there is one
     beside: str = ""                                  # the folder in which that lies, with a / behind it, and which all images share
+    rest: tuple[str, ...] = ()                        # the names of those that were skipped
+    folders: tuple[str, ...] = ()                     # every folder, also one with nothing in it
+    twice: tuple[str, ...] = ()                       # links to folders that are read already
 
 
 def image_files(path: Path) -> AbstractContextManager[Files]:
@@ -43,8 +46,9 @@ def image_files(path: Path) -> AbstractContextManager[Files]:
 
 @contextmanager
 def _folder_files(root: Path) -> Iterator[Files]:
-    names = sorted(_walk(root))
-    images, others, beside = _sort_out(names)
+    inside, twice = list[str](), list[str]()
+    names = sorted(_walk(root, inside, twice))
+    images, rest, beside = _sort_out(names)
 
     def read(i: int, limit: int | None) -> bytes:
         path = root / images[i]
@@ -73,11 +77,17 @@ def _folder_files(root: Path) -> Iterator[Files]:
         except OSError as error:
             raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Mend it, or move it elsewhere.") from None
 
-    yield Files(shown(root), images, read, others, identities, table, beside)
+    yield Files(shown(root), images, read, _kinds(rest), identities, table, beside, tuple(rest), tuple(inside), tuple(twice))
 
 
-def _walk(root: Path) -> Iterator[str]:
-    """Names of all files below root.  A folder is entered once, under its own name rather than a link's."""
+def names_below(root: Path) -> list[str]:
+    """The names of all files below a folder, with / between folders; InputError when it cannot be read."""
+    return sorted(_walk(root, [], []))
+
+
+def _walk(root: Path, inside: list[str], twice: list[str]) -> Iterator[str]:
+    """Names of all files below root.  A folder is entered once, under its own name rather than a link's: the folders that are entered
+    are put into `inside`, and links to them into `twice`."""
     seen: set[tuple[int, int]] = set()
     folders, links = deque([""]), deque[str]()
     while folders or links:
@@ -85,8 +95,10 @@ def _walk(root: Path) -> Iterator[str]:
         try:
             status = (root / folder).stat()
             if (status.st_dev, status.st_ino) in seen:        # a link to where we have been: perhaps a loop
+                twice.append(folder)
                 continue
             seen.add((status.st_dev, status.st_ino))
+            inside += [folder] if folder else []
             with os.scandir(root / folder) as entries:
                 for entry in sorted(entries, key=lambda e: e.name):
                     name = f"{folder}/{entry.name}" if folder else entry.name
@@ -125,31 +137,36 @@ def _zip_files(path: Path) -> Iterator[Files]:
             raise InputError(f"{shown(path)} cannot be read as a zip ({reason(error)}). It is damaged, cut short or "
                              f"not a zip: download or pack it again.") from None
         with archive:
-            infos = _checked_entries(path, archive)
-            images, others, beside = _sort_out(sorted(infos))
+            infos, inside = _checked_entries(path, archive)
+            images, rest, beside = _sort_out(sorted(infos))
             for name in images:
                 if infos[name].flag_bits & 1:
                     raise InputError(f"{shown(path)} is encrypted ({shown(name)}). Unpack it with its password and "
                                      f"give the folder.")
-            yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), others,
+            yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), _kinds(rest),
                         lambda: (identity(path), [(infos[name].CRC, infos[name].file_size) for name in images]),
-                        lambda: _entry(archive, infos[beside + TABLE], None) if beside + TABLE in infos else None, beside)
+                        lambda: _entry(archive, infos[beside + TABLE], None) if beside + TABLE in infos else None, beside,
+                        tuple(rest), inside)
 
 
-def _checked_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The files of a zip by name; InputError for names that point outside it, since such a zip means harm."""
+def _checked_entries(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, zipfile.ZipInfo], tuple[str, ...]]:
+    """The files of a zip by name, and its folders; InputError for names that point outside it, since such a zip means harm."""
     every = archive.infolist()
     if len(every) > ENTRY_LIMIT:
         raise InputError(f"{shown(path)} has {len(every):,} entries, more than {ENTRY_LIMIT:,}. Split it.")
     infos: dict[str, zipfile.ZipInfo] = {}
+    folders = dict[str, None]()
     for info in every:
         name = info.filename.replace("\\", "/")
         if name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
             raise InputError(f"{shown(path)} has an entry named {shown(info.filename)!r}, which points outside the "
                              f"archive. Pack it again with relative names.")
-        if not name.endswith("/") and not any(map(_hidden, name.split("/"))):
+        if any(map(_hidden, name.split("/"))):
+            continue
+        folders |= {str(folder): None for folder in PurePosixPath(name + "." * name.endswith("/")).parents if str(folder) != "."}
+        if not name.endswith("/"):
             infos[name] = info
-    return infos
+    return infos, tuple(folders)
 
 
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None) -> bytes:
@@ -177,13 +194,17 @@ def _hidden(part: str) -> bool:
     return part.startswith(".") or part.lower() in HIDDEN
 
 
-def _sort_out(names: Sequence[str]) -> tuple[list[str], Counter[str], str]:
-    """The images; how many files of which kind are none, without the table of labels; and the folder of that: the innermost that holds
-    one and all of the images."""
+def _kinds(names: Sequence[str]) -> Counter[str]:
+    """How many files there are of which extension."""
+    return Counter(shown(PurePosixPath(name).suffix.lower()) or "(no extension)" for name in names)
+
+
+def _sort_out(names: Sequence[str]) -> tuple[list[str], list[str], str]:
+    """The images; the files that are none, without the table of labels; and the folder of that: the innermost that holds one and all of
+    the images."""
     images = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
     tables = {name for name in names if images and PurePosixPath(name).name == TABLE
               and all(image.startswith(name[:-len(TABLE)]) for image in images)}
     beside = max((name[:-len(TABLE)] for name in tables), key=len, default="")
-    kinds = Counter(shown(PurePosixPath(name).suffix.lower()) or "(no extension)" for name in names
-                    if PurePosixPath(name).suffix.lower() not in SUFFIXES and not (tables and name == beside + TABLE))
-    return images, kinds, beside
+    rest = [name for name in names if PurePosixPath(name).suffix.lower() not in SUFFIXES and not (tables and name == beside + TABLE)]
+    return images, rest, beside

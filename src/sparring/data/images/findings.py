@@ -1,12 +1,13 @@
 """What a look at images says: counts, and a plain sentence with advice for everything that a training run would suffer from."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from sparring.data.images.assumed import cut_off, sliver
 from sparring.data.images.check import NEAR_AT_MOST, PAIRS, Labels, Sight, Sights, exact_duplicates, near_duplicates
 from sparring.data.images.decode import FORMATS
-from sparring.data.images.folder import BAD_SHARE, SPLITS
+from sparring.data.images.folder import BAD_SHARE
 from sparring.data.labels import TABLE
 from sparring.data.settings import AUTO, choose_size
 from sparring.errors import shown
@@ -37,9 +38,22 @@ def report(sights: Sights, progress: Callable[[int, int], None]) -> dict[str, An
     if good:
         size, why = choose_size([s.size for s in good], AUTO)
         result["read_as"] = f"{size[0]}x{size[1]} with {1 if all(s.grey for s in good) else 3} channel(s): {why}"
+    assumed = about_reading(good, size) if good else []
     across = sum(part(sights, a) != part(sights, b) for a, b in exact + near)
     problems = stopping(sights, len(good), len(broken), len(exact))
-    return result | {"usable": not problems, "findings": problems + troubling(result, len(good), across) + about_table(sights.table)}
+    said = problems + [sentence(note) for note in (*sights.odd, *assumed)] + ([sights.parts] if sights.parts else [])
+    said += troubling(result, len(good), across) + about_table(sights.table)
+    return result | {"usable": not problems, "findings": said}
+
+
+def about_reading(good: Sequence[Sight], size: tuple[int, int]) -> list[str]:
+    """What is lost or hardly used when these are read at this size."""
+    return [*sliver(min(s.low for s in good), max(s.high for s in good), deep=all(s.deep for s in good)),
+            *cut_off([s.size for s in good], size)]
+
+
+def sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:]}."
 
 
 def part(sights: Sights, i: int) -> tuple[int, bool]:
@@ -80,7 +94,12 @@ def stopping(sights: Sights, good: int, broken: int, copies: int) -> list[str]:
     if good == 1:
         found.append("There is one image, and one image is not a data set. Give more.")
     elif good > 1 and copies == good - 1:
-        found.append(f"All {good:,} images are the same, so there is nothing to learn. Give other images.")
+        clear = [s for s in sights.seen if isinstance(s, Sight) and s.transparent]
+        found.append(f"All {good:,} images are the same, so there is nothing to learn. " + (
+            f"{len(clear):,} of them are transparent and were laid on white: see whether alpha=black, or channels=4, shows what is on them."
+            if clear else "Give other images."))
+    if sights.wrong:
+        found.append(sights.wrong)
     if sights.table is not None and sights.table.wrong:
         found.append(f"The table of labels would be refused: {sights.table.wrong}")
     return found
@@ -137,9 +156,6 @@ def about_labels(labels: dict[str, int] | None) -> list[str]:
     alone = [name for name, n in labels.items() if n <= 1]
     if len(labels) == 1:
         said.append(f"There is only one class ('{fewest}'), so labels are useless. Give conditional=false, or more classes.")
-    elif {name.lower() for name in labels} <= SPLITS:
-        said.append(f"The classes are named {', '.join(labels)}, like the parts of a data set. If they are parts, give one of these "
-                    "folders.")
     if alone and len(labels) > 1:
         said.append(f"{len(alone)} class(es) have one image or none, such as '{alone[0]}': too few to learn from. Merge or remove them.")
     elif len(labels) > 1 and labels[largest] > UNEVEN * labels[fewest]:

@@ -3,27 +3,30 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import PIL
 import torch
 
 from sparring.data.cache import key
+from sparring.data.images.assumed import cut_off, sliver
+from sparring.data.images.classes import Layout, folder_labels, laid_out, lost_classes
 from sparring.data.images.decode import DECODING, FORMATS, Decoded, Header, decode, header, quiet
 from sparring.data.images.decoded_cache import recall, remember
 from sparring.data.images.disk_cache import Room
 from sparring.data.images.files import Files, image_files
 from sparring.data.labels import TABLE, parse_table, read_table
+from sparring.data.labels import odd as strange
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size
 from sparring.data.source import Finite
 from sparring.errors import InputError, shown
-from sparring.spaces import Images, class_names, number_order
+from sparring.spaces import Images, class_names
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -35,7 +38,7 @@ AN_IMAGE, A_PIXEL = 150_000, 10 # nanoseconds, about, that it takes to decode on
 LONG = 500_000_000            # nanoseconds of decoding that are worth a file in the cache
 BLOCK = 32                    # images that a thread takes at a time
 WORKERS = min(8, os.cpu_count() or 1)
-SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+TELLING = 1                   # to be raised when other notes are made of the same files: sets in the cache hold theirs
 
 
 def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | None = None) -> Finite:
@@ -48,13 +51,14 @@ def read_images(path: Path, settings: DataSettings = AUTO, progress: Progress | 
     with image_files(path) as files:
         if not files.names:
             raise InputError(_nothing_found(files))
+        layout = laid_out(files)
         of = key(files.names, files.identity(), sorted(files.others.items()), settings.model_dump(), DECODING, PIL.__version__,
-                 (files.table() or b"").hex(), "classes in number order")
+                 (files.table() or b"").hex(), TELLING, layout.odd)
         if (source := recall(of)) is not None:
             progress(2 * len(files.names), 2 * len(files.names))
             return source
         with quiet():
-            source, _, effort = _read(files, settings, progress)
+            source, _, effort = _read(files, settings, progress, layout=layout)
         if effort >= LONG and (unkept := remember(of, source)):
             source.notes = (*source.notes, f"they are decoded anew at every start: {unkept}")
         return source
@@ -66,8 +70,12 @@ def read_listed(files: Files, settings: DataSettings, progress: Progress, room: 
     return source, kept
 
 
-def _read(files: Files, settings: DataSettings, progress: Progress, room: Room | None = None) -> tuple[Finite, list[int], int]:
+def _read(files: Files, settings: DataSettings, progress: Progress, room: Room | None = None,
+          layout: Layout | None = None) -> tuple[Finite, list[int], int]:
     """The images, which of the files they are, and how many nanoseconds that takes about."""
+    if layout is None:                                  # of a set whose folders were understood before
+        layout = Layout(list(range(len(files.names))), *folder_labels(files.names))
+    files = chosen(files, layout.kept)
     n, bad = len(files.names), dict[int, str]()
     found = [h if isinstance(h, Header) else bad.setdefault(i, h)
              for i, h in enumerate(each(n, lambda i: header_of(files, i), lambda done: progress(done, 2 * n)))]
@@ -80,7 +88,7 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
         check_image_memory(n, channels, size)
     out = np.empty((n, channels, *size), np.uint8) if room is None else room((n, channels, *size))
 
-    def pixels(i: int) -> tuple[bool, bool] | str:
+    def pixels(i: int) -> Fact | str:
         if i in bad:
             return bad[i]
         return _reason_or(lambda: _into(out[i], decode(files.read(i, None), size, channels, settings.alpha)))
@@ -97,43 +105,37 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
     table = None if (text := files.table()) is None else parse_table(text, files.where, files.beside)
     if table is not None:
         numbers, traits = read_table(table, names)
-    labels, classes = folder_labels(names) if table is None else (None, [])
+    there, gone = lost_classes(files, layout, kept)
+    labels, classes = (there.labels, there.classes) if table is None else (None, [])
     good = [fact for fact in facts if not isinstance(fact, str)]
-    notes = [_summary(len(kept), size, why, channels, grey, settings),
-             *_skipped(files, bad), *_oddities(good, settings), *_copied(twice), *_label_note(labels, classes)]
+    notes = [_summary(len(kept), size, why, channels, grey, settings), *_copied(twice), *_label_note(labels, classes)]
+    odd = [*layout.odd, *_skipped(files, bad), *(gone if table is None else []), *_oddities(good, settings),
+           *cut_off([headers[i].size for i in kept], size),
+           *sliver(min(fact.low for fact in good), max(fact.high for fact in good), deep=all(headers[i].deep for i in kept))]
     index = None if labels is None else torch.tensor(labels, dtype=torch.int64)
     effort = AN_IMAGE * n + A_PIXEL * sum(h.size[0] * h.size[1] for h in headers.values())
     images = Images(channels, *size, class_names(classes))
     if table is not None:
         if folder_labels(names)[0] is not None:
-            notes.append(f"folders are no classes, since there is a {TABLE}")
+            odd.append(f"folders are no classes, since there is a {TABLE}")
         images, index = replace(images, labels=traits.in_words(), traits=traits), numbers
         notes.append(f"{len(traits.names)} labels an image from {TABLE}: {', '.join(traits.names[:10])}")
         if strangers := table.strangers(files.names):
-            notes.append(f"{TABLE} has {len(strangers):,} rows for files that are not there, such as {shown(strangers[0])}")
-    return Finite(images, torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes)), kept, effort
+            odd.append(f"{TABLE} has {len(strangers):,} rows for files that are not there, such as {shown(strangers[0])}")
+        odd += strange(numbers, traits)
+    source = Finite(images, torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes), odd=tuple(odd))
+    return source, [layout.kept[i] for i in kept], effort
+
+
+def chosen(files: Files, rows: Sequence[int]) -> Files:
+    """Some of these files."""
+    return files if len(rows) == len(files.names) else files._replace(names=[files.names[i] for i in rows],
+                                                                     read=lambda i, limit: files.read(rows[i], limit))
 
 
 def copies(values: np.ndarray) -> int:
     """How many of uint8[N, C, H, W] have the same pixels as one before them."""
     return len(values) - len({hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in values})
-
-
-def folder_labels(names: list[str]) -> tuple[list[int] | None, list[str]]:
-    """Class indices and sorted class names from file names like train/cat/1.png.
-
-    Folders that all share are dropped; then, if every file lies in a folder and the outermost ones differ, those are
-    the classes.  Otherwise (None, []).
-    """
-    folders = [name.split("/")[:-1] for name in names]
-    low, high = min(folders), max(folders)              # what the extremes share, all share
-    common = next((k for k, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    if any(len(folder) == common for folder in folders):
-        return None, []
-    first = [folder[common] for folder in folders]
-    classes = sorted(set(first), key=number_order)
-    position = {name: k for k, name in enumerate(classes)}
-    return [position[name] for name in first], classes
 
 
 def header_of(files: Files, i: int) -> Header | str:
@@ -149,9 +151,18 @@ def header_of(files: Files, i: int) -> Header | str:
     return _reason_or(look)
 
 
-def _into(target: np.ndarray, image: Decoded) -> tuple[bool, bool]:
+class Fact(NamedTuple):
+    """What is to be told of an image that was read."""
+
+    transparent: bool
+    frames: bool
+    low: int                    # the least of its values, but for transparency
+    high: int
+
+
+def _into(target: np.ndarray, image: Decoded) -> Fact:
     target[:] = image.values
-    return image.transparent, image.frames
+    return Fact(image.transparent, image.frames, int(image.values[:3].min()), int(image.values[:3].max()))
 
 
 def _reason_or(work: Callable[[], T]) -> T | str:
@@ -219,8 +230,8 @@ def _summary(n: int, size: tuple[int, int], why: str, channels: int, grey: int, 
     return f"{n:,} images at {size[0]}x{size[1]} (height x width): {why}. Channels: {channels}, {kind}{mixed}"
 
 
-def _oddities(facts: list[tuple[bool, bool]], settings: DataSettings) -> list[str]:
-    transparent, frames = (sum(column) for column in zip(*facts, strict=True))
+def _oddities(facts: list[Fact], settings: DataSettings) -> list[str]:
+    transparent, frames = sum(fact.transparent for fact in facts), sum(fact.frames for fact in facts)
     notes = []
     if transparent and settings.channels != "4":
         other = "black" if settings.alpha == "white" else "white"
@@ -241,9 +252,7 @@ def _label_note(labels: list[int] | None, classes: list[str]) -> list[str]:
     count = Counter(labels)
     some = ", ".join(f"{shown(name)} ({count[k]})" for k, name in enumerate(classes[:10]))
     more = f" and {len(classes) - 10} more" if len(classes) > 10 else ""
-    split = ". These look like parts of one data set, not classes: give one of them alone if so" \
-        if {name.lower() for name in classes} <= SPLITS else ""
     alone = [shown(name) for k, name in enumerate(classes) if count[k] == 1] if len(classes) > 1 else []
     few = f". {len(alone)} of these classes have one image, such as {alone[0]}, of which nothing can be learned: join or remove them" \
         if alone else ""
-    return [f"labels from folders: {some}{more}{split}{few}"]
+    return [f"labels from folders: {some}{more}{few}"]

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparring.data.beside import unused
+from sparring.data.images.assumed import cut_off, sliver
 from sparring.data.images.decode import reformat
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file
 from sparring.data.source import Finite
@@ -42,7 +44,7 @@ def read_idx(path: Path, settings: DataSettings = AUTO) -> Finite:
         images = train.name.replace("labels", "images").replace("idx1", "idx3")
         raise InputError(f"{shown(train)} holds labels; give the images file, {shown(images)}, or the folder.")
     test = _held_out_file(train) if path.is_dir() else None
-    pixels, size, channels, why = _images(train, settings)
+    pixels, stored, size, channels, why = _images(train, settings)
     raw = _labels(train, len(pixels))
     names = tuple(str(k) for k in np.unique(raw)) if raw is not None else ()
     space = Images(channels, *size, names)
@@ -51,13 +53,22 @@ def read_idx(path: Path, settings: DataSettings = AUTO) -> Finite:
         notes.append(f"no labels file beside {shown(train.name)}, so the images have no labels")
     held_out = None
     if test is not None:
-        rest, _, _, _ = _images(test, settings, size)
+        rest, *_ = _images(test, settings, size)
         theirs = _labels(test, len(rest)) if raw is not None else None
         if raw is not None and theirs is None:
             raise InputError(f"{shown(train.name)} has labels and {shown(test.name)} has none. Add or remove a file.")
         held_out = Finite(space, torch.from_numpy(rest), _indices(test, theirs, names))
         notes.append(f"{len(rest):,} images in {shown(test.name)} are held out for scores")
-    return Finite(space, torch.from_numpy(pixels), _indices(train, raw, names), held_out=held_out, notes=tuple(notes))
+    odd = [*(unused(path, used(path, train, test)) if path.is_dir() else []), *cut_off([stored], size),
+           *sliver(int(pixels.min()), int(pixels.max()))]
+    return Finite(space, torch.from_numpy(pixels), _indices(train, raw, names), held_out=held_out, notes=tuple(notes), odd=tuple(odd))
+
+
+def used(folder: Path, *images: Path | None) -> set[Path]:
+    """These images files with their labels, each packed and unpacked."""
+    names = {one.name.removesuffix(".gz") for one in images if one is not None}
+    names |= {IMAGES_NAME.sub(r"labels\1idx1-ubyte", name) for name in names}
+    return {folder / (name + end) for name in names for end in ("", ".gz")}
 
 
 def _train_file(folder: Path) -> Path:
@@ -80,8 +91,8 @@ def _held_out_file(train: Path) -> Path | None:
 
 
 def _images(path: Path, settings: DataSettings,
-            size: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], tuple[int, int], int, str]:
-    """uint8[N, C, H, W], (H, W), C and why this size; a size that is given wins."""
+            size: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], tuple[int, int], tuple[int, int], int, str]:
+    """uint8[N, C, H, W], the stored (H, W), that which they have now, C and why this size; a size that is given wins."""
     raw = _read(path, dims=3)
     n, height, width = raw.shape
     if min(height, width) < 2:
@@ -89,7 +100,7 @@ def _images(path: Path, settings: DataSettings,
     chosen, why = choose_size([(height, width)], settings)
     channels = 1 if settings.channels == "auto" else int(settings.channels)
     check_image_memory(n, channels, size or chosen)
-    return reformat(raw[:, None], size or chosen, channels, settings.alpha), size or chosen, channels, why
+    return reformat(raw[:, None], size or chosen, channels, settings.alpha), (height, width), size or chosen, channels, why
 
 
 def _labels(images: Path, n: int) -> NDArray[np.uint8] | None:

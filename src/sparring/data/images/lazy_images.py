@@ -3,10 +3,10 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import PIL
@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from sparring.data.cache import Samples, identity, key
-from sparring.data.images.decode import DECODING, header, quiet
+from sparring.data.images.assumed import cut_off, sliver
+from sparring.data.images.decode import DECODING, Header, decode, header, quiet
 from sparring.data.images.decoder_processes import Decoders, Pixels, Shape, Undecodable, decode_here
 from sparring.data.settings import DataSettings, choose_size
 from sparring.errors import InputError, RunFailed, shown
 
 LOOKED_AT = 500                         # images, evenly over the data, whose headers decide size and channels
+DECODED = 50                            # of them that are decoded, to see their values
 
 
 class Pack(Protocol):
@@ -101,17 +103,44 @@ class Stored:
         return self._digest
 
 
-def looked_at(pack: Pack, rows: Sequence[int], settings: DataSettings) -> tuple[Shape, str]:
-    """What shape to bring the images to, and why, from the headers of these."""
-    found = []
+class Seen(NamedTuple):
+    """What is to be told of an image that was decoded to look at it."""
+
+    low: int                    # the least of its values, but for transparency
+    high: int
+    frames: bool
+    transparent: bool
+
+
+def looked_at(pack: Pack, rows: Sequence[int], settings: DataSettings) -> tuple[Shape, str, list[str]]:
+    """What shape to bring the images to, and why, from the headers of these; and what is odd about them, of which a few are decoded."""
+    found, seen, stride = list[Header](), list[Seen](), -(-len(rows) // DECODED)
     with quiet():
-        for row, data in zip(rows, pack.read(rows), strict=True):
+        for place, (row, data) in enumerate(zip(rows, pack.read(rows), strict=True)):
             try:
                 found.append(header(data))
             except InputError as error:
                 raise InputError(pack.unusable(row, str(error))) from None
+            with suppress(InputError):                          # a damaged one is told when a batch asks for it
+                if place % stride == 0:
+                    one = decode(data, None, 4, settings.alpha)
+                    seen.append(Seen(int(one.values[:3].min()), int(one.values[:3].max()), one.frames, one.transparent))
     size, why = choose_size([h.size for h in found], settings)
     if len(rows) < len(pack):
         why += f", as {len(rows)} of them tell"
     channels = int(settings.channels) if settings.channels != "auto" else 1 if all(h.grey for h in found) else 3
-    return (channels, *size), why
+    odd = [*cut_off([h.size for h in found], size), *oddities(seen, all(h.deep for h in found), channels, settings)]
+    return (channels, *size), why, odd
+
+
+def oddities(seen: Sequence[Seen], deep: bool, channels: int, settings: DataSettings) -> list[str]:
+    """What to say of the values, further frames and transparency of some images."""
+    if not seen:
+        return []
+    said, frames = sliver(min(one.low for one in seen), max(one.high for one in seen), deep=deep), sum(one.frames for one in seen)
+    if frames:
+        said.append(f"{frames} of {len(seen)} images that were looked into have several frames or pages; the first is used")
+    if channels != 4 and (clear := sum(one.transparent for one in seen)):
+        said.append(f"{clear} of {len(seen)} images that were looked into have transparency, laid on {settings.alpha}; "
+                    f"alpha={'black' if settings.alpha == 'white' else 'white'} changes that, channels=4 keeps it")
+    return said

@@ -8,6 +8,7 @@ resumes from the step alone.
 import hashlib
 import mmap
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sparring.data.beside import unused
 from sparring.data.cache import INDEX, identity, keep, key, place
 from sparring.data.images.decode import SUFFIXES
 from sparring.data.images.lazy_images import LOOKED_AT, Stored, looked_at
@@ -28,6 +30,7 @@ from sparring.spaces import Images, class_names, number_order
 FILE_LIMIT = 256 << 20                  # bytes of one image
 ENDS = 1 << 16                          # bytes at both ends of a shard that its fingerprint is made of
 HANDLES = 256                           # shards that stay open; what lies in further ones is opened to be read
+FOLDERS = 100                           # in archives that are looked at
 SAME = 3                                # of what identifies a file: not when it was last linked or renamed, as backups do in mid-run
 CHANGED = "Put it back as it was and run the same command again, or start a new run with --out NEWDIR."
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")   # gzip, bzip2, xz, zstd
@@ -51,6 +54,7 @@ class Index(NamedTuple):
     length: NDArray[np.int32]
     labels: NDArray[np.int64]           # of the names, or -1 for an image without a class
     names: NDArray[np.str_]             # of the classes, sorted
+    passed: NDArray[np.str_]            # what else the archives hold, in words
 
 
 class Shards:
@@ -101,7 +105,7 @@ class Shards:
 
     def identify(self, digest: "hashlib._Hash") -> None:
         """By where everything lies and both ends of every shard: enough to tell data sets apart without reading them whole."""
-        for part in self.index:
+        for part in self.index[:5]:                             # less what is only told
             digest.update(np.ascontiguousarray(part).tobytes())
         for path in self.files:
             size = path.stat().st_size
@@ -134,17 +138,18 @@ def read_shards(path: Path, settings: DataSettings = AUTO, progress: Progress | 
         raise InputError(f"there is no image in {shown(path)}. Shards hold images (.png, .jpg, ...), and for classes a .cls of the same "
                          f"name: pack it again.")
     pack = Shards(files, index)
-    shape, why = looked_at(pack, np.unique(np.linspace(0, len(pack) - 1, LOOKED_AT).astype(int)).tolist(), settings)
+    shape, why, odd = looked_at(pack, np.unique(np.linspace(0, len(pack) - 1, LOOKED_AT).astype(int)).tolist(), settings)
     labelled = bool((index.labels >= 0).all()) and len(index.names) > 1
     some = int((index.labels >= 0).sum())
     notes = [f"{len(pack):,} images in {len(files)} shard(s), read when they are needed, at {shape[1]}x{shape[2]} (height x width): "
              f"{why}. Channels: {shape[0]}"]
     if some and not labelled:
-        notes.append(f"no classes: {some:,} of the {len(pack):,} images have a .cls, and all must have one, of at least two")
+        odd.append(f"no classes: {some:,} of the {len(pack):,} images have a .cls, and all must have one, of at least two")
     if unkept:
         notes.append(f"the index of the shards is made anew at every start: {unkept}")
     space = Images(*shape, class_names(map(str, index.names)) if labelled else ())
-    return Finite(space, Stored(pack, shape, settings.alpha), torch.from_numpy(index.labels) if labelled else None, notes=tuple(notes))
+    return Finite(space, Stored(pack, shape, settings.alpha), torch.from_numpy(index.labels) if labelled else None, notes=tuple(notes),
+                  odd=(*odd, *index.passed.tolist(), *unused(path, files)))
 
 
 def refuse_gaps(path: Path, files: list[Path]) -> None:
@@ -186,6 +191,7 @@ def recalled(kept: Path, files: list[Path]) -> Index | None:
 def made(files: list[Path], progress: Progress) -> Index:
     """Read every header.  A class is the text of the .cls."""
     shard, offset, length, words = list[int](), list[int](), list[int](), list[str]()
+    passed, folders = Counter[str](), dict[str, None]()
     for number, path in enumerate(files):
         classes: dict[str, str] = {}
         images: dict[str, tuple[int, int, str]] = {}
@@ -195,16 +201,36 @@ def made(files: list[Path], progress: Progress) -> Index:
                 images[member.name] = (member.offset, member.length, sample)
             elif suffix == ".cls" and member.length <= 200:
                 classes[sample] = data().decode(errors="replace").strip()
+            else:
+                passed[f"{suffix or 'without an extension'}{' that are too large' if suffix in (*SUFFIXES, '.cls') else ''}"] += 1
         for at, size, sample in images.values():
             shard.append(number)
             offset.append(at)
             length.append(size)
             words.append(classes.get(sample, ""))
+            if len(folders) < FOLDERS:
+                folders[sample.rpartition("/")[0]] = None
+        if alone := len(classes.keys() - {sample for _, _, sample in images.values()}):
+            passed[".cls without an image of their name"] += alone
         progress(number + 1, len(files))
     names = sorted({word for word in words if word}, key=number_order)
     place = {word: k for k, word in enumerate(names)} | {"": -1}
     return Index(np.array(shard, np.int32), np.array(offset, np.int64), np.array(length, np.int32),
-                 np.array([place[word] for word in words], np.int64), np.array(names, np.str_))
+                 np.array([place[word] for word in words], np.int64), np.array(names, np.str_),
+                 np.array(told(passed, [] if names else list(folders)), np.str_))
+
+
+def told(passed: Counter[str], folders: list[str]) -> list[str]:
+    """What archives hold beside images and their classes, in words: other files, and folders that may be meant as classes."""
+    said = []
+    if passed:
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in passed.most_common(5)) + (" and others" if len(passed) > 5 else "")
+        said.append(f"not used: other entries of the archives ({kinds}). Classes come from .cls entries alone")
+    if len(folders) > 1:
+        named = ", ".join(shown(folder) for folder in sorted(folders)[:5]) + (" and more" if len(folders) > 5 else "")
+        said.append(f"the images lie in several folders of the archives ({named}), which are not read as classes. For classes, pack a .cls "
+                    f"beside each image")
+    return said
 
 
 def parted(name: str) -> tuple[str, str]:

@@ -20,9 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparring.data.beside import unused
 from sparring.data.images.lazy_images import LOOKED_AT, Stored, looked_at
 from sparring.data.settings import AUTO, DataSettings, gigabytes, refuse_settings
 from sparring.data.source import Finite
+from sparring.data.tables.kinds import like_classes, more
 from sparring.data.tables.row_groups import FEW, HELD, Groups, damaged
 from sparring.errors import InputError, RunFailed, needs, shown
 from sparring.spaces import Images, Vectors, class_names, number_order
@@ -71,12 +73,13 @@ def read_parquet(path: Path, settings: DataSettings = AUTO, progress: Progress |
     if not len(groups):
         raise InputError(f"{shown(path)} holds no rows. Give a file with at least one.")
     try:
-        labels, names, notes = classes(Groups(files, [columns.label]), columns.label, schema, progress) if columns.label else (None, (), [])
+        labels, names, odd = classes(Groups(files, [columns.label]), columns.label, schema, progress) if columns.label else (None, (), [])
+        odd += unused(path, files)
         if columns.over:
-            notes.append(f"columns skipped: {', '.join(map(shown, columns.over[:10]))}" +
+            odd.append(f"columns skipped: {', '.join(map(shown, columns.over[:10]))}" +
                          (f"; for classes, call one of integers or text {LABELS[0]}" if not columns.label else ""))
-        return images(path, groups, columns, labels, names, notes, settings) if columns.image \
-            else vectors(path, groups, columns, labels, names, notes, settings, progress)
+        return images(groups, columns, labels, names, odd, settings) if columns.image \
+            else vectors(path, groups, columns, labels, names, odd, settings, progress)
     except RunFailed as error:                                  # a file that cannot be read from the start is the user's to mend
         raise InputError(str(error)) from None
     except InputError:
@@ -215,20 +218,21 @@ def encoded(batches: Iterator[Any]) -> tuple[Any, int]:
     return pa.chunked_array(parts), sum(part.nbytes for part in parts)
 
 
-def images(path: Path, groups: Groups, columns: Columns, labels: Tensor | None, names: tuple[str, ...], notes: list[str],
+def images(groups: Groups, columns: Columns, labels: Tensor | None, names: tuple[str, ...], odd: list[str],
            settings: DataSettings) -> Finite:
     pack = EncodedImages(groups)
     some = np.unique(np.linspace(0, groups.count - 1, LOOKED_INTO).astype(int)).tolist()
     each = -(-LOOKED_AT // len(some))
     rows = [row for number in some for row in np.unique(np.linspace(*groups.rows(number), each).astype(int)).tolist()]
-    shape, why = looked_at(pack, rows, settings)
+    shape, why, seen = looked_at(pack, rows, settings)
     total, largest = groups.bytes()
+    notes = list[str]()
     first = f"{len(pack):,} images in column {shown(columns.image)} of {len(groups.files)} Parquet file(s), read when they are " \
             f"needed, at {shape[1]}x{shape[2]} (height x width): {why}. Channels: {shape[0]}"
     if total > HELD and largest > SLOW:
         notes.append(f"its row groups take up to {largest / 1e6:,.0f} MB, and {gigabytes(HELD)} of them stay in memory: until its images "
                      f"are in the cache, a shuffled batch reads many row groups anew; written with row_group_size=100 they are smaller")
-    return Finite(Images(*shape, names), Stored(pack, shape, settings.alpha), labels, notes=(first, *notes))
+    return Finite(Images(*shape, names), Stored(pack, shape, settings.alpha), labels, notes=(first, *notes), odd=(*odd, *seen))
 
 
 # ----------------------------------------------------------------------------------------------------------- vectors
@@ -272,10 +276,11 @@ def matrix(batch: Any) -> NDArray[np.float64]:
     return np.stack([column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for column in batch.columns], 1)
 
 
-def vectors(path: Path, groups: Groups, columns: Columns, labels: Tensor | None, names: tuple[str, ...], notes: list[str],
+def vectors(path: Path, groups: Groups, columns: Columns, labels: Tensor | None, names: tuple[str, ...], odd: list[str],
             settings: DataSettings, progress: Progress | None) -> Finite:
     refuse_settings(settings, f"{shown(path)} holds columns of numbers")
-    shift, scale, constant = moments(groups, progress)
+    shift, scale, constant, kinds = moments(groups, progress)
+    notes = list[str]()
     space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()), names)
     first = f"{len(groups):,} vectors of {len(shift)} numbers from {len(groups.files)} Parquet file(s), read when they are needed, each " \
             f"column standardized"
@@ -284,16 +289,21 @@ def vectors(path: Path, groups: Groups, columns: Columns, labels: Tensor | None,
         notes.append(f"{int(constant.sum())} columns are constant (first: {some}); leave them out")
     if 4 * len(groups) * len(shift) > HELD:
         notes.append(f"{gigabytes(HELD)} of the numbers stay in memory; a shuffled batch reads many row groups anew")
-    return Finite(space, Numbers(groups, space), labels, notes=(first, *notes))
+    odd += like_classes([shown(name) for name in columns.numbers], kinds, len(groups), constant,
+                        f"move it out of the numbers: call a column of integers or text {LABELS[0]}")
+    return Finite(space, Numbers(groups, space), labels, notes=(first, *notes), odd=tuple(odd))
 
 
-def moments(groups: Groups, progress: Progress | None) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Each column's mean, deviation and whether it never changes, in one pass (Chan et al., 1979, eq. 2.1).
+def moments(groups: Groups,
+            progress: Progress | None) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], list[int | None]]:
+    """Each column's mean, deviation and whether it never changes, in one pass (Chan et al., 1979, eq. 2.1); and how many whole numbers it
+    takes, None where they are others or many.
 
     InputError, with file, column and row, for numbers that are absent, not finite, or too large for 32 bits.
     """
     n, mean, squares = 0, np.zeros(len(groups.columns)), np.zeros(len(groups.columns))
     low, high = np.full(len(groups.columns), math.inf), np.full(len(groups.columns), -math.inf)
+    kinds: list[set[float] | None] = [set() for _ in groups.columns]
     for number in range(groups.count):
         row = groups.first_in_file(number)
         for batch in groups.batches(number):
@@ -303,6 +313,7 @@ def moments(groups: Groups, progress: Progress | None) -> tuple[NDArray[np.float
             apart = middle - mean
             squares += values.var(0) * m + apart**2 * (n * m / (n + m))
             mean += apart * (m / (n + m))
+            kinds = [more(one, values[:, k]) for k, one in enumerate(kinds)]
             low, high = np.minimum(low, values.min(0)), np.maximum(high, values.max(0))
             n, row = n + m, row + m
         if progress:
@@ -310,7 +321,7 @@ def moments(groups: Groups, progress: Progress | None) -> tuple[NDArray[np.float
     constant = low == high
     scale = np.where(constant, 1.0, np.sqrt(squares / n))
     scale[scale == 0] = 1.0                                     # a spread too small for 64 bits
-    return np.where(constant, low, mean), scale, constant
+    return np.where(constant, low, mean), scale, constant, [None if one is None else len(one) for one in kinds]
 
 
 def refuse_bad(values: NDArray[np.float64], groups: Groups, number: int, row: int) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from sparring.data.images.classes import aside
 from sparring.data.images.files import Files
 from sparring.data.images.folder import header_of
 from sparring.errors import InputError, shown
@@ -47,6 +48,13 @@ def sorted_out(containers: Sequence[Files]) -> Sets:
         raise InputError(f"{' and '.join(files.where for files in containers)} should hold two domains of images to train on, and holds: "
                          f"{told}. Give {LAYOUTS}.")
     return {(part, name): sets[part, name] for name in found for part in ("train", "test") if (part, name) in sets}
+
+
+def beside(files: Files) -> list[str]:
+    """What of a container is not used: images to validate with where others are to test with, and what are no images."""
+    count = Counter(part for part, _ in map(placed, without_common(files.names)))
+    both = count["val"] and count["test"]
+    return [*([f"not used: {count['val']:,} images of val, since those of test are held out"] if both else []), *aside(files)]
 
 
 def domains_of(paths: Sequence[str]) -> list[str]:

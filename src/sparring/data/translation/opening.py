@@ -4,7 +4,7 @@ Pairs are halves of one picture, side by side, or files of the same name in two 
 out; `layout.py` says how all of them may lie.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from sparring.data.builtin.scenes import shapes, tints
 from sparring.data.images.decode import DECODING, SUFFIXES, decode, header, quiet, reformat
 from sparring.data.images.disk_cache import Mapped, Room, remembered
 from sparring.data.images.files import Files, image_files
-from sparring.data.images.folder import each, header_of, read_listed
+from sparring.data.images.folder import TELLING, each, header_of, read_listed
 from sparring.data.opening import NAMED, existing
 from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings, choose_size, parse_size
 from sparring.data.source import Arranged, Finite
 from sparring.data.translation.layout import (
     LAYOUTS,
     Sets,
+    beside,
     is_pair,
     part_of,
     placed,
@@ -70,7 +71,8 @@ def open_two(data: Any, settings: TranslationSettings, aligned: bool) -> TwoSets
         many = f"{len(paths)} sets of images are given, and " if len(paths) > 2 else ""
         raise InputError(f"{many}this recipe needs two domains of images. Give {LAYOUTS}; or the name `shapes`.")
     with ExitStack() as stack, quiet():
-        sets = sorted_out([stack.enter_context(stamped(path)) for path in paths])
+        containers = [stack.enter_context(stamped(path)) for path in paths]
+        sets, unused = sorted_out(containers), [note for files in containers for note in beside(files)]
         whole = ("train", "") in sets
         size = target_size(sets, settings, whole)
         large = enlarged(size, settings.jitter)
@@ -90,7 +92,7 @@ def open_two(data: Any, settings: TranslationSettings, aligned: bool) -> TwoSets
             else:
                 images = read_set(files, wanted, settings, strict=aligned)
                 found[part, name] = Finite(Images(images.space.shape[0], *wanted), images.values, notes=images.notes)
-        return joined(found, size, settings, aligned or whole)
+        return joined(found, size, settings, aligned or whole, unused)
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def enlarged(size: tuple[int, int], jitter: int) -> tuple[int, int]:
 
 def key_of(how: str, files: Files, size: tuple[int, int], settings: DataSettings) -> str:
     """What decoded images of these files are found again by."""
-    return repr([how, files.identity(), files.names, size, settings.channels, settings.alpha, DECODING, PIL.__version__])
+    return repr([how, files.identity(), files.names, size, settings.channels, settings.alpha, DECODING, PIL.__version__, TELLING])
 
 
 def numbers(files: Files, size: tuple[int, int]) -> int:
@@ -146,7 +148,7 @@ def read_set(files: Files, size: tuple[int, int], settings: DataSettings, strict
     def make(room: Room) -> tuple[int, dict[str, Any]]:
         images, kept = read_listed(files, exact, lambda done, total: None, room)
         labels = None if images.labels is None else images.labels.tolist()
-        return len(kept), {"kept": kept, "notes": images.notes, "labels": labels, "names": images.space.labels}
+        return len(kept), {"kept": kept, "notes": images.notes, "odd": images.odd, "labels": labels, "names": images.space.labels}
 
     values, facts = remembered(key_of("set", files, size, settings), numbers(files, size), make)
     kept, labels = facts["kept"], facts["labels"]
@@ -155,7 +157,8 @@ def read_set(files: Files, size: tuple[int, int], settings: DataSettings, strict
         raise InputError(f"{shown(files.names[bad])} in {files.where} cannot be read, so its pair is incomplete. Repair it, or remove it "
                          "and its partner.")
     space = Images(values.shape[1], *size, tuple(facts["names"]))
-    return Finite(space, values, None if labels is None else torch.tensor(labels), notes=tuple(facts["notes"]))
+    return Finite(space, values, None if labels is None else torch.tensor(labels), notes=tuple(facts["notes"]),
+                  odd=tuple(facts["odd"]))
 
 
 def read_halves(files: Files, size: tuple[int, int], settings: TranslationSettings) -> tuple[Finite, Finite]:
@@ -192,7 +195,8 @@ def halve(files: Files, i: int, size: tuple[int, int], settings: TranslationSett
         out[place] = reformat(pixels[None, :, :, at], size, out.shape[1], settings.alpha)[0]
 
 
-def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, settings: TranslationSettings, aligned: bool) -> TwoSets:
+def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, settings: TranslationSettings, aligned: bool,
+           unused: Sequence[str] = ()) -> TwoSets:
     """Both domains' training images, in the order in which they were found, and the held-out ones where both have some."""
     names = tuple(dict.fromkeys(name for _, name in found))
     a, b = (found["train", name] for name in names)
@@ -206,7 +210,8 @@ def joined(found: dict[tuple[str, str], Finite], size: tuple[int, int] | None, s
             raise InputError(f"held-out images have {images.space.shape[0]} channels and training images {half.channels}. Give channels=3.")
     held_out = (rest[0], rest[1]) if rest[0] is not None and rest[1] is not None else None
     return TwoSets(a, b, TwoDomains(halves[0], halves[1], class_names(names), aligned), flip=settings.flip, held_out=held_out,
-                   notes=(*a.notes, *b.notes, *about(names, side(a), size, held_out, [n for n in names if ("test", n) in found])))
+                   notes=(*a.notes, *b.notes, *about(names, side(a), size, held_out, [n for n in names if ("test", n) in found])),
+                   odd=tuple(dict.fromkeys((*unused, *a.odd, *b.odd, *(note for one in rest if one is not None for note in one.odd)))))
 
 
 def unscored(why: str) -> str:
@@ -218,7 +223,8 @@ def about(names: tuple[str, ...], had: tuple[int, int], size: tuple[int, int], h
           rest: list[str]) -> list[str]:
     """What else people should know of two domains: which is which, what is cut, and what is scored, where `rest` have test images."""
     called = f"A is {names[0]}, B is {names[1]}" if names != ("A", "B") else ""
-    cut = f"training images are cropped to {size[0]}x{size[1]} at random" if had != size else ""
+    away = 1 - size[0] * size[1] / (had[0] * had[1])
+    cut = f"training images are cropped to {size[0]}x{size[1]} at random, from {had[0]}x{had[1]}, {away:.0%} less" if had != size else ""
     scored = unscored("no images are held out")
     if len(rest) == 1:
         scored = unscored(f"there are images to test of {rest[0]} alone, so that no images are held out")
@@ -245,7 +251,7 @@ def open_domains(data: Any, settings: DomainSettings) -> Domains:
     if empty:
         raise InputError(f"the domain {images.space.labels[min(empty)]} holds no images. Remove it, or put images into it.")
     scored = (about_rest(rest, images.space),) if isinstance(data, str | Path) else ()
-    return Domains(images, images.space, flip=settings.flip, notes=(*images.notes, *scored),
+    return Domains(images, images.space, flip=settings.flip, notes=(*images.notes, *scored), odd=images.odd,
                    held_out=rest if rest is not None and rest.space == images.space else None)
 
 
@@ -272,7 +278,9 @@ def read_domains(path: str | Path, settings: DataSettings) -> tuple[Finite, Fini
             raise InputError(f"there is no image to train on in {files.where}. Give {DOMAINS}.")
         size = target_size({("train", ""): chosen["train"]}, settings, whole=False)
         rest = next((chosen[part] for part in ("test", "val") if chosen[part].names), None)
-        return read_set(chosen["train"], size, settings), None if rest is None else read_set(rest, size, settings)
+        images = read_set(chosen["train"], size, settings)
+        images.notes, images.odd = (*images.notes, *beside(files)), (*images.odd, *beside(files))
+        return images, None if rest is None else read_set(rest, size, settings)
 
 
 def source_of(data: Any, settings: DataSettings) -> Finite:

@@ -51,9 +51,10 @@ class TwoSets(Arranged):
     space: TwoDomains
 
     def __init__(self, a: Finite, b: Finite, space: TwoDomains, *, flip: bool = False,
-                 held_out: tuple[Finite, Finite] | None = None, notes: tuple[str, ...] = ()) -> None:
+                 held_out: tuple[Finite, Finite] | None = None, notes: tuple[str, ...] = (), odd: tuple[str, ...] = ()) -> None:
         assert not space.aligned or (len(a) == len(b) and side(a) == side(b))
-        self.a, self.b, self.space, self.held_out, self.notes = a, b, space, held_out, notes
+        self.a, self.b, self.space, self.held_out = a, b, space, held_out
+        self.notes, self.odd = (*notes, *(note for note in odd if note not in notes)), odd
         self.variation = Variation(space.a.height, space.a.width, flip)
 
     def __len__(self) -> int:
@@ -90,7 +91,7 @@ class TwoSets(Arranged):
     def parted(self) -> "TwoSets":
         """The same images without knowing which belong together."""
         space = TwoDomains(self.space.a, self.space.b, self.space.names, aligned=False)
-        return TwoSets(self.a, self.b, space, flip=self.variation.flip, held_out=self.held_out, notes=self.notes)
+        return TwoSets(self.a, self.b, space, flip=self.variation.flip, held_out=self.held_out, notes=self.notes, odd=self.odd)
 
 
 class Domains(Arranged):
@@ -99,9 +100,10 @@ class Domains(Arranged):
     space: Images
 
     def __init__(self, images: Finite, space: Images, *, flip: bool = False, held_out: Finite | None = None,
-                 notes: tuple[str, ...] = ()) -> None:
+                 notes: tuple[str, ...] = (), odd: tuple[str, ...] = ()) -> None:
         assert images.labels is not None
-        self.images, self.space, self.held_out, self.notes = images, space, held_out, notes
+        self.images, self.space, self.held_out = images, space, held_out
+        self.notes, self.odd = (*notes, *(note for note in odd if note not in notes)), odd
         self.labels = images.labels
         self.variation = Variation(space.height, space.width, flip)
 
