@@ -108,13 +108,13 @@ def evaluate(
                                               "sets.")] = None,
     real: Annotated[list[str] | None, typer.Option("--real", metavar="SOURCE", help="The data to hold samples against; a run's own when "
                                                    "left out. Twice for two folders of images.")] = None,
-    generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples of anything, as `train --data` takes "
-                                                  "data.")] = None,
+    generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples, as `train --data` takes data.")] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help="What to measure, with commas: fid, fid_infinity, kid, precision, "
                                                 "recall, density, coverage, swd, memorization, cas; all that apply but cas when left "
                                                 "out. Of translators: l1, psnr, ssim, kid, content, cycle_l1, domain_error.")] = None,
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
-    size: Annotated[str, typer.Option("--size", help="The size of the images in --real: auto, a side, or HEIGHTxWIDTH.")] = "auto",
+    size: Annotated[str, typer.Option("--size", help="The size to judge images at: auto (their own), a side, HEIGHTxWIDTH.")] = "auto",
+    as_: Annotated[str, typer.Option("--as", metavar="grey", help="Make both sets grey; colour against grey is refused without.")] = "",
     features: Annotated[str, typer.Option("--features", help="What to compare by: auto, pixels, grey28-v1, or a file, TorchScript (.pt) "
                                           "or .safetensors.")] = "auto",
     sha256: Annotated[str, typer.Option("--sha256", help="The hash of the file in --features, which is opened only if it has it.")] = "",
@@ -127,7 +127,7 @@ def evaluate(
         reading(run, *(real or []), generated)
         from sparring.cli.evaluate import evaluate as command
 
-        return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed)
+        return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed, as_)
 
     finish(action, as_json, "evaluate")
 

@@ -85,7 +85,7 @@ def choose_size(sizes: Sequence[tuple[int, int]], settings: DataSettings) -> tup
     given = f"all are {first[0]}x{first[1]}" if same else "their sizes differ"
     asked = parse_size(settings.size)
     if asked is not None:
-        return asked, f"brought to this size, {given}" if not same or asked != first else f"{given}, as asked for"
+        return asked, f"brought to this size, {given}" if not same or asked != first else f"{given}, which is kept"
     own = settings.size == OWN
     if same and min(first) >= SMALLEST and max(first) <= (LARGEST if own else AUTO_SIDE):
         return first, f"{given}, which is kept"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import torch
 
 from sparring import api
 from sparring.api import Model, Silent
-from sparring.data import NAMED, open_source
-from sparring.data.settings import DataSettings
+from sparring.data import NAMED
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
-from sparring.evaluation import translations
+from sparring.evaluation import translations, two_sets
+from sparring.evaluation.two_sets import open_like
 from sparring.metrics import cas, fid, memorization
 from sparring.metrics.catalogue import METRICS, OF_FEATURES, known, lacking, measure, plain
 from sparring.metrics.compared_sets import (
@@ -32,7 +33,7 @@ from sparring.metrics.compared_sets import (
     values_apart,
 )
 from sparring.metrics.feature_files import find
-from sparring.metrics.features import Extractor, choose, extract
+from sparring.metrics.features import Extractor, at_once, choose, extract
 from sparring.metrics.intervals import Estimate
 from sparring.recipes import find as find_recipe
 from sparring.runs.folder import read_json
@@ -45,6 +46,7 @@ SAMPLES = 10_000
 NUMBERS = 2**26         # in the features of one set: half a gigabyte
 COSTLY = 2048           # features: the time of a Frechet distance grows with their cube, so beyond it is left to who asks for it
 LARGEST = 10_000_000    # samples
+PARTS = 9               # as many samples as go through an extractor at once, that are held as floats
 ROWS = 4096             # training samples that are looked through at once
 HELD, BESIDE, OTHERS = "held-out samples", "training samples, each beside the others", "samples of the other set"
 
@@ -71,6 +73,7 @@ class Compared:
     watch: Watch
     draw: Callable[[int], Finite]
     asked: int
+    chosen: str = ""        # of how many, in words
 
     def protocol(self, *, features: bool = True) -> dict[str, object]:
         """What every figure is told with."""
@@ -81,17 +84,23 @@ class Compared:
         return made | {"real": len(self.real), "generated": len(self.generated), "split": self.split, "seed": self.seed}
 
     def extract(self, samples: Finite, what: str) -> torch.Tensor:
-        return extract(self.extractor, seen(samples), steps(self.watch(f"features of {what}")))
+        """A part at a time, for floats take four times the memory of what is stored."""
+        tell, n = steps(self.watch(f"features of {what}")), len(samples)
+        found = list[torch.Tensor]()
+        for part in torch.arange(n).split(PARTS * at_once(samples.space)):
+            found.append(extract(self.extractor, samples.at(part).x, partial(further, tell, int(part[0]), n)))
+        return torch.cat(found)
 
 
 def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generated: Any = None, metrics: str | Iterable[str] | None = None,
-             n: int = SAMPLES, size: str = "auto", features: str = "auto", sha256: str = "", seed: int = 0,
+             n: int = SAMPLES, size: str = "auto", features: str = "auto", sha256: str = "", seed: int = 0, as_: str = "",
              watch: Watch = lambda what: Silent()) -> dict[str, Any]:
     """Figures for a run's samples, or for any `generated` set, against `real` data; the same call gives the same figures.
 
     `run` is a run folder, a model folder or a model; `real` and `generated` are whatever `fit` takes as data.  A run is held against
     its own data unless `real` says otherwise.  `metrics` are names (all that apply and train nothing when None), `n` the samples of
-    each set at most, `size` that of images in `real`, `features` "auto", "pixels", "grey28-v1" or a file with its `sha256`.
+    each set at most, `size` that at which images are judged ("auto": that of the real ones), `features` "auto", "pixels", "grey28-v1" or a
+    file with its `sha256`.  Colour against grey is refused, unless `as_` is "grey", which makes both grey.
 
     Returns {"metrics": {name: {"value", "low", "high", "protocol"}}, "left_out": {name: why}, "notes": [...]}.
     InputError for wrong input, and for a metric that was asked for and cannot be had.
@@ -101,18 +110,26 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
         raise InputError(f"n={n}: the number of samples should be a whole number from 2 to {LARGEST:,}.")
     if (run is None) == (generated is None):
         raise InputError("give a run, or two sets: evaluate RUN, or evaluate --real SOURCE --generated SOURCE.")
+    grey = two_sets.checked(as_)
     own = None if run is None else run if isinstance(run, Model) else api.load(run)
     if own is not None and own.game.translation is not None:
         asked = None if names is None else known(names, translations.MEASURES)
         if size != "auto":
             raise InputError(f"size={size}: translations are measured at the size of training. Leave the size out.")
+        if grey:
+            raise InputError("--as grey is for two sets, or a run that draws samples, and this run translates. Leave it out.")
         return of_translator(own, run, real, asked, count, features, sha256, whole_seed(seed), watch)
     asked = None if names is None else known(names)
-    model, source, train, notes = (None, *opened(real, size)) if run is None else of_run(run, real, own)
+    others: Source | None = None
+    if run is None:
+        source, others, notes = two_sets.opened(real, generated, size, grey, count)
+        model, train = None, source if isinstance(source, Finite) else None
+    else:
+        model, source, train, notes = of_run(run, real, own, grey)
     if features == "auto" and sha256:
         raise InputError("--sha256 belongs to a file in --features. Give the file too, or leave --sha256 out.")
     extractor, why = choose(source.space) if features == "auto" else (find(features, sha256), "as asked for")
-    sets = compared(model, source, train, generated, count, extractor, whole_seed(seed), watch, asked or [])
+    sets = compared(model, source, train, others, count, extractor, whole_seed(seed), watch, asked or [])
     return told_of(sets, asked, notes if model is not None else notes + about_copies(sets), why)
 
 
@@ -173,19 +190,12 @@ def told_of(sets: Compared, asked: list[str] | None, notes: list[str], why: str)
     found, left_out = figures(sets, asked)
     distinct = values_apart(sets.real, sets.generated)
     return {"metrics": found, "left_out": left_out, **({"distinct": distinct} if distinct else {}),
-            "notes": [*notes, *fewer_values(distinct), f"{len(sets.generated):,} samples against as many real ones; split: {sets.split}",
+            "notes": [*notes, *fewer_values(distinct),
+                      f"{len(sets.generated):,} samples against as many real ones{sets.chosen}; split: {sets.split}",
                       f"features: {sets.extractor.name}, {why}"]}
 
 
 # ------------------------------------------------------------------------------------------------------ the two sets
-def opened(real: Any, size: str) -> tuple[Source, Finite | None, list[str]]:
-    """The real data of two sets, which is also what may have been copied, and what was done on reading it."""
-    if real is None:
-        raise InputError("--generated needs --real, the data to compare with.")
-    source = open_source(real, make(DataSettings, {"size": size}))
-    return (source, source, list(source.notes)) if isinstance(source, Finite) else (source, None, [])
-
-
 def about_copies(sets: Compared) -> list[str]:
     """What is odd about two sets of files, in which the same sample may stand more than once."""
     said, part = [], judged_on(sets.source)[0]
@@ -197,10 +207,11 @@ def about_copies(sets: Compared) -> list[str]:
     return said
 
 
-def of_run(run: str | Path | Model, real: Any, model: Model | None = None) -> tuple[Model, Source, Finite | None, list[str]]:
+def of_run(run: str | Path | Model, real: Any, model: Model | None = None,
+           grey: bool = False) -> tuple[Model, Source, Finite | None, list[str]]:
     """A model, the data that it is held against, that which it was trained on where that ends and is here, and what is odd about it.
 
-    Images are read at the model's size.  `model` is that of the run, if it has been loaded already.
+    Images are read at the model's size, and made `grey` if that is asked for.  `model` is that of the run, if it has been loaded already.
     """
     model = model or (run if isinstance(run, Model) else api.load(run))
     config = {} if isinstance(run, Model) else config_of(run)
@@ -211,25 +222,20 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None) -> tu
         data = where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run)
         return open_like(model.space, data, **alpha)
 
-    source = own() if real is None else open_like(model.space, real, **alpha)
+    source, said = (own(), list[str]()) if real is None else two_sets.held_against(model.space, real, grey, **alpha)
+    if real is None:
+        said = [f"the run's data: {note}" for note in source.odd] if isinstance(source, Finite) else []
     trained_on = config.get("fingerprint") or model.trained.get("fingerprint")
-    if trained_on == source.fingerprint or (real is None and trained_on is None):
-        return model, source, source if isinstance(source, Finite) else None, []
+    is_own = trained_on == source.fingerprint                   # before it is made grey: that of what was read
+    source = two_sets.greyed(source) if grey else source
+    if is_own or (real is None and trained_on is None):
+        return model, source, source if isinstance(source, Finite) else None, said
     train = None
     with suppress(InputError):                  # it may have been moved, deleted or changed: only memorization asks for it
-        train = source if real is None else own()
+        train = None if real is None else own()
     learned = train if isinstance(train, Finite) and train.fingerprint == trained_on else None
-    return model, source, learned, ["this is not the data that the run was trained on"]
-
-
-def open_like(space: Space, data: Any, **more: Any) -> Source:
-    """A source whose images are read at the size and with the channels of this space, where it holds any and lets that be chosen."""
-    if not isinstance(space, Images):
-        return open_source(data)
-    try:
-        return open_source(data, make(DataSettings, {"size": f"{space.height}x{space.width}", "channels": str(space.channels)} | more))
-    except InputError:
-        return open_source(data)        # numbers, or a source in memory, which are told apart later; anything else complains again
+    learned = two_sets.finite_grey(learned) if grey and learned is not None else learned
+    return model, source, learned, ["this is not the data that the run was trained on", *said]
 
 
 def where(data: Any, directory: str, run: Any, made: str = "") -> str:
@@ -242,7 +248,7 @@ def where(data: Any, directory: str, run: Any, made: str = "") -> str:
                      "--real.")
 
 
-def compared(model: Model | None, source: Source, train: Finite | None, generated: Any, n: int, extractor: Extractor, seed: int,
+def compared(model: Model | None, source: Source, train: Finite | None, others: Source | None, n: int, extractor: Extractor, seed: int,
              watch: Watch, asked: list[str]) -> Compared:
     """Both sets, equally large; InputError, before anything is drawn, when a metric that was asked for needs larger ones."""
     part, split = judged_on(source)
@@ -254,15 +260,27 @@ def compared(model: Model | None, source: Source, train: Finite | None, generate
     asked_for, n = n, min(n, len(part) if isinstance(part, Finite) else n, max(2, NUMBERS // width))
     if too_few := [why for name in asked if (why := lacking(name, n, width)) is not None]:
         raise InputError(f"{'; '.join(too_few)}. Give more samples, or leave the metric out.")
-    others = open_like(source.space, generated) if model is None else None
 
     def draw(count: int) -> Finite:
-        return in_units_of(source.space, fresh(model, source, count, seed, watch) if others is None else others, count, seed, "generated")
+        made = fresh(model, source, count, seed, watch) if others is None else others
+        made = two_sets.greyed(made) if two_sets.colour(made) and two_sets.pictures(source) and not two_sets.colour(source) else made
+        return in_units_of(source.space, made, count, seed, "generated")
 
     made = draw(n)
     if len(made) < 2 or n < 2:
         raise InputError(f"a set of {min(len(made), n)} sample cannot be compared with anything. Give at least 2.")
-    return Compared(source, train, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch, draw, asked_for)
+    return Compared(source, train, some(part, len(made), seed, "real"), split, made, extractor, width, seed, watch, draw, asked_for,
+                    of_how_many(part, others, len(made), asked_for, width))
+
+
+def of_how_many(part: Source, others: Source | None, n: int, asked: int, width: int) -> str:
+    """What to add to the number of samples where there are more, in words: because the sets differ in size, or features are many."""
+    there = [len(one) for one in (part, others) if isinstance(one, Finite)]
+    if n == NUMBERS // width < min([asked, *there]):
+        return f" (no more, since each has {width:,} features; a smaller --size, or --features, allows more)"
+    if len(there) == 2 and max(there) > n < asked:
+        return f", chosen at random of {there[0]:,} real and {there[1]:,} generated ones"
+    return ""
 
 
 def fresh(model: Model | None, like: Source, n: int, seed: int, watch: Watch) -> Finite:
@@ -276,6 +294,11 @@ def fresh(model: Model | None, like: Source, n: int, seed: int, watch: Watch) ->
 
 def same_labels(a: Space, b: Space) -> bool:
     return (a.labels, traits_of(a)) == (b.labels, traits_of(b))
+
+
+def further(tell: Callable[[int, int], None], before: int, n: int, done: int, total: int) -> None:
+    """Tell how far a part of the whole has come."""
+    tell(before + done, n)
 
 
 def steps(progress: Progress) -> Callable[[int, int], None]:
@@ -334,7 +357,7 @@ def copied(sets: Compared, real: torch.Tensor, fake: torch.Tensor) -> dict[str, 
     own = chosen_rows(source, len(real), sets.seed, "real") if beside == BESIDE else torch.full((len(real),), -1)
     both, at = torch.cat([fake, real]), torch.cat([torch.full((len(fake),), -1), own])
     nearest = torch.full((len(both),), torch.inf)
-    part = max(1, min(ROWS, NUMBERS // sets.features))
+    part = max(1, min(ROWS, NUMBERS // sets.features, PARTS * at_once(source.space)))
     for start in range(0, len(source), part):
         rows = torch.arange(start, min(len(source), start + part))
         train = extract(sets.extractor, source.at(rows).x)

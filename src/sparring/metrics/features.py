@@ -1,5 +1,6 @@
 """From samples to features: the first of three stages.  Statistics and distances take features and ask nothing of where they are from."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,11 @@ def extract(extractor: Extractor, samples: Tensor, watch: Watch = lambda done, t
             found.append(checked(extractor, part))
             watch(sum(map(len, found)), len(samples))
     return torch.cat(found)
+
+
+def at_once(space: Space) -> int:
+    """How many samples of this space go through an extractor at once."""
+    return max(1, min(500, NUMBERS // max(1, math.prod(space.shape))))
 
 
 def checked(extractor: Extractor, part: Tensor) -> Tensor:
