@@ -94,7 +94,7 @@ SAID = {
     "transparency": (lambda: pictures("a", RED), lambda: clear("b"), {}, "generated: 40 images have transparency, laid on white"),
     "frames": (lambda: pictures("a", GREY_A), lambda: animated("b"), {}, "generated: 40 images have several frames"),
     "sliver": (lambda: pictures("a", GREY_A), lambda: pictures("b", GREY_B // 10), {}, "generated: values use a sliver"),
-    "fewer": (lambda: pictures("a", GREY_A), lambda: pictures("b", GREY_B[:20]), {}, "20 samples .*at random of 40 real and 20 generated"),
+    "fewer": (lambda: pictures("a", GREY_A), lambda: pictures("b", GREY_B[:20]), {}, "20 samples .*of 40 real and 20 generated"),
     "two ranges": (lambda: FLOATS, lambda: WASHED, {}, r"generated: its values look like \[0, 1\] and were read as \[-1, 1\]"),
     "two ranges, turned": (lambda: WASHED, lambda: FLOATS, {}, r"real: its values look like \[0, 1\] and were read as \[-1, 1\]"),
     "two ranges in files": (lambda: saved("a.npy", FLOATS), lambda: saved("b.npy", WASHED), {}, r"generated: its values look like \[0, 1\]"),
@@ -111,8 +111,8 @@ SAID = {
     "vectors": (lambda: saved("a.npy", A[:, 0]), lambda: saved("b.npy", B[:, 0]), {}, "generated: 40 vectors of 16 numbers"),
 }
 REFUSED = {
-    "colour beside grey": (lambda: pictures("a", GREY_A), lambda: pictures("b", RED), {}, "generated images are in colour and the real ones"),
-    "grey beside colour": (lambda: pictures("a", RED), lambda: pictures("b", GREY_A), {}, "real images are in colour and the generated ones"),
+    "colour beside grey": (lambda: pictures("a", GREY_A), lambda: pictures("b", RED), {}, "generated images are in colour and"),
+    "grey beside colour": (lambda: pictures("a", RED), lambda: pictures("b", GREY_A), {}, "real images are in colour and"),
     "arrays": (lambda: GREY_A, lambda: RED, {}, "--as grey makes both grey"),
     "memory": (lambda: in_memory(GREY_A[:, None]), lambda: in_memory(THREE), {}, "--as grey makes both grey"),
     "a word": (lambda: GREY_A, lambda: GREY_B, {"as_": "gray"}, "--as gray: expected grey"),

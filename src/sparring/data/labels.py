@@ -193,6 +193,11 @@ def table_of(traits: Traits, which: Tensor) -> list[list[float]]:
     return [[float(f"{value:.{k}g}") for value, k in zip(row, places, strict=True)] for row in rows.tolist()]
 
 
+def in_a_list(sentences: Sequence[str]) -> list[str]:
+    """Sentences as notes, which end without a full stop."""
+    return [one.replace("Label", "label", 1).rstrip(".") for one in sentences]
+
+
 def odd(rows: Tensor, traits: Traits) -> list[str]:
     """What to look at in labels, float32[N, K] as networks see them: a sentence each."""
     said = []

@@ -17,8 +17,8 @@ from torch import Tensor
 from sparring.data.arrays.keys import chosen
 from sparring.data.images.assumed import cut_off, sliver
 from sparring.data.images.decode import reformat
+from sparring.data.labels import in_a_list, read_rows
 from sparring.data.labels import odd as strange
-from sparring.data.labels import read_rows
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, check_memory, choose_size, open_file, refuse_settings
 from sparring.data.source import Finite
 from sparring.data.tables.kinds import like_classes, more
@@ -69,7 +69,7 @@ def read_arrays(data: Path | Array | Tensor | tuple[Any, ...], settings: DataSet
     space = replace(source.space, labels=names if traits is None else traits.in_words(), traits=traits)
     notes = () if traits is None else (f"{len(traits.names)} labels a sample, as numbers",)
     if traits is not None and labels is not None:
-        odd += strange(labels, traits)
+        odd += in_a_list(strange(labels, traits))
     return Finite(space, source.values, labels, notes=(*source.notes, *notes), odd=(*odd, *source.odd))
 
 

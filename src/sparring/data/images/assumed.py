@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-NARROW = 64             # of 256 shades: a set that uses fewer is hardly what was meant
+NARROW = 64             # of 256 shades: a set that uses no more is hardly what was meant; 14 bits in 16 are these
 NOTICED = 0.02          # the share that must be cut off one of the images before it is told
 TOP = 255
 
@@ -14,7 +14,7 @@ def sliver(low: int, high: int, *, deep: bool = False, whole: bool = True) -> li
 
     `deep` are values that were stored in 16 bits, `whole` those that were stored as whole numbers.
     """
-    if not 0 < high - low < NARROW:
+    if not 0 < high - low <= NARROW:
         return []
     said = f"values use a sliver of their range: they are {low} to {high}, of 0 to {TOP}"
     if deep and low < NARROW // 8:
@@ -37,7 +37,7 @@ def cut_off(sizes: Sequence[tuple[int, int]], size: tuple[int, int], fix: str = 
     if worst < NOTICED:
         return []
     mean = sum(lost[one] * n for one, n in count.items()) / len(sizes)
-    some = "" if len(count) == 1 else f" on average, and {worst:.0%} of the one that suffers most"
+    some = "" if worst - mean < NOTICED else f" on average, and {worst:.0%} of the one that suffers most"
     return [f"only the middle of the images is kept: to make all {size[0]}x{size[1]}, {mean:.0%} of an image is cut off{some}; {fix}"]
 
 

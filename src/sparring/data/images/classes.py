@@ -78,7 +78,7 @@ def by_folders(where: str, names: Sequence[str]) -> Layout:
     refuse_parts(where, "/".join(folders[0][:common]), first, Counter(folders[i][common] for i in within), deeper)
     if not loose:
         labels, classes = folder_labels(names)
-        return Layout(everything, labels, classes)
+        return Layout(everything, labels, classes, inside_classes([folder[common:] for folder in folders]))
     inner, inside = by_folders(where, [names[i] for i in within]), f"{len(within):,} images lie in {listed(sorted(first), *FOLDERS)}"
     if len(inner.classes) < 2:
         return Layout(everything, None, [], (f"{inside} and {len(loose):,} beside: all are read, without classes",))
@@ -91,6 +91,15 @@ def by_folders(where: str, names: Sequence[str]) -> Layout:
                                              f"image into the folder of its class",))
     place, files = "/".join([where, *folders[loose[0]][:common]]), f"{len(loose):,} loose ones beside, such as {shown(names[loose[0]])}"
     raise InputError(f"in {where}, {inside}, which may be classes, and {files}. {either(place)}")
+
+
+def inside_classes(folders: Sequence[list[str]]) -> tuple[str, ...]:
+    """What to say of folders inside those of the classes, where a class has several; each is a class, and what is in it."""
+    parts = dict[str, set[str]]()
+    for name, *rest in folders:
+        parts.setdefault(name, set()).add(rest[0] if rest else "")
+    some = [f"{name}/{one}" for name, found in sorted(parts.items()) if len(found) > 1 for one in sorted(found - {""})]
+    return (f"folders inside those of the classes are not read as classes: {listed(some)}",) if some else ()
 
 
 def either(place: str) -> str:
@@ -135,14 +144,14 @@ def refuse_parts(where: str, below: str, folders: set[str], count: Counter[str],
         return
     place = f"{where}/{below}" if below else where
     others = sorted(folders - set(parts))
-    holds = ", ".join(f"{shown(name)} ({count[name]:,})" for name in [*parts, *others][:2 * NAMED])
+    holds = ", ".join(f"{shown(name)} ({count[name]:,})" for name in parts[:2 * NAMED])
     chosen = sorted(parts, key=lambda name: (not name.lower().startswith("train"), name))[:2]
     if where.lower().endswith(".zip"):
         how = f"Unpack it, and give one of them as --data, such as {shown(chosen[0])}"
     else:
         how = f"Give one of them: {' or '.join('--data ' + shlex.quote(place + '/' + name) for name in chosen)}"
     pairs = "" if not any(JOINED.fullmatch(name) for name in parts) else ". The recipes cyclegan and pix2pix take all of them as they are"
-    beside = f", and beside them {listed(others)}" if others else ""
+    beside = f"; beside them {listed([f'{name} ({count[name]:,})' for name in others])}" if others else ""
     error = Parts(f"{place} holds the parts of a data set, which are no classes: {holds}{beside}. {how}{pairs}. To learn from all images, "
                   f"put them into one folder.")
     error.translated = bool(pairs) or deeper

@@ -163,7 +163,7 @@ def _checked_entries(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, zi
                              f"archive. Pack it again with relative names.")
         if any(map(_hidden, name.split("/"))):
             continue
-        folders |= {str(folder): None for folder in PurePosixPath(name + "." * name.endswith("/")).parents if str(folder) != "."}
+        folders |= {str(folder): None for folder in PurePosixPath(name + "x" * name.endswith("/")).parents if str(folder) != "."}
         if not name.endswith("/"):
             infos[name] = info
     return infos, tuple(folders)

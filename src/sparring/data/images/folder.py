@@ -21,7 +21,7 @@ from sparring.data.images.decode import DECODING, FORMATS, Decoded, Header, deco
 from sparring.data.images.decoded_cache import recall, remember
 from sparring.data.images.disk_cache import Room
 from sparring.data.images.files import Files, image_files
-from sparring.data.labels import TABLE, parse_table, read_table
+from sparring.data.labels import TABLE, in_a_list, parse_table, read_table
 from sparring.data.labels import odd as strange
 from sparring.data.settings import AUTO, DataSettings, check_image_memory, choose_size
 from sparring.data.source import Finite
@@ -122,7 +122,7 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
         notes.append(f"{len(traits.names)} labels an image from {TABLE}: {', '.join(traits.names[:10])}")
         if strangers := table.strangers(files.names):
             odd.append(f"{TABLE} has {len(strangers):,} rows for files that are not there, such as {shown(strangers[0])}")
-        odd += strange(numbers, traits)
+        odd += in_a_list(strange(numbers, traits))
     source = Finite(images, torch.from_numpy(out[:len(kept)]), index, notes=tuple(notes), odd=tuple(odd))
     return source, [layout.kept[i] for i in kept], effort
 

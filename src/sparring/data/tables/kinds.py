@@ -23,11 +23,16 @@ def more(kinds: set[float] | None, values: NDArray[np.float64]) -> set[float] | 
 
 def like_classes(names: Sequence[str], kinds: Sequence[int | None], n: int, constant: Sequence[bool] | NDArray[np.bool_],
                  fix: str) -> list[str]:
-    """What to say of columns with few whole numbers, more than two, beside others that are measured; `fix` is what to do with one."""
-    found = [name for name, count in zip(names, kinds, strict=True)
-             if count is not None and (2 < count <= n // EACH or (count > 1 and name.lower() in SAYS_SO))]
+    """What to say of columns that are called as classes are, or have few whole numbers, more than two, beside others that are measured;
+    `fix` is what to do with one."""
+    called = [name for name in names if name.lower() in SAYS_SO]
+    found = [name for name, count in zip(names, kinds, strict=True) if count is not None and 2 < count <= n // EACH and name not in called]
     measured = any(count is None and not same for count, same in zip(kinds, constant, strict=True))
-    if not found or not measured:
-        return []
-    some = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
-    return [f"taken for measurements, though they are few whole numbers: {some}. If they stand for classes, {fix}"]
+    said = [f"taken for measurements, though called as classes are: {listed(called)}. If they stand for classes, {fix}"] if called else []
+    if found and measured:
+        said.append(f"taken for measurements, though they are few whole numbers: {listed(found)}. If they stand for classes, {fix}")
+    return said
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

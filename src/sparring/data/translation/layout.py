@@ -95,6 +95,16 @@ def placed(folders: list[str]) -> tuple[str, str]:
     return part, domain
 
 
+def refuse_without_part(files: Files) -> None:
+    """InputError for a folder beside `train` that is no part itself: whether it is one more domain nobody can tell."""
+    first = {folders[0] for folders in without_common(files.names) if folders}
+    others = sorted(name for name in first if not tells(name))
+    if others and any(PARTS.get(name.lower()) == "train" for name in first):
+        parts = ", ".join(sorted(map(shown, first - set(others))))
+        raise InputError(f"{files.where} holds {', '.join(map(shown, others[:5]))} beside {parts}. If it is a domain, move it into the "
+                         "folder of its part; else remove it.")
+
+
 def part_of(files: Files, chosen: list[int]) -> Files:
     return Files(files.where, [files.names[i] for i in chosen], lambda i, limit: files.read(chosen[i], limit), Counter(), files.identity)
 

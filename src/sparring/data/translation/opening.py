@@ -32,6 +32,7 @@ from sparring.data.translation.layout import (
     refuse_mismatch,
     refuse_other_shapes,
     refuse_single_set,
+    refuse_without_part,
     sorted_out,
     without_common,
 )
@@ -268,6 +269,7 @@ def about_rest(rest: Finite | None, space: Images) -> str:
 def read_domains(path: str | Path, settings: DataSettings) -> tuple[Finite, Finite | None]:
     """Labelled training images, and those of a part called test, or else val, if there is one."""
     with stamped(path) as files, quiet():
+        refuse_without_part(files)
         places = [placed(folders) for folders in without_common(files.names)]
         parts, domains = [part for part, _ in places], [domain for _, domain in places]
         if "" in domains and len(set(domains)) > 1:
