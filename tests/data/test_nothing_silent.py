@@ -375,6 +375,18 @@ def test_what_is_cut_off_is_the_share_of_the_area(size, into, share):
     assert (share is None and said == []) or share in said[0]
 
 
+def test_grey_stored_in_colour_is_said_beside_how_it_is_read(monkeypatch, capsys):
+    grey(SHADES[..., :1].repeat(3, 3))
+    assert any("grey, though stored in colour; channels=1" in note for note in open_source("d").notes)
+    assert "grey, though stored in colour" in Shell(monkeypatch, capsys)("data", "d", "--out", "sheet").out
+    assert not any("stored in colour" in note for note in open_source("d", DataSettings(channels=1)).notes)
+
+
+def test_made_images_say_what_is_cut_off_too():
+    assert any("50% of an image is cut off" in note for note in open_source("digits", DataSettings(size="8x16")).odd)
+    assert open_source("digits", DataSettings(size=8)).odd == ()
+
+
 @pytest.mark.parametrize("low, high, deep, said", [
     (0, 255, False, False), (0, 0, False, False), (90, 160, False, False), (0, 64, True, True), (0, 65, False, False), (10, 20, True, True),
 ])

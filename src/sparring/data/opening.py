@@ -66,6 +66,7 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
     """A source of images at another size or with other channels."""
     import torch
 
+    from sparring.data.images.assumed import cut_off
     from sparring.data.images.decode import reformat
     from sparring.data.settings import choose_size
     from sparring.spaces import Images
@@ -77,7 +78,7 @@ def _resized(source: Finite, settings: DataSettings) -> Finite:
     values = torch.from_numpy(reformat(source.values.numpy(), size, channels, settings.alpha))
     rest = None if source.held_out is None else _resized(source.held_out, settings)
     return Finite(Images(channels, *size, space.labels), values, source.labels, held_out=rest, notes=source.notes,
-                  odd=source.odd)
+                  odd=(*source.odd, *cut_off([(space.height, space.width)], size)))
 
 
 def _open_path(data: str | Path, settings: DataSettings, progress: Progress | None) -> Finite:

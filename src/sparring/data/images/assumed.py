@@ -4,9 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 NARROW = 64             # of 256 shades: a set that uses no more is hardly what was meant; 14 bits in 16 are these
 NOTICED = 0.02          # the share that must be cut off one of the images before it is told
 TOP = 255
+COLOURLESS = "all images are grey, though stored in colour; channels=1 reads them so, with a third of the numbers"
 
 
 def sliver(low: int, high: int, *, deep: bool = False, whole: bool = True) -> list[str]:
@@ -27,6 +31,11 @@ def sliver(low: int, high: int, *, deep: bool = False, whole: bool = True) -> li
         return [f"{said}. If they are numbers of kinds (a label map), give each kind a colour; else multiply them by {TOP // high} and "
                 "save them again, or nearly all is black"]
     return [f"{said}, so images hardly differ. Stretch them over the whole range, (x - x.min()) / (x.max() - x.min()), and save them again"]
+
+
+def colourless(values: NDArray[np.uint8]) -> bool:
+    """Whether an image, uint8[C, H, W], is grey in every pixel."""
+    return len(values) < 3 or bool((values[0] == values[1]).all() and (values[0] == values[2]).all())
 
 
 def cut_off(sizes: Sequence[tuple[int, int]], size: tuple[int, int], fix: str = "size=HEIGHTxWIDTH changes that") -> list[str]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from sparring.data.images.assumed import colourless
 from sparring.data.images.classes import Parts, laid_out, lost_classes
 from sparring.data.images.decode import decode, header, quiet
 from sparring.data.images.files import Files, image_files
@@ -49,6 +50,7 @@ class Sight(NamedTuple):
     low: int = 0                # the least of its values, but for transparency
     high: int = 255
     deep: bool = False          # stored in 16 bits
+    colourless: bool = False    # grey in every pixel
 
 
 class Labels(NamedTuple):
@@ -90,7 +92,8 @@ def look_at_files(path: Path, progress: Progress) -> Sights:
             except InputError as error:
                 return str(error)
             return Sight((image.values.shape[1], image.values.shape[2]), head.mode, head.form, head.grey, image.transparent, image.frames,
-                         digest_of(image.values), thumb_of(image.values), int(image.values.min()), int(image.values.max()), head.deep)
+                         digest_of(image.values), thumb_of(image.values), int(image.values.min()), int(image.values.max()), head.deep,
+                         colourless(image.values))
 
         seen = list(each(n, look, lambda done: progress(done, n)))
         names = list(files.names)

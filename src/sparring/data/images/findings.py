@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sparring.data.images.assumed import cut_off, sliver
+from sparring.data.images.assumed import COLOURLESS, cut_off, sliver
 from sparring.data.images.check import NEAR_AT_MOST, PAIRS, Labels, Sight, Sights, exact_duplicates, near_duplicates
 from sparring.data.images.decode import FORMATS
 from sparring.data.images.folder import BAD_SHARE
@@ -48,8 +48,9 @@ def report(sights: Sights, progress: Callable[[int, int], None]) -> dict[str, An
 
 def about_reading(good: Sequence[Sight], size: tuple[int, int]) -> list[str]:
     """What is lost or hardly used when these are read at this size."""
+    grey = all(s.colourless for s in good) and not all(s.grey for s in good)
     return [*sliver(min(s.low for s in good), max(s.high for s in good), deep=all(s.deep for s in good)),
-            *cut_off([s.size for s in good], size)]
+            *cut_off([s.size for s in good], size), *([COLOURLESS] if grey else [])]
 
 
 def sentence(note: str) -> str:

@@ -15,7 +15,7 @@ import PIL
 import torch
 
 from sparring.data.cache import key
-from sparring.data.images.assumed import cut_off, sliver
+from sparring.data.images.assumed import COLOURLESS, colourless, cut_off, sliver
 from sparring.data.images.classes import Layout, folder_labels, laid_out, lost_classes
 from sparring.data.images.decode import DECODING, FORMATS, Decoded, Header, decode, header, quiet
 from sparring.data.images.decoded_cache import recall, remember
@@ -109,6 +109,8 @@ def _read(files: Files, settings: DataSettings, progress: Progress, room: Room |
     labels, classes = (there.labels, there.classes) if table is None else (None, [])
     good = [fact for fact in facts if not isinstance(fact, str)]
     notes = [_summary(len(kept), size, why, channels, grey, settings), *_copied(twice), *_label_note(labels, classes)]
+    if channels == 3 and all(fact.colourless for fact in good):
+        notes.append(COLOURLESS)
     odd = [*layout.odd, *_skipped(files, bad), *(gone if table is None else []), *_oddities(good, settings),
            *cut_off([headers[i].size for i in kept], size),
            *sliver(min(fact.low for fact in good), max(fact.high for fact in good), deep=all(headers[i].deep for i in kept))]
@@ -158,11 +160,12 @@ class Fact(NamedTuple):
     frames: bool
     low: int                    # the least of its values, but for transparency
     high: int
+    colourless: bool            # every pixel is grey
 
 
 def _into(target: np.ndarray, image: Decoded) -> Fact:
     target[:] = image.values
-    return Fact(image.transparent, image.frames, int(image.values[:3].min()), int(image.values[:3].max()))
+    return Fact(image.transparent, image.frames, int(image.values[:3].min()), int(image.values[:3].max()), colourless(image.values))
 
 
 def _reason_or(work: Callable[[], T]) -> T | str:
