@@ -161,8 +161,8 @@ def test_sets_are_judged_at_their_own_size(monkeypatch):
     assert sparring.evaluate(real=a, generated=b, metrics="kid", size="20")["metrics"]["kid(grey28-v1)"]["protocol"]["images"] == "20x20"
     monkeypatch.setattr(settings_module, "physical_memory", lambda: 2 * N * 40 * 40)          # room for 40 images of 40x40
     found = sparring.evaluate(real=a, generated=b, metrics="kid")
-    assert found["metrics"]["kid(grey28-v1)"]["protocol"]["images"] == "40x40"
-    assert any(note.startswith("at their own size the images cannot be held, so they are judged at 40") for note in found["notes"])
+    assert found["metrics"]["kid(grey28-v1)"]["protocol"]["images"] == "26x26"
+    assert any(note.startswith("at their own size the images cannot be held, so they are judged at 26") for note in found["notes"])
 
 
 def test_many_numbers_a_sample_are_said_to_leave_samples_out(monkeypatch):
@@ -187,6 +187,8 @@ def test_a_run_is_not_held_against_images_with_other_colours():
     assert run.space.channels == 1
     with pytest.raises(InputError, match="the real images are in colour and the samples grey"):
         sparring.evaluate("run", real="red", metrics="kid", n=N)
+    with pytest.raises(InputError, match="size=32: samples of a run are judged at their own size"):
+        sparring.evaluate("run", metrics="kid", n=N, size="32")
     found = sparring.evaluate("run", real="red", metrics="kid", n=N, as_="grey")
     assert "both sets were made grey, as asked for" in found["notes"]
     assert any("stored in colour" in note for note in sparring.evaluate("run", real="saved", metrics="kid", n=N)["notes"])

@@ -119,6 +119,8 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
         if grey:
             raise InputError("--as grey is for two sets, or a run that draws samples, and this run translates. Leave it out.")
         return of_translator(own, run, real, asked, count, features, sha256, whole_seed(seed), watch)
+    if run is not None and size != "auto":
+        raise InputError(f"size={size}: samples of a run are judged at their own size. Leave the size out.")
     asked = None if names is None else known(names)
     others: Source | None = None
     if run is None:

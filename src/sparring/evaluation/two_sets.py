@@ -67,13 +67,14 @@ def of_real(real: Any, size: str, form: str, how: dict[str, str], n: int) -> tup
         return open_one(real, form, make(DataSettings, how | {"size": size})), []
     try:
         source = read(real, form, how | {"size": OWN})
-        if isinstance(source, Finite) and isinstance(source.space, Images) and not isinstance(source.values, Tensor):
-            check_image_memory(2 * min(n, len(source)), source.space.channels, (source.space.height, source.space.width))
+        if isinstance(source, Finite) and isinstance(source.space, Images):     # as many again are to be read of the other set
+            many = len(source) if isinstance(source.values, Tensor) else min(n, len(source))
+            check_image_memory(2 * many, source.space.channels, (source.space.height, source.space.width))
         return source, []
     except TooLarge as error:
-        if error.side < SMALLEST:
+        if error.side * 2 // 3 < SMALLEST:
             raise
-        side = str(error.side)
+        side = str(error.side * 2 // 3)
         why = f"at their own size the images cannot be held, so they are judged at {side}: {error}"
         return read(real, form, how | {"size": side}), [why]
 
