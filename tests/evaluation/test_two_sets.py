@@ -206,6 +206,17 @@ def test_a_run_in_colour_and_grey_images():
         assert found["metrics"].keys() == {"kid(grey28-v1)", "memorization(grey28-v1)"}
 
 
+def test_the_range_of_a_run_is_that_of_what_it_is_held_against():
+    np.save("a.npy", FLOATS)
+    np.save("b.npy", WASHED)
+    sparring.fit("gan", "a.npy", out="signed", **TINY)
+    sparring.fit("gan", "b.npy", out="unsigned", **TINY)
+    notes = sparring.evaluate("signed", real="b.npy", metrics="kid", n=N)["notes"]
+    assert "real: its values look like [0, 1] and were read as [-1, 1], the range of the run's data" in notes
+    notes = sparring.evaluate("unsigned", real=FLOATS, metrics="kid", n=N)["notes"]
+    assert any("were read as [-1, 1], and those of the run's data as [0, 1]" in note for note in notes)
+
+
 def test_grey_of_a_set_is_that_of_its_files():
     pictures("red", RED)
     assert torch.equal(two_sets.finite_grey(open_source("red")).values, open_source("red", settings_module.DataSettings(channels=1)).values)

@@ -220,13 +220,21 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None,
     looks = config.get("data_settings")
     alpha = {"alpha": looks["alpha"]} if isinstance(looks, dict) and "alpha" in looks else {}
 
-    def own() -> Source:
-        data = where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run)
-        return open_like(model.space, data, **alpha)
+    def place() -> str:
+        return where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run)
 
-    source, said = (own(), list[str]()) if real is None else two_sets.held_against(model.space, real, grey, **alpha)
+    def own() -> Source:
+        return open_like(model.space, place(), **alpha)
+
+    form, ranges = "", list[str]()
     if real is None:
+        source = own()
         said = [f"the run's data: {note}" for note in source.odd] if isinstance(source, Finite) else []
+    else:
+        with suppress(InputError):              # it may have been moved
+            form, ranges = two_sets.one_range(real, place())
+        source, said = two_sets.held_against(model.space, real, grey, form, **alpha)
+    said = [*said, *ranges]
     trained_on = config.get("fingerprint") or model.trained.get("fingerprint")
     is_own = trained_on == source.fingerprint                   # before it is made grey: that of what was read
     source = two_sets.greyed(source) if grey else source

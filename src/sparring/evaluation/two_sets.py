@@ -20,6 +20,7 @@ from sparring.settings import SMALLEST, make
 from sparring.spaces import Images, Space
 
 GREY = "grey"
+SIGNED, UNSIGNED = "[-1, 1]", "[0, 1]"      # as `float_form` says them
 LOOKED_AT = 1000            # images of a large set that are looked at for colours
 CHUNK = 500
 FIX = "--as grey makes both grey (in Python as_='grey'); or give sets of one kind"
@@ -41,15 +42,15 @@ def opened(real: Any, generated: Any, size: str, grey: bool, n: int) -> tuple[So
     if real is None:
         raise InputError("--generated needs --real, the data to compare with.")
     forms = float_form(real), float_form(generated)
-    form = "[-1, 1]" if sorted(forms) == ["[-1, 1]", "[0, 1]"] else ""
+    form = SIGNED if set(forms) == {SIGNED, UNSIGNED} else ""
     how = {"channels": "1"} if grey else {}
     source, notes = of_real(real, size, form, how, n)
     space = source.space
     others = read(generated, form, how | at(space)) if isinstance(space, Images) else open_source(generated)
     if form:
-        k = forms.index("[0, 1]")
-        notes.append(f"{('real', 'generated')[k]}: its values look like [0, 1] and were read as [-1, 1], the range of the other set. If "
-                     f"that is wrong, give both in one range, or as uint8")
+        which = ("real", "generated")[forms.index(UNSIGNED)]
+        notes.append(f"{which}: its values look like {UNSIGNED} and were read as {SIGNED}, the range of the other set. If that is wrong, "
+                     "give both in one range, or as uint8")
     if grey:
         source, others = (greyed(one) if colour(one) else one for one in (source, others))
         notes.append("both sets were made grey, as asked for")
@@ -79,8 +80,18 @@ def of_real(real: Any, size: str, form: str, how: dict[str, str], n: int) -> tup
         return read(real, form, how | {"size": side}), [why]
 
 
-def held_against(space: Space, real: Any, grey: bool, **more: str) -> tuple[Source, list[str]]:
-    """Data that samples of this space, those of a run, are held against, and what was done to them.
+def one_range(real: Any, own: Any) -> tuple[str, list[str]]:
+    """In which range floats in `real` are to be read beside those of a run's own data, where both are such, and what to say of it."""
+    forms = float_form(real), float_form(own)
+    if set(forms) != {SIGNED, UNSIGNED}:
+        return "", []
+    if forms[0] == UNSIGNED:
+        return SIGNED, [f"real: its values look like {UNSIGNED} and were read as {SIGNED}, the range of the run's data"]
+    return "", [f"real: its values were read as {SIGNED}, and those of the run's data as {UNSIGNED}. Give both in one range"]
+
+
+def held_against(space: Space, real: Any, grey: bool, form: str = "", **more: str) -> tuple[Source, list[str]]:
+    """Data that samples of this space, those of a run, are held against, and what was done to them; floats in the range `form`.
 
     Images are read at the size of the samples.  InputError for colour against grey, unless both are to be `grey`.
     """
@@ -88,12 +99,12 @@ def held_against(space: Space, real: Any, grey: bool, **more: str) -> tuple[Sour
         source = open_like(space, real, **more)
         return source, told("real", source)
     how = at(space) | more
-    source = read(real, "", how | {"channels": "1"} if grey and space.channels == 1 else how)     # else whoever asks makes it grey
+    source = read(real, form, how | {"channels": "1"} if grey and space.channels == 1 else how)     # else whoever asks makes it grey
     if not grey and pictures(source) and colour(source) != (space.channels == 3):
         if space.channels == 3:
             raise InputError(f"the samples are in colour and the real images grey. {FIX}.")
         refuse_colours(source, "the real images are in colour and the samples grey")
-        source = read(real, "", how | {"channels": "1"})
+        source = read(real, form, how | {"channels": "1"})
         return source, [*told("real", source), "real: stored in colour, but grey in every pixel, and read as grey"]
     return source, [*told("real", source), *(["both sets were made grey, as asked for"] if grey else [])]
 
