@@ -176,7 +176,7 @@ BAD = [(pdfs, "bad", 1, "There is no image, only other files: 3 .pdf. Give a fol
        (single, "bad", 1, "There is one image, and one image is not a data set."),
        (broken, "bad", 1, "3 of 33 images cannot be read. That is more than 1 in 20"),
        (one_broken, "bad", 0, "1 broken image(s), which a run would skip, such as broken.jpg (the file is empty)"),
-       (parts, "bad", 1, "bad holds the parts of a data set, which are no classes: test (10), train (10). Give one of them"),
+       (parts, "bad", 0, "bad holds the parts of a data set, which are no classes: test (10), train (10). Give one of them"),
        (plain, "bad", 0, "1 image(s) are of one colour."),
        (plain, "bad", 0, "11 images are few"),
        (empty, "bad", 1, "There is no image and no other file."),

@@ -103,7 +103,7 @@ def look_at_files(path: Path, progress: Progress) -> Sights:
         try:
             labels, classes, odd = look_at_folders(files, seen)
         except Parts as error:
-            return bare._replace(parts=str(error)) if error.translated else bare._replace(wrong=str(error))
+            return bare._replace(parts=str(error))
         except InputError as error:
             return bare._replace(wrong=str(error))
         return bare._replace(labels=labels, classes=classes, odd=tuple(odd))

@@ -34,9 +34,7 @@ NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".ico", "
 
 
 class Parts(InputError):
-    """Folders that are parts of a data set; `translated` says that translators take them as they are."""
-
-    translated = False
+    """Folders that are parts of a data set, which translators take as they are."""
 
 
 class Layout(NamedTuple):
@@ -74,8 +72,7 @@ def by_folders(where: str, names: Sequence[str]) -> Layout:
     if not within:
         return Layout(everything, None, [])
     first = {folders[i][common] for i in within}
-    deeper = any(len(folders[i]) > common + 1 for i in within)
-    refuse_parts(where, "/".join(folders[0][:common]), first, Counter(folders[i][common] for i in within), deeper)
+    refuse_parts(where, "/".join(folders[0][:common]), first, Counter(folders[i][common] for i in within))
     if not loose:
         labels, classes = folder_labels(names)
         return Layout(everything, labels, classes, inside_classes([folder[common:] for folder in folders]))
@@ -137,8 +134,8 @@ def folder_labels(names: Sequence[str]) -> tuple[list[int] | None, list[str]]:
     return [position[name] for name in first], classes
 
 
-def refuse_parts(where: str, below: str, folders: set[str], count: Counter[str], deeper: bool) -> None:
-    """Parts, with a line for each, where two folders or more are called as the parts of a data set are, with folders in them or not."""
+def refuse_parts(where: str, below: str, folders: set[str], count: Counter[str]) -> None:
+    """Parts, with a line for each, where two folders or more are called as the parts of a data set are."""
     parts = sorted(name for name in folders if name.lower() in SPLITS or JOINED.fullmatch(name))
     if len(parts) < 2:
         return
@@ -150,12 +147,9 @@ def refuse_parts(where: str, below: str, folders: set[str], count: Counter[str],
         how = f"Unpack it, and give one of them as --data, such as {shown(chosen[0])}"
     else:
         how = f"Give one of them: {' or '.join('--data ' + shlex.quote(place + '/' + name) for name in chosen)}"
-    pairs = "" if not any(JOINED.fullmatch(name) for name in parts) else ". The recipes cyclegan and pix2pix take all of them as they are"
     beside = f"; beside them {listed([f'{name} ({count[name]:,})' for name in others])}" if others else ""
-    error = Parts(f"{place} holds the parts of a data set, which are no classes: {holds}{beside}. {how}{pairs}. To learn from all images, "
-                  f"put them into one folder.")
-    error.translated = bool(pairs) or deeper
-    raise error
+    raise Parts(f"{place} holds the parts of a data set, which are no classes: {holds}{beside}. {how}. To learn from all images, put them "
+                f"into one folder. Recipes that translate (pix2pix, cyclegan, stargan) take the parts as they are.")
 
 
 def without_images(files: Files) -> list[str]:
