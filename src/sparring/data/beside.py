@@ -55,8 +55,8 @@ def refuse_two_kinds(folder: Path, first: Sequence[Path], second: Sequence[Path]
 
 def lines(folder: Path, files: Sequence[Path]) -> str:
     """What to type for these files, and for what else lies in their folder."""
-    place, away = shlex.quote(str(folder)), shlex.quote(f"{str(folder).rstrip('/')}-files")
-    which = " ".join(f"{place}/{shlex.quote(one.name)}" for one in files[:NAMED])
+    place, away = shlex.quote(shown(folder)), shlex.quote(f"{shown(folder).rstrip('/')}-files")
+    which = " ".join(f"{place}/{shlex.quote(shown(one.name))}" for one in files[:NAMED])
     if len({one.suffix for one in files}) == 1 and len(files) > NAMED:
         which = f"{place}/*{files[0].suffix}"
     move = f"First put the files into a folder of their own: mkdir {away} && mv {which} {away}. "

@@ -54,7 +54,7 @@ def laid_out(files: Files) -> Layout:
     found = by_folders(files.where, files.names)
     lost = without_images(files)
     if lost:
-        names = Counter(PurePosixPath(name).suffix.lower() or "no extension" for name in files.rest
+        names = Counter(shown(PurePosixPath(name).suffix.lower()) or "without extension" for name in files.rest
                         if any(name.startswith(f"{folder}/") for folder in lost))
         held = ", ".join(f"{n} {kind}" for kind, n in names.most_common(NAMED)) or "nothing"
         no = "it is no class" if len(lost) == 1 else "they are no classes"
@@ -86,7 +86,7 @@ def by_folders(where: str, names: Sequence[str]) -> Layout:
     if len(within) * A_TWENTIETH <= len(loose):
         return Layout(everything, None, [], (f"{inside} and {len(loose):,} beside: all are read, without classes. For classes, put every "
                                              f"image into the folder of its class",))
-    place, files = "/".join([where, *folders[loose[0]][:common]]), f"{len(loose):,} loose ones beside, such as {shown(names[loose[0]])}"
+    place, files = shown("/".join([where, *folders[loose[0]][:common]])), f"{len(loose):,} loose ones beside, such as {shown(names[loose[0]])}"
     raise InputError(f"in {where}, {inside}, which may be classes, and {files}. {either(place)}")
 
 
@@ -139,14 +139,14 @@ def refuse_parts(where: str, below: str, folders: set[str], count: Counter[str])
     parts = sorted(name for name in folders if name.lower() in SPLITS or JOINED.fullmatch(name))
     if len(parts) < 2:
         return
-    place = f"{where}/{below}" if below else where
+    place = f"{where}/{shown(below)}" if below else where
     others = sorted(folders - set(parts))
     holds = ", ".join(f"{shown(name)} ({count[name]:,})" for name in parts[:2 * NAMED])
     chosen = sorted(parts, key=lambda name: (not name.lower().startswith("train"), name))[:2]
     if where.lower().endswith(".zip"):
         how = f"Unpack it, and give one of them as --data, such as {shown(chosen[0])}"
     else:
-        how = f"Give one of them: {' or '.join('--data ' + shlex.quote(place + '/' + name) for name in chosen)}"
+        how = f"Give one of them: {' or '.join('--data ' + shlex.quote(place + '/' + shown(name)) for name in chosen)}"
     beside = f"; beside them {listed([f'{name} ({count[name]:,})' for name in others])}" if others else ""
     raise Parts(f"{place} holds the parts of a data set, which are no classes: {holds}{beside}. {how}. To learn from all images, put them "
                 f"into one folder. Recipes that translate (pix2pix, cyclegan, stargan) take the parts as they are.")
