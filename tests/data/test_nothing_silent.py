@@ -66,6 +66,14 @@ def tar(name: str, images: tuple[str, ...] = ("a.png", "b.png"), **others: str) 
             archive.addfile(about, io.BytesIO(words.encode()))
 
 
+def linked(name: str) -> None:
+    tar(name)
+    with tarfile.open(name, "a") as archive:
+        about = tarfile.TarInfo("c.png")
+        about.type, about.linkname = tarfile.SYMTYPE, "a.png"
+        archive.addfile(about)
+
+
 def idx(name: str, values: np.ndarray) -> None:
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     head = bytes([0, 0, 8, values.ndim]) + b"".join(k.to_bytes(4, "big") for k in values.shape)
@@ -172,6 +180,7 @@ SAID = {
     "a picture beside shards": (lambda: (tar("d/a.tar"), put("d", 1)), "d", "not read: 000.png", 2, ()),
     "folders in shards": (lambda: tar("d/a.tar", ("cat/1.png", "dog/2.png")), "d", r"several folders of the archives \(cat, dog\)", 2, ()),
     "entries of shards": (lambda: tar("d/a.tar", a_json="{}", b_txt="x"), "d", r"not used: other entries .*\(1 .json, 1 .txt\)", 2, ()),
+    "links in shards": (lambda: linked("d/a.tar"), "d", r"not used: other entries .*\(1 links\)", 2, ()),
     "some classes in shards": (lambda: tar("d/a.tar", a_cls="1"), "d", "no classes: 1 of the 2 images have a .cls", 2, ()),
     "classes of no image": (lambda: tar("d/a.tar", a_cls="1", b_cls="2", c_cls="2"), "d", "1 .cls without an image", 2, ("1", "2")),
     "more beside IDX": (lambda: (digits(), idx("d/val-images-idx3-ubyte", SHADES[..., 0])),

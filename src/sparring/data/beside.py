@@ -19,7 +19,7 @@ def unused(folder: Path, used: Collection[Path]) -> list[str]:
         return []
     rest = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir() if entry not in used and not entry.name.startswith(".")
                   and entry.name.lower() not in HIDDEN and not USUAL.fullmatch(entry.name))
-    return [f"not read: {some(rest)}, beside what is"] if rest else []
+    return [f"not read: {some(rest)}, beside the data"] if rest else []
 
 
 def some(names: Sequence[str]) -> str:

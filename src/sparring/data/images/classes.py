@@ -86,7 +86,8 @@ def by_folders(where: str, names: Sequence[str]) -> Layout:
     if len(within) * A_TWENTIETH <= len(loose):
         return Layout(everything, None, [], (f"{inside} and {len(loose):,} beside: all are read, without classes. For classes, put every "
                                              f"image into the folder of its class",))
-    place, files = shown("/".join([where, *folders[loose[0]][:common]])), f"{len(loose):,} loose ones beside, such as {shown(names[loose[0]])}"
+    place = shown("/".join([where, *folders[loose[0]][:common]]))
+    files = f"{len(loose):,} loose ones beside, such as {shown(names[loose[0]])}"
     raise InputError(f"in {where}, {inside}, which may be classes, and {files}. {either(place)}")
 
 

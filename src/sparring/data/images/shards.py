@@ -34,6 +34,7 @@ FOLDERS = 100                           # in archives that are looked at
 SAME = 3                                # of what identifies a file: not when it was last linked or renamed, as backups do in mid-run
 CHANGED = "Put it back as it was and run the same command again, or start a new run with --out NEWDIR."
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")   # gzip, bzip2, xz, zstd
+LINK, LINKS = -1, (b"1", b"2")          # what is said of hard and symbolic links, which hold nothing themselves
 LONG_NAME, EXTENDED = b"L", b"x"      # kinds of tar entries: a name for the next one, and more about it
 Progress = Callable[[int, int], None]
 
@@ -196,6 +197,9 @@ def made(files: list[Path], progress: Progress) -> Index:
         classes: dict[str, str] = {}
         images: dict[str, tuple[int, int, str]] = {}
         for member, data in members(path):
+            if member.length == LINK:
+                passed["links"] += 1
+                continue
             sample, suffix = parted(member.name)
             if suffix in SUFFIXES and member.length <= FILE_LIMIT:
                 images[member.name] = (member.offset, member.length, sample)
@@ -241,7 +245,8 @@ def parted(name: str) -> tuple[str, str]:
 
 
 def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
-    """The regular files of a tar (POSIX.1-1988 and 2001, GNU long names), and how to get at their bytes."""
+    """The regular files of a tar (POSIX.1-1988 and 2001, GNU long names), and how to get at their bytes; of links only that they are
+    there, with the length LINK."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(6).startswith(PACKED):
@@ -274,6 +279,8 @@ def members(path: Path) -> Iterator[tuple[Member, Callable[[], bytes]]]:
                 plain = (prefix + b"/" if prefix else b"") + head[:100].split(b"\0", 1)[0]
                 name = long_name or extended_name or plain.decode(errors="replace")
                 long_name = extended_name = ""
+                if kind in LINKS:
+                    yield Member(name, body, LINK), bytes
                 if kind in (b"0", b"\0"):
                     yield Member(name, body, length), partial(part, whole, body, length)
             at = body + -(-length // 512) * 512
