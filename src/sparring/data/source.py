@@ -119,8 +119,10 @@ def counted(space: Space, labels: Tensor | None) -> Space:
     """The space with the share of each class among these labels; as it is where there are none, or several a sample."""
     if labels is None or labels.is_floating_point() or not len(labels) or not isinstance(space, Vectors | Images):
         return space
+    if int(labels.min()) < 0 or int(labels.max()) >= len(space.labels):    # of a file that is damaged, which is found later
+        return space
     share = torch.bincount(labels, minlength=len(space.labels)).double() / len(labels)
-    return replace(space, shares=tuple(share.tolist())) if len(share) == len(space.labels) else space
+    return replace(space, shares=tuple(share.tolist()))
 
 
 Piece = Callable[[], list[Any]]         # makes the next few batches, whenever it is called and on whatever thread

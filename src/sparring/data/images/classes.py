@@ -20,6 +20,7 @@ from sparring.data.images.decode import FORMATS
 from sparring.data.images.files import Files
 from sparring.data.labels import TABLE
 from sparring.errors import InputError, shown
+from sparring.spaces import number_order
 
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation"})
 JOINED = re.compile(r"(train|test|val)[_-]?[ab]", re.IGNORECASE)        # as sets for translators are called
