@@ -15,6 +15,7 @@ from shell import RARELY, TINY, Shell
 from sparring.data import open_source
 from sparring.data.source import Finite
 from sparring.errors import InputError
+from sparring.evaluation.samples import thin
 from sparring.metrics.catalogue import METRICS, OF_FEATURES
 from sparring.runs.folder import read_lines
 from sparring.spaces import Images, to_uint8
@@ -277,6 +278,11 @@ def test_generated_images_are_rounded_as_files_are():
     x = torch.rand(4, 1, 8, 8) * 2 - 1
     from sparring.metrics.compared_sets import stored
     assert torch.equal(stored(space, x, None).values, to_uint8(x))
+
+
+@pytest.mark.parametrize("precision, recall, told", [(0.0, 1.0, True), (0.3, 1.0, False), (0.0, 0.1, False)])
+def test_figures_of_data_without_thickness_are_explained(precision, recall, told):
+    assert bool(thin({"precision(values)": {"value": precision}, "recall(values)": {"value": recall}})) == told
 
 
 def test_every_metric_says_what_it_is():

@@ -81,7 +81,8 @@ def by_folders(where: str, names: Sequence[str]) -> Layout:
     if len(inner.classes) < 2:
         return Layout(everything, None, [], (f"{inside} and {len(loose):,} beside: all are read, without classes",))
     if few(len(loose), len(within)):
-        said = f"{len(loose):,} images are in no class's folder and are left out: {listed([names[i] for i in loose])}. To use them, put " \
+        many = f"{len(loose):,} images are in no class's folder and are" if len(loose) > 1 else "1 image is in no class's folder and is"
+        said = f"{many} left out: {listed([names[i] for i in loose])}. To use them, put " \
                f"them into one of the classes' folders"
         return Layout([within[i] for i in inner.kept], inner.labels, inner.classes, (said, *inner.odd))
     if len(within) * A_TWENTIETH <= len(loose):
