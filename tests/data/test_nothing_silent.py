@@ -154,7 +154,7 @@ SAID = {
     "a zip and arrays beside": (lambda: (pets(), text("d/a.zip"), text("d/b.npz")),
                                 "d", r"2 archives \(a.zip, b.npz\)", 12, ("cat", "dog")),
     "a loose image": (lambda: (pets(), put("d", 1)),
-                      "d", "1 images are in no class's folder and are left out: 000.png", 12, ("cat", "dog")),
+                      "d", "1 image is in no class's folder and is left out: 000.png", 12, ("cat", "dog")),
     "two loose images": (lambda: (pets(30), put("d", 2)), "d", "2 images .* left out: 000.png, 001.png", 60, ("cat", "dog")),
     "one loose further down": (lambda: (put("d/x/cat"), put("d/x/dog"), put("d/x", 1)), "d", "left out: x/000.png", 12, ("cat", "dog")),
     "few in folders": (lambda: (put("d", 100), put("d/a", 1), put("d/b", 1)), "d", r"2 images lie in 2 folders \(a, b\) and 100", 102, ()),
