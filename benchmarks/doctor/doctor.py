@@ -68,7 +68,7 @@ def ended(truth: dict[str, Any], family: str, data: str) -> tuple[str, bool]:
         case "mixture" | "gaussian":
             return ("healthy" if s["jsd"] <= 0.06 else "failed" if s["jsd"] > 0.12 else "between"), False
     share = s["swd"] / max(s["swd_floor"], 1e-9)
-    lost = s.get("smallest_class", 0.1) < 0.01
+    lost = s.get("worst_class", 0.0) > 2 or ("worst_class" not in s and s.get("smallest_class", 0.1) < 0.01)
     return ("healthy" if share < 4 and not lost else "failed" if share > 6 or lost else "between"), lost
 
 

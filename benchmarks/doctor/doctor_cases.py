@@ -99,7 +99,7 @@ def settings() -> list[tuple[str, str, list[str], list[dict[str, Any]], int]]:
         ("healthy", "r3gan", ["uneven"], [small | {"steps": 500, "lr": 2e-3}, small | {"steps": 600, "lr": 2e-3, "width": 96}], 3),
         ("healthy", "gan", ["bags"], [image | {"steps": 400, "conditional": "true"}, image | {"steps": 500, "conditional": "true",
                                                                                              "width": 16}], 1),
-        ("strong discriminator", "gan", ["uneven"], [wild | {"objective": "minimax", "discriminator_steps": 15, "steps": 200, "lr": 3e-3},
+        ("collapse", "gan", ["uneven"], [wild | {"objective": "minimax", "discriminator_steps": 15, "steps": 200, "lr": 3e-3},
                                                      wild | {"objective": "minimax", "discriminator_steps": 10, "steps": 200, "lr": 5e-3,
                                                              "beta1": 0.5}], 2),
         ("strong discriminator", "gan", ["ring"], [{"objective": "minimax", "discriminator_steps": 10, "lr_ratio": 4, "steps": 400},

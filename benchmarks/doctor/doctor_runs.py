@@ -46,18 +46,29 @@ def train(case: Case) -> None:
 def more(model: Model, source: Source) -> dict[str, float]:
     """What the scores leave open: `off`, the share of samples of a mixture in the plane that are farther from every component than a
     quarter of the way to its neighbour; and `copies`, the share of
-    samples of a small set that are nearer to one of it than half of the way to its neighbour."""
+    samples of a small set that are nearer to one of it than half of the way to its neighbour; `worst_class`, how far the class lies that
+    is missed most."""
     made = model.sample(2000, shares="data").float()
     if isinstance(source, Mixture) and source.space.shape == (2,):
         means = torch.tensor(source.means)
         gap = torch.cdist(means, means).fill_diagonal_(torch.inf).min()
         return {"off": float((torch.cdist(made, means).min(1).values > gap / 4).double().mean())}
+    if isinstance(source, Finite) and source.labels is not None and model.labels and not isinstance(source.space, Images):
+        return {"worst_class": max(far_from_class(model, source, name) for name in model.labels)}
     if isinstance(source, Finite) and len(source) < 100 and isinstance(source.values, torch.Tensor):
         known = source.at(torch.arange(len(source))).x.flatten(1)
         nearest = torch.cdist(known, known).fill_diagonal_(torch.inf).min(1).values.median()
         seen = made if isinstance(source.space, Images) else source.space.encode(made)
         return {"copies": float((torch.cdist(seen.flatten(1), known).min(1).values < nearest / 2).double().mean())}
     return {}
+
+
+def far_from_class(model: Model, source: Finite, name: str) -> float:
+    """How far the mean of samples that were asked to be of a class is from that of the class, in its deviations."""
+    assert source.labels is not None
+    real = source.at((source.labels == model.labels.index(name)).nonzero().flatten()).x
+    made = source.space.encode(model.sample(500, labels=name))
+    return float(((made.mean(0) - real.mean(0)) / real.std(0)).abs().max())
 
 
 if __name__ == "__main__":

@@ -106,7 +106,8 @@ def mode_collapse(case: Case) -> Evidence:
     floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
     off = distance > limits.apart * floor                       # nearer than that nothing can be told to be lost
     partial = missing >= limits.missing and off
-    total = spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off) or \
+    shrunk = missing >= limits.missing / 2 and spread < 0.5 and distance > limits.close * floor      # a rare part is gone with its width
+    total = shrunk or spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off) or \
         (support < limits.one and spread < 0.5)                 # however few real samples there are to hold these against
     offset = ((now.of("place/0") or 0.0) ** 2 + (now.of("place/1") or 0.0) ** 2) ** 0.5
     if partial and not total and offset > 0.5 and spread > 0.8 and wandering(case) is not None:
@@ -135,14 +136,14 @@ def oscillation(case: Case) -> Evidence:
 
 def diverging(case: Case) -> Evidence:
     """Samples are larger than anything in the data, or D's loss is far above that of a D that says the same of everything: its steps
-    do harm, and the NaN is yet to come."""
+    do harm, and the NaN is yet to come.  Where all samples are one, a loud D is what follows from that."""
     now, limits = case.now, case.limits
     spread, distance, loss = now.of("live/spread"), now.of("distance"), now.loss("discriminator")
     loud = 0.0
     if loss is not None:
         loud = loss / case.chart.blind if case.chart.blind else abs(loss) / (limits.scores * max(distance or 0.0, 1.0))
     broken = spread is None and "gradient/generator" in now.health
-    loud_enough = loud > (limits.loud if case.far is not None else 3 * limits.loud)
+    loud_enough = loud > (limits.loud if case.far is not None else 3 * limits.loud) and not (spread is not None and spread < limits.point)
     if broken or (spread or 0.0) > limits.huge or (distance or 0.0) > limits.huge or loud_enough:
         return {"spread": spread or 0.0, "distance": distance or 0.0, "loss_over_usual": loud}
     return None
