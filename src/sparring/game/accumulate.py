@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sparring.game import Game, Report, Turn, Watched
+from sparring.game.players import looked
 
 
 def in_parts(game: Game, parts: int) -> Game:
@@ -32,7 +33,7 @@ def mean_of_parts(turn: Turn, parts: int, batch: Any, step: int) -> Report:
         slopes = torch.autograd.grad(reduce(torch.add, shares.values()), turn.player.parameters, allow_unused=True)
         sums = [old if new is None else new if old is None else old + new for old, new in zip(sums, slopes, strict=True)]
         terms = added(terms, {name: term.detach() for name, term in shares.items()})
-        seen = added(seen, {name: look().detach() / parts for name, look in report.watch.items()})
+        seen = added(seen, {name: looked(look).detach() / parts for name, look in report.watch.items()})
     watched: Watched = {name: partial(torch.clone, value) for name, value in seen.items()}
     return Report(terms, watched, sums)
 

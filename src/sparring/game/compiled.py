@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sparring.data.source import Batch
 from sparring.game import Game, Report, Turn, Watched
+from sparring.game.players import looked
 
 Tell = Callable[[str], None]
 Found = tuple[dict[str, Tensor], dict[str, Tensor], tuple[Tensor | None, ...]]      # terms, watched values, gradients
@@ -91,7 +92,7 @@ def with_gradient(turn: Turn) -> Callable[[Batch, int], Found]:
 
     def whole(batch: Batch, step: int) -> Found:
         report = loss(batch, step)
-        values = {name: look().detach() for name, look in report.watch.items()}
+        values = {name: looked(look).detach() for name, look in report.watch.items()}
         if not report.minimize:
             return {}, values, ()
         slopes = torch.autograd.grad(reduce(torch.add, report.minimize.values()), parameters, allow_unused=True)

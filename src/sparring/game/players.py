@@ -1,7 +1,6 @@
 """Who plays: players, their turns, and the game that they make up.  A system is this plain data and its losses."""
 
-from collections.abc import Callable, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from torch.optim import Optimizer
 
 from sparring.errors import InputError, RunFailed
 from sparring.game import adam
+from sparring.game.copies import copied
 from sparring.game.schedules import Schedule
 from sparring.spaces import Images
 
@@ -20,13 +20,24 @@ Watched = dict[str, Callable[[], Tensor]]
 class Report(NamedTuple):
     """What a loss found: named terms whose sum is minimized, and values that are only looked at.
 
-    Watched values are functions, called only in rounds that are logged.  A report without terms sits the turn out.
+    Watched values are functions, called only in rounds that are logged, or numbers, or tensors with one number.  A report without terms
+    sits the turn out.
     A compiled loss brings the gradient of the sum by each of the player's parameters, None for one that it does not reach.
     """
 
     minimize: dict[str, Tensor] = {}  # noqa: RUF012 - a NamedTuple default, never changed
-    watch: Watched = {}  # noqa: RUF012
+    watch: Mapping[str, Callable[[], Tensor] | Tensor | float] = {}
     slopes: Sequence[Tensor | None] | None = None
+
+
+def looked(value: Callable[[], Tensor] | Tensor | float, name: str = "") -> Tensor:
+    """A watched value as a tensor with one number; InputError for others."""
+    found = value() if callable(value) else value
+    if not isinstance(found, Tensor):
+        return torch.tensor(float(found))
+    if found.numel() != 1:
+        raise InputError(f"the watched value '{name}' has shape {list(found.shape)}. Watch single numbers, such as its mean.")
+    return found
 
 
 Loss = Callable[[Any, int], Report]     # (batch, round) -> report
@@ -50,7 +61,7 @@ class Player:
         self.net, self.optimizer, self.ema, self.learning_rate = net, optimizer, ema, learning_rate
         self.pace = 1.0                         # what the learning rate is multiplied by: less after a step that was too large
         self._rates = [group["lr"] for group in optimizer.param_groups]
-        self.average = deepcopy(net).requires_grad_(False) if ema else net
+        self.average = copied(net, "the network").requires_grad_(False) if ema else net
         self.parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
         self._fast: list[Tensor] = list(net.parameters())
         self._slow: list[Tensor] = list(self.average.parameters())
@@ -156,6 +167,18 @@ class Game:
     translation: Translation | None = None
     generator: nn.Module | None = None          # what `sample` draws with, G(z) or G(z, labels), for whoever needs its layers or slopes
 
+    def __post_init__(self) -> None:
+        """InputError for what would train and not be saved."""
+        refuse_strangers(self.players, self.turns)
+        refuse_homeless(self.players, self.memory)
+
+    def let_learn(self, player: Player) -> None:
+        """Freeze everyone else.  The player comes last: others may hold some of its parameters."""
+        for other in self.players.values():
+            if other is not player:
+                other.thaw(False)
+        player.thaw(True)
+
     def only_averaged(self) -> "Game":
         """This game with only `model` known, as in a model folder: sampling or judging by the other networks is refused."""
         given = self.translation
@@ -165,3 +188,32 @@ class Game:
     def drawn(self, step: int) -> int:
         """How many batches the rounds before `step` drew: the position in the data, from the step alone."""
         return step + sum(turn.played(step) * (turn.times - 1) for turn in self.turns.values())
+
+
+# -------------------------------------------------------------------------------------- what a checkpoint would not hold
+def refuse_strangers(players: dict[str, Player], turns: dict[str, Turn]) -> None:
+    """InputError for a turn whose player is not among the game's: it would train and not be saved, nor be frozen in other turns."""
+    for name, turn in turns.items():
+        if not any(turn.player is player for player in players.values()):
+            raise InputError(f"the player of turn '{name}' is not among the game's players ({', '.join(players) or 'none'}). Its "
+                             f"{counted(turn.player.parameters)} would train and not be saved. Add it to `players`.")
+
+
+def refuse_homeless(players: dict[str, Player], memory: dict[str, Any]) -> None:
+    """InputError for parameters that an optimizer moves and that are in no network that is saved."""
+    nets = [*(player.net for player in players.values()), *(part for part in memory.values() if isinstance(part, nn.Module))]
+    saved = {id(p) for net in nets for p in net.parameters()}
+    for name, player in players.items():
+        homeless = [p for group in player.optimizer.param_groups for p in group["params"] if id(p) not in saved]
+        if homeless:
+            raise InputError(f"the optimizer of player '{name}' moves {counted(homeless)} that no network of the game holds. They would "
+                             "train and not be saved, so a resumed run would differ. Make the network that they belong to a part of the "
+                             "player's own (nn.ModuleDict holds several), put it into the game's `memory`, or leave them out of the "
+                             "optimizer.")
+
+
+def counted(parameters: Sequence[Tensor]) -> str:
+    """How many parameters, and of which shapes, as in `2 parameters (10x4, 10)`."""
+    few = ", ".join("x".join(map(str, p.shape)) or "one number" for p in parameters[:4])
+    more = ", ..." if len(parameters) > 4 else ""
+    return f"{len(parameters)} parameter{'s' * (len(parameters) != 1)} ({few}{more})"

@@ -4,14 +4,16 @@ Only here `backward` is called and players step.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from functools import reduce
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sparring.game.players import Game, NotFinite, Player, Report, Watched
+from sparring.errors import InputError
+from sparring.game.players import Game, NotFinite, Player, Report, Turn, Watched, looked
 
 Share = Callable[[Tensor, list[Tensor]], float]     # averages the gradients of parameters over processes; the mean of the terms' sum
 
@@ -33,13 +35,15 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
             continue
         _let_learn(game, turn.player, step)
         for repeat in range(turn.times):
-            report = turn.loss(shared if repeat == 0 else next(batches), step)
-            if report.minimize:
-                _clear(turn.player)
-                _gather(game, turn.player, name, report, step, share)
-                turn.player.move()
+            batch = shared if repeat == 0 else next(batches)
+            with turn_told(name, step):
+                report = heard(name, turn, batch, step)
+                if report.minimize:
+                    _clear(turn.player)
+                    _gather(game, turn.player, name, report, step, share)
+                    turn.player.move()
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
-        watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
+        watched |= to_look_at(name, report)
     for player in game.players.values():
         player.follow(step)
     return scores, watched
@@ -63,12 +67,13 @@ def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[st
         if not turn.due(step):
             continue
         _let_learn(game, turn.player, step)
-        report = turn.loss(shared, step)
-        if report.minimize:
-            _gather(game, turn.player, name, report, step)
-            movers[id(turn.player)] = turn.player
+        with turn_told(name, step):
+            report = heard(name, turn, shared, step)
+            if report.minimize:
+                _gather(game, turn.player, name, report, step)
+                movers[id(turn.player)] = turn.player
         scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
-        watched |= {f"{name}/{term}": look for term, look in report.watch.items()}
+        watched |= to_look_at(name, report)
     for player in movers.values():
         player.move()
     for player in game.players.values():
@@ -76,10 +81,44 @@ def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[st
     return scores, watched
 
 
+@contextmanager
+def turn_told(name: str, step: int) -> Iterator[None]:
+    """Whatever is raised in the body says in which turn it was."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This was in turn '{name}', in round {step + 1}.")
+        raise
+
+
+def heard(name: str, turn: Turn, batch: Any, step: int) -> Report:
+    """What the turn's loss reports.  InputError for what is no report of scalar terms."""
+    report = turn.loss(batch, step)
+    if not isinstance(report, Report):
+        raise InputError(f"the loss of turn '{name}' returned a {type(report).__name__}. {EXPECTED}")
+    if not isinstance(report.minimize, Mapping) or not isinstance(report.watch, Mapping):
+        part, what = ("terms", report.minimize) if not isinstance(report.minimize, Mapping) else ("watched values", report.watch)
+        raise InputError(f"the {part} of turn '{name}' are a {type(what).__name__}, without names. {EXPECTED}")
+    for term, value in report.minimize.items():
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            what = f"has shape {list(value.shape)}" if isinstance(value, Tensor) else f"is a {type(value).__name__}"
+            raise InputError(f"the term '{term}' of turn '{name}' {what}. {EXPECTED}")
+    return report
+
+
+EXPECTED = ("A loss takes the batch and the round, and returns a Report: terms to minimize by name, each a tensor with one number, such as "
+            "Report({'adversarial': loss.mean()}); then, if there are any, values to watch by name.")
+
+
+def to_look_at(name: str, report: Report) -> Watched:
+    """The report's watched values by turn/name, each a function that gives a tensor."""
+    return {f"{name}/{term}": partial(looked, look.detach() if isinstance(look, Tensor) else look, f"{name}/{term}")
+            for term, look in report.watch.items()}
+
+
 def _let_learn(game: Game, player: Player, step: int) -> None:
     """Freeze everyone else, and set the learning rate of this round."""
-    for other in game.players.values():
-        other.thaw(other is player)
+    game.let_learn(player)
     player.set_rate(step)
 
 
@@ -95,6 +134,9 @@ def _gather(game: Game, player: Player, name: str, report: Report, step: int, sh
     """
     terms = report.minimize
     total = reduce(torch.add, terms.values())
+    if report.slopes is None and not total.requires_grad:
+        raise InputError(f"the terms of turn '{name}' ({', '.join(terms)}) depend on no parameter of its player, which cannot learn. "
+                         "Look for .detach(), torch.no_grad() or numpy in its loss.")
     if share is None and not math.isfinite(total.item()):
         raise NotFinite(_blame(game, name, terms, step))
     if report.slopes is None:

@@ -8,7 +8,6 @@ Copies are searched with; the players themselves are never moved.
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from sparring.game import Game, Player, Report, Turn, play
+from sparring.game.copies import copied
 from sparring.rng import generator, seed_round
 
 Value = Callable[[nn.Module, nn.Module, int], Tensor]       # (minimizer, maximizer, step) -> V, from the samples of that step
@@ -69,7 +69,7 @@ def dual_gap(minimizer: nn.Module, maximizer: nn.Module, value: Value, search: S
 def best_response(net: nn.Module, loss: Callable[[nn.Module, int], Tensor], search: Search,
                   perturb: Perturb, role: str, others: tuple[nn.Module, ...] = ()) -> nn.Module:
     """A copy of the net after a search that minimizes `loss`: a game of one player, in which `others` only look on."""
-    copy = deepcopy(net).requires_grad_(True)
+    copy = copied(net, "the network").requires_grad_(True)
     perturb(copy, search, role)
     player = Player(copy, search.optimizer(copy))
 

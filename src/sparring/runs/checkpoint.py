@@ -94,6 +94,16 @@ def save(folder: Path, game: Game, step: int, facts: dict[str, Any]) -> Path:
     `facts` are plain values that come back on loading.  OSError when it cannot be written: what was there before
     is untouched.  NotFinite when a network, an optimizer or the memory holds NaN: a poisoned checkpoint is worse than none.
     """
+    files = contents(game, step, facts)
+    target = folder / f"{step:09d}"
+    write_folder(target, files)
+    for old in _newest_first(folder)[KEEP:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def contents(game: Game, step: int, facts: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a checkpoint by name; NotFinite as `save` has it."""
     weights = {name: tensor.cpu().contiguous().clone() for name, tensor in networks(game).items()}
     training: dict[str, Tensor] = {}
     trees = {
@@ -102,13 +112,8 @@ def save(folder: Path, game: Game, step: int, facts: dict[str, Any]) -> Path:
     }
     if (sick := not_finite({**weights, **training})) is not None:
         raise NotFinite(f"{sick} holds NaN or infinite values after {step} rounds, so nothing was saved.")
-    files = {MODEL: save_tensors(weights), OPTIMIZER: save_tensors(training),
-             STATE: json.dumps({"step": step, "facts": facts, **trees}).encode()}
-    target = folder / f"{step:09d}"
-    write_folder(target, files)
-    for old in _newest_first(folder)[KEEP:]:
-        shutil.rmtree(old, ignore_errors=True)
-    return target
+    return {MODEL: save_tensors(weights), OPTIMIZER: save_tensors(training),
+            STATE: json.dumps({"step": step, "facts": facts, **trees}).encode()}
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:

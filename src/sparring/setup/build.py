@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from copy import deepcopy
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -11,15 +11,41 @@ from torch.nn.parameter import is_lazy
 from sparring.data.source import blank
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game, Translation
+from sparring.game.copies import copied
+from sparring.game.players import counted
+from sparring.game.rounds import heard
 from sparring.recipes import Recipe
 from sparring.settings import Settings
+from sparring.setup.outputs import Listening, refuse_probabilities
 from sparring.spaces import Space
 
 
 def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device, seed: int,
           own: Mapping[str, nn.Module] | None = None) -> Game:
-    """The recipe's game, with first weights that depend on the seed alone."""
-    for name, net in (own or {}).items():
+    """The recipe's game, with first weights that depend on the seed alone.  InputError for networks of one's own that cannot play."""
+    refuse_unfit(recipe, own or {})
+    game = fresh(recipe, settings, space, device, seed, own)
+
+    def trial() -> Game | None:
+        return fresh(recipe, settings, space, device, seed, copied(dict(own), " and ".join(own))) if own else None
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % 2**63)
+        check_networks(game, space, trial, settings.batch)
+    return game
+
+
+def fresh(recipe: Recipe, settings: Settings, space: Space, device: torch.device, seed: int,
+          own: Mapping[str, nn.Module] | None = None) -> Game:
+    """The same, unchecked."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % 2**63)                         # the first weights that a loop written by hand would have
+        return recipe.game(settings, space, device, own)
+
+
+def refuse_unfit(recipe: Recipe, own: Mapping[str, nn.Module]) -> None:
+    """InputError for what is no network that this recipe can train."""
+    for name, net in own.items():
         if not recipe.networks:
             raise InputError("this recipe takes no networks of your own. Its networks are in sparring/nets; leave yours out.")
         if name not in recipe.networks:
@@ -29,15 +55,12 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
             raise InputError(f"{name} is {net!r}; expected a torch.nn.Module instance, such as {name}=Net(), not its class.")
         if any(map(is_lazy, net.parameters())):
             raise InputError(f"{name} has lazy layers whose sizes are not known yet. Call it once on an example first.")
-        if isinstance(net, nn.Sequential) and isinstance(net[-1], nn.Sigmoid) and name == "discriminator":
-            raise InputError("the discriminator ends in a Sigmoid, but the losses expect logits and apply the sigmoid. Remove it.")
         if not any(p.requires_grad for p in net.parameters()):
             raise InputError(f"{name} has no trainable parameters. Give a network with parameters that require gradients.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % 2**63)                         # the first weights that a loop written by hand would have
-        game = recipe.game(settings, space, device, own)
-        check_networks(game, space, lambda: recipe.game(settings, space, device, deepcopy(dict(own))) if own else None, settings.batch)
-    return game
+    for (name, net), (other, rival) in pairwise(own.items()):
+        if shared := [p for p in net.parameters() if any(p is q for q in rival.parameters())]:
+            raise InputError(f"{name} and {other} share {counted(shared)}. They play against each other, so each needs parameters of its "
+                             "own. Give each its own copy.")
 
 
 def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
@@ -59,7 +82,10 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
                 raise InputError(f"the discriminator must return one logit per sample; for two samples it returned {judged[0]} numbers. "
                                  "Give its last layer one output.")
         if (rehearsal := trial()) is not None:
-            refuse_blocked_gradients(rehearsal, trial, space, batch)
+            with Listening(rehearsal.players["discriminator"].net if "discriminator" in rehearsal.players else nn.Identity()) as said:
+                reached = rehearse(rehearsal, space, batch)
+            refuse_probabilities(said)
+            refuse_blocked_gradients(rehearsal, reached, trial, space, batch)
     except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:                                  # a user's forward may raise anything
@@ -80,9 +106,9 @@ def check_translation(translation: Translation, space: Space) -> None:
         assert made == (2, *wanted.shape), f"a translation has shape {made[1:]}, and the data of {type(space).__name__} {wanted.shape}"
 
 
-def refuse_blocked_gradients(rehearsal: Game, trial: Callable[[], Game | None], space: Space, batch: int) -> None:
-    """InputError when the gradient of a loss does not reach its player, which then cannot learn."""
-    reached = rehearse(rehearsal, space, batch)
+def refuse_blocked_gradients(rehearsal: Game, reached: dict[str, bool | None], trial: Callable[[], Game | None], space: Space,
+                             batch: int) -> None:
+    """InputError when the gradient of a loss does not reach its player, which then cannot learn; `reached` is what `rehearse` found."""
     if all(reached.values()):
         return
     moved = trial()                                             # a last layer that begins at zero passes nothing on at first
@@ -105,10 +131,9 @@ def rehearse(game: Game, space: Space, batch: int) -> dict[str, bool | None]:
     than zero anywhere, or None when there is none."""
     reached: dict[str, bool | None] = {}
     for name, turn in reversed(game.turns.items()):
-        for player in game.players.values():
-            player.thaw(player is turn.player)
+        game.let_learn(turn.player)
         device = turn.player.parameters[0].device
-        terms = turn.loss(blank(space, batch, device, game.classes > 0), turn.start).minimize.values()
+        terms = heard(name, turn, blank(space, batch, device, game.classes > 0), turn.start).minimize.values()
         total = sum(terms)
         if not isinstance(total, Tensor):
             reached[name] = True                                # it sits this round out

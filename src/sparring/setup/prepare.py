@@ -4,28 +4,30 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import sparring
 from sparring.data.source import Source, batches, workers_for
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.game.accumulate import in_parts
+from sparring.game.copies import copied
 from sparring.game.processes import ALONE, ProcessGroup
 from sparring.recipes import Recipe
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, Settings, make
 from sparring.setup import autotune, forecast
-from sparring.setup.build import build
+from sparring.setup.build import build, fresh, refuse_unfit
 from sparring.setup.longer import lengthen, longer
 from sparring.setup.reopen import continue_in, refuse_changes
 from sparring.setup.request import Request, Resolved, choose_device, resolve
+from sparring.setup.resumable import refuse_unsaved
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.spaces import Space, to_json
 from sparring.training.loop import Plan, Remake
@@ -62,7 +64,26 @@ def scheduled(request: Request, folder: RunFolder, group: ProcessGroup, fork: bo
     if plan and fork:
         raise InputError("--minutes cannot plan a fork, which continues an existing run. Give --steps, counted from the start of that run.")
     wanted = resolve(request)
+    try_resuming(request, wanted)
     return planned(request, wanted) if plan else (wanted, {}, {})
+
+
+def try_resuming(request: Request, wanted: Resolved) -> None:
+    """InputError for networks, or a recipe, that are not of this project and could not be resumed exactly."""
+    recipe, settings, space = wanted.recipe, wanted.settings, wanted.source.space
+    if not request.own and recipe.game.__module__.split(".")[0] == "sparring":
+        return                                                  # the tests resume all of these
+
+    def own() -> dict[str, nn.Module]:
+        return copied(dict(request.own or {}), " and ".join(request.own or {}))
+
+    def made(device: torch.device, batch: int) -> Game:
+        return fresh(recipe, settings.model_copy(update={"batch": batch}), space, device, request.seed, own())
+
+    device = torch.device(choose_device(request.device))
+    refuse_unfit(recipe, request.own or {})
+    build(recipe, settings, space, device, request.seed, own())  # what is wrong beside that is told first
+    refuse_unsaved(made, wanted.source, device, settings.batch, getattr(settings, "pack", 1))
 
 
 def prepare(request: Request, out: Path, fork: Path | None = None, group: ProcessGroup = ALONE) -> Prepared:
@@ -213,7 +234,7 @@ def rehearsals(request: Request, recipe: Recipe, settings: Settings, source: Sou
                precision: str) -> tuple[Callable[[], Game], Callable[[], Iterator[Any]]]:
     """What makes throw-away games like the one that is wished for, and what makes their batches."""
     def trial() -> Game:
-        game = build(recipe, settings, source.space, device, request.seed, deepcopy(dict(request.own or {})))
+        game = build(recipe, settings, source.space, device, request.seed, copied(dict(request.own or {}), " and ".join(request.own or {})))
         return autotune.in_precision(game, precision, device)
 
     return trial, lambda: batches(source, settings.batch, request.seed)

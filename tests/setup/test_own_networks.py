@@ -1,0 +1,297 @@
+"""Networks as people write them: those that give probabilities by mistake, and those that keep what no checkpoint holds."""
+
+import random
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sparring.errors import InputError
+from sparring.setup.prepare import try_resuming
+from sparring.setup.request import Request, resolve
+
+POINTS = np.random.default_rng(0).normal(size=(200, 2))
+IMAGES = np.random.default_rng(0).integers(0, 255, (40, 8, 8), np.uint8)
+MODULE_WIDE = torch.Generator().manual_seed(0)
+
+
+class Ends(nn.Module):
+    """A small discriminator whose logits go through `end`."""
+
+    def __init__(self, end=lambda x: x, out=1, size=2):
+        super().__init__()
+        self.body, self.end = nn.Sequential(nn.Linear(size, 16), nn.LeakyReLU(0.2), nn.Linear(16, out)), end
+
+    def forward(self, x):
+        return self.end(self.body(x))
+
+
+class Tutorial(nn.Module):
+    """The discriminator of PyTorch's DCGAN tutorial, for small images."""
+
+    def __init__(self, *end):
+        super().__init__()
+        self.main = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True),
+                                  nn.Conv2d(8, 16, 4, 2, 1, bias=False), nn.BatchNorm2d(16), nn.LeakyReLU(0.2, inplace=True),
+                                  nn.Conv2d(16, 1, 2, 1, 0, bias=False), *end)
+
+    def forward(self, input):
+        return self.main(input)
+
+
+def generator(*more):
+    return nn.Sequential(nn.Linear(4, 16), *more, nn.ReLU(), nn.Linear(16, 2))
+
+
+def tried(recipe="gan", data=POINTS, given=None, **own):
+    """What the rehearsal says about these networks."""
+    own = {name: net() for name, net in own.items()}
+    request = Request(recipe, data, {"latent": 4, "batch": 16, "threads": 1, **(given or {})}, own=own)
+    try_resuming(request, resolve(request))
+    return own
+
+
+PROBABILITIES = [
+    ("nn.Sequential", lambda: nn.Sequential(nn.Linear(2, 1), nn.Sigmoid()), "ends in a Sigmoid"),
+    ("a class", lambda: Ends(nn.Sigmoid()), "ends in a Sigmoid"),
+    ("functional", lambda: Ends(torch.sigmoid), "ends in a Sigmoid"),
+    ("a method, flattened", lambda: Ends(lambda x: x.sigmoid().view(-1)), "ends in a Sigmoid"),
+    ("squeezed and clamped", lambda: Ends(lambda x: x.sigmoid().squeeze(1).clamp(1e-7, 1 - 1e-7)), "ends in a Sigmoid"),
+    ("the mean of patches", lambda: Ends(lambda x: x.sigmoid().mean(1, keepdim=True), out=4), "ends in a Sigmoid"),
+    ("softmax", lambda: Ends(lambda x: F.softmax(x, 1)[:, 1], out=2), "ends in a Softmax"),
+    ("softmax of one", lambda: Ends(nn.Softmax(1)), "ends in a Softmax"),
+    ("log softmax", lambda: Ends(lambda x: F.log_softmax(x, 1)[:, 1], out=2), "ends in a LogSoftmax"),
+    ("log sigmoid", lambda: Ends(nn.LogSigmoid()), "ends in a LogSigmoid"),
+    ("hard sigmoid", lambda: Ends(nn.Hardsigmoid()), "ends in a Hardsigmoid"),
+    ("by hand", lambda: Ends(lambda x: 1 / (1 + torch.exp(-x))), "between 0 and 1 only"),
+    ("tanh moved", lambda: Ends(lambda x: (torch.tanh(x) + 1) / 2), "between 0 and 1 only"),
+    ("one minus", lambda: Ends(lambda x: 1 - torch.sigmoid(x)), "between 0 and 1 only"),
+    ("clamped", lambda: Ends(lambda x: x.clamp(0, 1)), "between 0 and 1 only"),
+    ("in another network", lambda: nn.Sequential(Ends(nn.Sigmoid()), nn.Flatten(0)), "ends in a Sigmoid"),
+]
+
+
+@pytest.mark.parametrize(("net", "says"), [case[1:] for case in PROBABILITIES], ids=[case[0] for case in PROBABILITIES])
+def test_a_discriminator_that_gives_probabilities_is_refused_whatever_its_class(net, says):
+    with pytest.raises(InputError, match=says):
+        tried(discriminator=net)
+
+
+@pytest.mark.parametrize(("recipe", "given"), [("wgan", {}), ("wgan-gp", {}), ("r3gan", {}), ("gan", {"objective": "least_squares"}),
+                                               ("gan", {"unroll": 2}), ("gan", {"pack": 2}), ("gan", {"penalty": "consensus"})], ids=str)
+def test_whatever_the_objective(recipe, given):
+    with pytest.raises(InputError, match="ends in a Sigmoid"):
+        tried(recipe, given=given, discriminator=lambda: Ends(torch.sigmoid, size=2 * given.get("pack", 1)))
+
+
+def test_the_discriminator_of_the_tutorial():
+    tried(data=IMAGES, discriminator=lambda: Tutorial(nn.Flatten(0)))
+    with pytest.raises(InputError, match="ends in a Sigmoid"):
+        tried(data=IMAGES, discriminator=lambda: Tutorial(nn.Sigmoid()))
+
+
+def starts_at(value):
+    net = Ends()
+    with torch.no_grad():
+        net.body[-1].weight.mul_(1e-3)
+        net.body[-1].bias.fill_(value)
+    return net
+
+
+class Normalized(Ends):
+    def __init__(self):
+        super().__init__()
+        for i in (0, 2):
+            nn.utils.parametrizations.spectral_norm(self.body[i])
+
+
+class Gated(Ends):
+    """A sigmoid inside, as in attention, and SiLU."""
+
+    def forward(self, x):
+        return self.body(F.silu(x)) * torch.sigmoid(self.body(x))
+
+
+SOUND = [
+    ("outputs near 0.5 by chance", lambda: starts_at(0.5)),
+    ("outputs of zero at first", lambda: starts_at(0.0)),
+    ("a gate", Gated),
+    ("spectral norm", Normalized),
+    ("an absolute value", lambda: Ends(torch.abs)),
+    ("layer norm", lambda: nn.Sequential(nn.Linear(2, 16), nn.LayerNorm(16), nn.ReLU(), nn.Linear(16, 1))),
+    ("a scaled sigmoid", lambda: Ends(lambda x: 8 * torch.sigmoid(x) - 4)),
+    ("dropout", lambda: nn.Sequential(nn.Linear(2, 16), nn.Dropout(0.5), nn.ReLU(), nn.Linear(16, 1))),
+    ("batch norm", lambda: nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 1))),
+    ("old weight norm", lambda: nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 16)), nn.ReLU(), nn.utils.weight_norm(nn.Linear(16, 1)))),
+    ("old spectral norm, called", lambda: called(nn.Sequential(nn.utils.spectral_norm(nn.Linear(2, 16)), nn.ReLU(), nn.Linear(16, 1)))),
+    ("frozen in part", lambda: frozen(Ends())),
+    ("noise of torch", lambda: Ends(lambda x: x + 0.1 * torch.randn_like(x))),
+    ("features kept to look at", lambda: Keeps("features", None, lambda net, x: setattr(net, "features", x.detach()))),
+    ("a fixed kernel", lambda: Keeps("kernel", torch.ones(1), lambda net, x: None)),
+    ("a counter in a buffer", lambda: Counts(buffer=True)),
+]
+
+
+def called(net):
+    net(torch.randn(4, 2))
+    return net
+
+
+def frozen(net):
+    net.body[0].weight.requires_grad_(False)
+    return net
+
+
+class Keeps(Ends):
+    """Keeps something under a name, changes it in every call, and adds what `does` returns to its logits."""
+
+    def __init__(self, name, value, does):
+        super().__init__()
+        setattr(self, name, value)
+        self.does = does
+
+    def forward(self, x):
+        more = self.does(self, x)
+        return self.body(x) if more is None else self.body(x) + more
+
+
+class Counts(Ends):
+    def __init__(self, buffer=False, used=True):
+        super().__init__()
+        self.used = used
+        if buffer:
+            self.register_buffer("calls", torch.zeros(()))
+        else:
+            self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.body(x) * (1 + 0.1 * self.calls if self.used else 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("net", [net for _, net in SOUND], ids=[name for name, _ in SOUND])
+def test_a_sound_discriminator_is_accepted(net):
+    tried(discriminator=net)
+
+
+@pytest.mark.filterwarnings("ignore:.*norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("end", [nn.utils.weight_norm, nn.utils.spectral_norm])
+def test_old_forms_of_norms_train_and_average(end):
+    tried("gan", given={"ema": 0.9}, generator=lambda: nn.Sequential(end(nn.Linear(4, 16)), nn.ReLU(), nn.Linear(16, 2)))
+
+
+def test_a_tanh_at_the_end_is_said():
+    with pytest.warns(UserWarning, match="ends in a tanh"):
+        tried(discriminator=lambda: Ends(torch.tanh))
+
+
+class Averages(nn.Module):
+    """A generator that keeps a running mean in a plain tensor, and uses it where nobody trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.mean = generator(), torch.zeros(2)
+
+    def forward(self, z):
+        out = self.body(z)
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * out.detach().mean(0)
+            return out
+        return out - self.mean
+
+
+class Recalls(nn.Module):
+    """A generator with an average of its weights in a dictionary, which it mixes in."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.shadow = generator(), {}
+
+    def forward(self, z):
+        weight = self.body[0].weight
+        self.shadow["weight"] = 0.5 * self.shadow.get("weight", weight.detach()) + 0.5 * weight.detach()
+        return self.body[2](torch.relu(F.linear(z, weight + 0.1 * self.shadow["weight"])))
+
+
+class Everywhere(Ends):
+    calls = 0
+
+    def forward(self, x):
+        Everywhere.calls += 1
+        return self.body(x) + 0.01 * Everywhere.calls
+
+
+def replay(net, x):
+    net.old.append(x.detach().mean())
+    return 0.1 * torch.stack(net.old[-50:]).mean()
+
+
+def transient():
+    net = Counts()
+    del net.calls
+    net.register_buffer("calls", torch.zeros(()), persistent=False)
+    return net
+
+
+UNSAVED = [
+    ("a counter", {"discriminator": Counts}, ("kept in discriminator.calls", "register_buffer")),
+    ("a running mean that is no buffer", {"generator": Averages}, ("samples", "generator.mean")),
+    ("averaged weights in a dictionary", {"generator": Recalls}, ("generator.shadow",)),
+    ("a list of old samples", {"discriminator": lambda: Keeps("old", [], replay)}, ("discriminator.old",)),
+    ("a buffer that is not saved", {"discriminator": transient}, ("discriminator.calls",)),
+    ("a random generator of its own",
+     {"discriminator": lambda: Keeps("rng", torch.Generator().manual_seed(1), lambda net, x: torch.randn(1, generator=net.rng))},
+     ("discriminator.rng",)),
+    ("numpy's random numbers", {"discriminator": lambda: Ends(lambda x: x + float(np.random.rand()))},
+     ("two runs from the same start", "numpy")),
+    ("Python's random numbers", {"discriminator": lambda: Ends(lambda x: x + random.random())}, ("two runs from the same start",)),
+    ("a random generator of the module", {"discriminator": lambda: Ends(lambda x: x + torch.randn(1, generator=MODULE_WIDE))},
+     ("two runs from the same start",)),
+    ("a class attribute", {"discriminator": Everywhere}, ("two runs from the same start", "class attribute")),
+    ("a state with its history", {"discriminator": lambda: Keeps("state", torch.zeros(1), carried)}, ("on trial failed", "turn '")),
+    ("a lock", {"discriminator": lambda: Keeps("lock", threading.Lock(), lambda net, x: None)}, ("discriminator cannot be copied", "lock")),
+]
+
+
+def carried(net, x):
+    net.state = 0.5 * net.state + 0.1 * net.body(x).mean()
+    return net.state
+
+
+@pytest.mark.parametrize(("own", "says"), [case[1:] for case in UNSAVED], ids=[case[0] for case in UNSAVED])
+def test_state_that_no_checkpoint_holds_is_refused(own, says):
+    with pytest.raises(InputError) as error:
+        tried(**own)
+    assert [part for part in says if part not in str(error.value)] == [], str(error.value)
+
+
+def test_state_without_an_effect_is_told():
+    with pytest.warns(UserWarning, match=r"in no checkpoint: discriminator.calls"):
+        tried(discriminator=lambda: Counts(used=False))
+
+
+def test_networks_that_share_parameters_are_refused():
+    shared = nn.Linear(2, 2)
+    with pytest.raises(InputError, match=r"generator and discriminator share 2 parameters \(2x2, 2\)"):
+        tried(generator=lambda: nn.Sequential(nn.Linear(4, 2), shared), discriminator=lambda: nn.Sequential(shared, nn.Linear(2, 1)))
+
+
+def test_nothing_of_the_rehearsal_is_left():
+    """Weights, buffers, attributes and everyone's random numbers are as they were."""
+    torch.manual_seed(3)
+    G, D = generator(nn.BatchNorm1d(16)), Counts(used=False)
+    states = [{name: tensor.clone() for name, tensor in net.state_dict().items()} for net in (G, D)]
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist(), torch.get_num_threads()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tried(generator=lambda: G, discriminator=lambda: D)
+    after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist(), torch.get_num_threads()
+    assert torch.equal(before[0], after[0]) and before[1:] == after[1:]
+    assert D.calls == 0 and all(p.requires_grad and p.grad is None for net in (G, D) for p in net.parameters())
+    for net, state in zip((G, D), states, strict=True):
+        assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
