@@ -169,7 +169,8 @@ REFUSED = {
                  ("term 'a' of turn 'generator' is a float",)),
     "no gradient": (with_loss(lambda parts, batch, step: Report({"a": adversarial(parts, batch).detach()})),
                     ("terms of turn 'generator' (a) depend on no parameter",)),
-    "an error": (with_loss(lambda parts, batch, step: parts.missing), ("AttributeError", "missing", "turn 'generator', in round 1")),
+    "an error": (with_loss(lambda parts, batch, step: parts.missing), ("AttributeError", "missing", "turn 'generator', in round 1",
+                                                                                 "returns a Report: terms to minimize by name")),
     "a vector to watch": (with_loss(lambda parts, batch, step: Report({"a": adversarial(parts, batch)}, {"all": lambda: batch.x})),
                           ("watched value 'generator/all' has shape [4, 15]",)),
 }

@@ -88,6 +88,8 @@ def turn_told(name: str, step: int) -> Iterator[None]:
         yield
     except Exception as error:
         error.add_note(f"This was in turn '{name}', in round {step + 1}.")
+        if isinstance(error, TypeError | AttributeError | LookupError | NameError):
+            error.add_note(EXPECTED)
         raise
 
 

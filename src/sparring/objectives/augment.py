@@ -75,7 +75,7 @@ def diff(x: Tensor) -> Tensor:
     saturated = mean + (brighter - mean) * 2 * torch.rand(n, 1, 1, 1, device=device)
     middle = saturated.mean((1, 2, 3), keepdim=True)
     contrasted = middle + (saturated - middle) * (0.5 + torch.rand(n, 1, 1, 1, device=device))
-    most = torch.tensor([width / 8, height / 8], device=device).round()
+    most = _pair(width / 8, height / 8, device).round()
     shift = ((2 * torch.rand(n, 2, device=device) - 1) * (most + 0.5)).round()
     return _cut(warp(contrasted, _moves(shift)))
 
@@ -91,7 +91,7 @@ def _cut(x: Tensor) -> Tensor:
 # ---------------------------------------------------------------------------------------------------- affine maps
 def geometry(n: int, width: int, height: int, p: float, device: torch.device) -> Tensor:
     """What leads back from an augmented image, float[n, 2, 3] in pixels: flips, quarter turns, shifts, scales and turns."""
-    size = torch.tensor([width, height], device=device, dtype=torch.float32)
+    size = _pair(width, height, device)
 
     def happens(probability: float = p) -> Tensor:
         return (torch.rand(n, device=device) < probability).float()
@@ -107,8 +107,13 @@ def geometry(n: int, width: int, height: int, p: float, device: torch.device) ->
              _scales(uneven, 1 / uneven), _turns(last), _moves(part)]
     total = torch.eye(3, device=device).expand(n, 3, 3)
     for step in steps:
-        total = total @ torch.cat([step, torch.tensor([[[0.0, 0.0, 1.0]]], device=device).expand(n, 1, 3)], 1)
+        total = total @ torch.cat([step, torch.eye(3, device=device)[2:].expand(n, 1, 3)], 1)
     return total[:, :2]
+
+
+def _pair(across: float, down: float, device: torch.device) -> Tensor:
+    """Two numbers as float[2].  Not by torch.tensor: from a list it moves to an accelerator in a way that torch.func does not allow."""
+    return torch.stack([torch.full((), float(number), device=device) for number in (across, down)])
 
 
 def _moves(shift: Tensor) -> Tensor:
@@ -137,7 +142,8 @@ def colour(n: int, p: float, device: torch.device) -> Tensor:
     brightness = 0.2 * torch.randn(n, 1, 1, device=device) * happens()
     luma = eye - 2 * grey * happens() * (torch.rand(n, 1, 1, device=device) < 0.5)
     angle = (2 * torch.rand(n, 1, 1, device=device) - 1) * math.pi * happens()
-    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=device) / math.sqrt(3)
+    around = torch.eye(3, device=device).roll(1, 0)             # red to green, green to blue, blue to red
+    cross = (around - around.T) / math.sqrt(3)                  # the cross product with (1, 1, 1), of length one
     hue = angle.cos() * eye + angle.sin() * cross + (1 - angle.cos()) * grey        # Rodrigues' formula around (1, 1, 1)
     saturation = grey + (eye - grey) * (torch.randn(n, 1, 1, device=device) * happens()).exp2()
     linear = saturation @ hue @ luma * contrast

@@ -29,9 +29,7 @@ def build(recipe: Recipe, settings: Settings, space: Space, device: torch.device
     def trial() -> Game | None:
         return fresh(recipe, settings, space, device, seed, copied(dict(own), " and ".join(own))) if own else None
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % 2**63)
-        check_networks(game, space, trial, settings.batch)
+    check_networks(game, space, trial, settings.batch)
     return game
 
 
@@ -66,8 +64,15 @@ def refuse_unfit(recipe: Recipe, own: Mapping[str, nn.Module]) -> None:
 def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
     """InputError when a user's networks do not take or give what the data needs.
 
-    `trial` makes the same game with copies of the user's networks, on which every loss is tried once; None without them.
+    `trial` makes the same game with copies of the user's networks, on which every loss is tried once; None without them.  Whoever draws
+    random numbers draws the same as if nothing had been tried.
     """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        _check_networks(game, space, trial, batch)
+
+
+def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
     rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
     try:
         if game.translation is not None:

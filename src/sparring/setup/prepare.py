@@ -23,11 +23,11 @@ from sparring.recipes import Recipe
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, Settings, make
 from sparring.setup import autotune, forecast
-from sparring.setup.build import build, fresh, refuse_unfit
+from sparring.setup.build import build, check_networks, fresh, refuse_unfit
 from sparring.setup.longer import lengthen, longer
 from sparring.setup.reopen import continue_in, refuse_changes
 from sparring.setup.request import Request, Resolved, choose_device, resolve
-from sparring.setup.resumable import refuse_unsaved
+from sparring.setup.resumable import FEW, refuse_unsaved
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.spaces import Space, to_json
 from sparring.training.loop import Plan, Remake
@@ -82,8 +82,12 @@ def try_resuming(request: Request, wanted: Resolved) -> None:
 
     device = torch.device(choose_device(request.device))
     refuse_unfit(recipe, request.own or {})
-    build(recipe, settings, space, device, request.seed, own())  # what is wrong beside that is told first
-    refuse_unsaved(made, wanted.source, device, settings.batch, getattr(settings, "pack", 1))
+    few = min(settings.batch, FEW * getattr(settings, "pack", 1))
+    try:
+        check_networks(made(device, few), space, lambda: made(device, few) if request.own else None, few)
+    except InputError:                                          # not for so few, perhaps; what is wrong anyway is told first
+        build(recipe, settings, space, device, request.seed, own())
+    refuse_unsaved(made, wanted.source, device, settings.batch, few)
 
 
 def prepare(request: Request, out: Path, fork: Path | None = None, group: ProcessGroup = ALONE) -> Prepared:

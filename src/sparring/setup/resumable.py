@@ -35,14 +35,13 @@ class Played(NamedTuple):
     python: dict[str, bytes]
 
 
-def refuse_unsaved(made: Made, source: Source, device: torch.device, batch: int, pack: int = 1) -> None:
+def refuse_unsaved(made: Made, source: Source, device: torch.device, batch: int, few: int = FEW) -> None:
     """InputError when a game that is restored from a checkpoint plays on otherwise than one that was never stopped, with what differs;
     a warning when only what its networks keep in Python differs.
 
     `made` builds from copies: nothing of this reaches the run, torch's, numpy's and Python's random numbers included.  On the CPU with a
-    few samples a batch; where a network does not bear that, on its own device, with the run's batch.
+    `few` samples a batch; where a network does not bear that, on its own device, with the run's batch.
     """
-    few = min(batch, FEW * pack)
     with nothing_changed():
         try:
             compare(lambda: in_short(made(CPU, few)), source, CPU, few)
