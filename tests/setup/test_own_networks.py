@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import sparring
 from sparring.errors import InputError
 from sparring.setup.prepare import try_resuming
 from sparring.setup.request import Request, resolve
@@ -71,10 +72,15 @@ PROBABILITIES = [
     ("tanh moved", lambda: Ends(lambda x: (torch.tanh(x) + 1) / 2), "between 0 and 1 only"),
     ("one minus", lambda: Ends(lambda x: 1 - torch.sigmoid(x)), "between 0 and 1 only"),
     ("clamped", lambda: Ends(lambda x: x.clamp(0, 1)), "between 0 and 1 only"),
+    ("a script", lambda: torch.jit.script(nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())), "ends in a Sigmoid"),
     ("in another network", lambda: nn.Sequential(Ends(nn.Sigmoid()), nn.Flatten(0)), "ends in a Sigmoid"),
 ]
 
 
+OLD = pytest.mark.filterwarnings("ignore:.*(norm|jit).*deprecated")
+
+
+@OLD
 @pytest.mark.parametrize(("net", "says"), [case[1:] for case in PROBABILITIES], ids=[case[0] for case in PROBABILITIES])
 def test_a_discriminator_that_gives_probabilities_is_refused_whatever_its_class(net, says):
     with pytest.raises(InputError, match=says):
@@ -94,6 +100,21 @@ def test_the_discriminator_of_the_tutorial():
         tried(data=IMAGES, discriminator=lambda: Tutorial(nn.Sigmoid()))
 
 
+def test_a_discriminator_that_is_told_the_class():
+    class Told(nn.Module):
+        def __init__(self, end):
+            super().__init__()
+            self.body, self.end = nn.Linear(3, 1), end
+
+        def forward(self, x, labels):
+            return self.end(self.body(torch.cat([x, labels[:, None].float()], 1)))
+
+    data = POINTS, np.arange(len(POINTS)) % 3
+    tried(data=data, given={"conditional": True}, discriminator=lambda: Told(nn.Identity()))
+    with pytest.raises(InputError, match="ends in a Sigmoid"):
+        tried(data=data, given={"conditional": True}, discriminator=lambda: Told(torch.sigmoid))
+
+
 def starts_at(value):
     net = Ends()
     with torch.no_grad():
@@ -109,6 +130,11 @@ class Normalized(Ends):
             nn.utils.parametrizations.spectral_norm(self.body[i])
 
 
+class Empty(Ends):
+    def __len__(self):
+        return 0
+
+
 class Gated(Ends):
     """A sigmoid inside, as in attention, and SiLU."""
 
@@ -120,6 +146,8 @@ SOUND = [
     ("outputs near 0.5 by chance", lambda: starts_at(0.5)),
     ("outputs of zero at first", lambda: starts_at(0.0)),
     ("a gate", Gated),
+    ("a script", lambda: torch.jit.script(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)))),
+    ("a network of length zero", Empty),
     ("spectral norm", Normalized),
     ("an absolute value", lambda: Ends(torch.abs)),
     ("layer norm", lambda: nn.Sequential(nn.Linear(2, 16), nn.LayerNorm(16), nn.ReLU(), nn.Linear(16, 1))),
@@ -173,13 +201,13 @@ class Counts(Ends):
         return self.body(x) * (1 + 0.1 * self.calls if self.used else 1)
 
 
-@pytest.mark.filterwarnings("ignore:.*norm.*is deprecated:FutureWarning")
+@OLD
 @pytest.mark.parametrize("net", [net for _, net in SOUND], ids=[name for name, _ in SOUND])
 def test_a_sound_discriminator_is_accepted(net):
     tried(discriminator=net)
 
 
-@pytest.mark.filterwarnings("ignore:.*norm.*is deprecated:FutureWarning")
+@OLD
 @pytest.mark.parametrize("end", [nn.utils.weight_norm, nn.utils.spectral_norm])
 def test_old_forms_of_norms_train_and_average(end):
     tried("gan", given={"ema": 0.9}, generator=lambda: nn.Sequential(end(nn.Linear(4, 16)), nn.ReLU(), nn.Linear(16, 2)))
@@ -295,3 +323,15 @@ def test_nothing_of_the_rehearsal_is_left():
     assert D.calls == 0 and all(p.requires_grad and p.grad is None for net in (G, D) for p in net.parameters())
     for net, state in zip((G, D), states, strict=True):
         assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
+
+
+def test_no_bit_of_a_run_depends_on_the_rehearsal(monkeypatch):
+    found = []
+    for rehearsed in (True, False):
+        if not rehearsed:
+            monkeypatch.setattr("sparring.setup.prepare.try_resuming", lambda request, wanted: None)
+        torch.manual_seed(0)
+        own = {"generator": generator(nn.BatchNorm1d(16), nn.Dropout(0.2)), "discriminator": Ends()}
+        sparring.fit("gan", POINTS, latent=4, batch=16, steps=3, threads=1, **own)
+        found.append([*own["generator"].state_dict().values(), *own["discriminator"].state_dict().values()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

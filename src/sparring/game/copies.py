@@ -24,7 +24,12 @@ def copied(nets: T, what: str) -> T:
         for module in net.modules():
             memo |= {id(kept): _value(kept) for kept in _awkward(vars(module), DEEP)}
     try:
-        return deepcopy(nets, memo)
+        found = deepcopy(nets, memo)
+        for net in found.values() if isinstance(found, Mapping) else [found]:
+            for p in net.parameters():
+                if not p.is_leaf:                               # the copy of a ScriptModule remembers where it is from
+                    p.detach_().requires_grad_()
+        return found
     except Exception as error:                                  # a stranger's module may hold anything, and raise anything
         raise InputError(f"{what} cannot be copied: {reason(error)}. Copies are needed to try networks before training, and to average "
                          "their weights. Keep out of a network what Python cannot copy, such as locks, open files and lambdas of other "

@@ -187,7 +187,7 @@ class Adversaries:
         """The logits of the discriminator, or of another critic in its place: float[B / pack]."""
         pack = self.rules.pack
         shown = penalties.packed(self.augmented(self.seen(x, step)), pack)
-        return full((critic or self.discriminator.net)(shown, *(y[::pack] for y in labels))).flatten()
+        return full((self.discriminator.net if critic is None else critic)(shown, *(y[::pack] for y in labels))).flatten()
 
     def logits(self, real: Tensor, fake: Tensor, labels: tuple[Tensor, ...], step: int) -> tuple[Tensor, Tensor]:
         self.clip()

@@ -100,7 +100,8 @@ def laid_out(c: VaeSettings, more: int) -> list[str]:
 def game(c: VaeSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """Algorithm 1 of Kingma and Welling (2014), one z a sample; one's `own` generator is the decoder, G(z) or G(z, labels)."""
     classes = len(space.labels) if c.conditional else 0
-    decoder = (own or {}).get("generator") or networks(space, c.latent, c.width, c.depth, c.slope, classes)["generator"]
+    decoder = own["generator"] if own and "generator" in own else \
+        networks(space, c.latent, c.width, c.depth, c.slope, classes)["generator"]
     net = Autoencoder(Encoder(space, c, classes), decoder)
     place({"autoencoder": net}, space, device)
     sigma = geometric(1.0, c.sigma, -(-c.steps // 2))       # coarse things first: with a small one from the start, codes miss the prior

@@ -30,14 +30,18 @@ class Listening:
         self.given: tuple[Any, ...] = ()
 
     def __enter__(self) -> "Listening":
-        self.handle = self.net.register_forward_hook(self.hear)
+        if isinstance(self.net, torch.jit.ScriptModule):        # which takes no hooks of its own
+            self.handle = nn.modules.module.register_module_forward_hook(self.hear)
+        else:
+            self.handle = self.net.register_forward_hook(self.hear)
         return self
 
     def __exit__(self, *error: object) -> None:
         self.handle.remove()
 
     def hear(self, net: nn.Module, given: tuple[Any, ...], made: Any) -> None:
-        if not self.given and isinstance(made, Tensor) and made.grad_fn is not None and not any(map(wrapped, (*given, made))):
+        wanted = net is self.net and not self.given and isinstance(made, Tensor)
+        if wanted and made.grad_fn is not None and not any(map(wrapped, (*given, made))):
             self.given = tuple(x.detach().clone() if isinstance(x, Tensor) else x for x in given)
             self.last = last_operation(made.grad_fn)
 
