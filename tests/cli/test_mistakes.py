@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 from torch import nn
@@ -271,10 +272,11 @@ class Poisoned(nn.Module):
 
     def __init__(self, good: int) -> None:
         super().__init__()
-        self.layer, self.left = nn.Linear(5, 15), good
+        self.layer = nn.Linear(5, 15)
+        self.register_buffer("left", torch.tensor(good))
 
     def forward(self, z):
-        self.left -= self.training
+        self.left -= int(self.training)
         return self.layer(z) * (1.0 if self.left >= 0 else float("nan"))
 
 

@@ -1,5 +1,6 @@
 """Build a recipe's game, with first weights from the seed alone, and check the user's networks on a trial batch."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
@@ -69,14 +70,18 @@ def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], b
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        _check_networks(game, space, trial, batch)
+        said = _check_networks(game, space, trial, batch)
+    if said:
+        warnings.warn(said, stacklevel=2)
 
 
-def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
+def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> str:
+    """What to warn of."""
     rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
     try:
         if game.translation is not None:
-            return check_translation(game.translation, space)
+            check_translation(game.translation, space)
+            return ""
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
             raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "
@@ -89,8 +94,10 @@ def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], 
         if (rehearsal := trial()) is not None:
             with Listening(rehearsal.players["discriminator"].net if "discriminator" in rehearsal.players else nn.Identity()) as said:
                 reached = rehearse(rehearsal, space, batch)
-            refuse_probabilities(said)
+            told = refuse_probabilities(said)
             refuse_blocked_gradients(rehearsal, reached, trial, space, batch)
+            return told
+        return ""
     except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:                                  # a user's forward may raise anything

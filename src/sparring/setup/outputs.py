@@ -4,7 +4,6 @@ Two looks, at whatever class of network: which operation made its outputs, by th
 outputs stay between 0 and 1 with any weights and inputs.  Outputs that happen to lie there prove nothing.
 """
 
-import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -65,16 +64,15 @@ def last_operation(node: Any) -> str:
     return ""
 
 
-def refuse_probabilities(heard: Listening) -> None:
-    """InputError for a discriminator that gives probabilities; a warning for one whose logits a tanh bounds."""
+def refuse_probabilities(heard: Listening) -> str:
+    """InputError for a discriminator that gives probabilities; what to warn of for one whose logits a tanh bounds, or nothing."""
     end = PROBABILITIES.get(heard.last)
     if end or bounded(heard):
         what = f"ends in a {end}" if end else "gives numbers between 0 and 1 only, whatever its weights and inputs are"
         raise InputError(f"the discriminator {what}, so it returns probabilities, but the losses expect logits, scores without bounds, and "
                          f"apply the sigmoid where there has to be one. {'Remove it.' if end else 'Remove what bounds them.'}")
-    if heard.last == "Tanh":
-        warnings.warn("the discriminator ends in a tanh, so its logits stay between -1 and 1; as probabilities, between 0.27 and 0.73. "
-                      "Remove it unless you want that.", stacklevel=2)
+    return "the discriminator ends in a tanh, so its logits stay between -1 and 1; as probabilities, between 0.27 and 0.73. Remove it " \
+        "unless you want that." if heard.last == "Tanh" else ""
 
 
 @torch.no_grad()

@@ -42,22 +42,27 @@ def refuse_unsaved(made: Made, source: Source, device: torch.device, batch: int,
     `made` builds from copies: nothing of this reaches the run, torch's, numpy's and Python's random numbers included.  On the CPU with a
     `few` samples a batch; where a network does not bear that, on its own device, with the run's batch.
     """
+    said = ""
     with nothing_changed():
         try:
-            compare(lambda: in_short(made(CPU, few)), source, CPU, few)
+            said = compare(lambda: in_short(made(CPU, few)), source, CPU, few)
         except (InputError, torch.OutOfMemoryError):
             raise
         except NotFinite:
-            return                                              # the run itself will say so
+            pass                                                # the run itself will say so
         except Exception as error:                              # a stranger's code may raise anything
             if (device, batch) == (CPU, few):
                 raise cannot(error) from None
             try:
-                compare(lambda: in_short(made(device, batch)), source, device, batch)
-            except (InputError, NotFinite, torch.OutOfMemoryError):
+                said = compare(lambda: in_short(made(device, batch)), source, device, batch)
+            except (InputError, torch.OutOfMemoryError):
                 raise
+            except NotFinite:
+                pass
             except Exception as again:
                 raise cannot(again) from None
+    if said:
+        warnings.warn(said, stacklevel=2)
 
 
 def cannot(error: Exception) -> InputError:
@@ -72,8 +77,8 @@ def in_short(game: Game) -> Game:
                                 for name, turn in game.turns.items()})
 
 
-def compare(made: Callable[[], Game], source: Source, device: torch.device, batch: int) -> None:
-    """InputError, or a warning, as `refuse_unsaved` says."""
+def compare(made: Callable[[], Game], source: Source, device: torch.device, batch: int) -> str:
+    """InputError, or what to warn of, as `refuse_unsaved` says."""
     straight = made()
     rounds(straight, source, device, batch, 0)
     files, before = saved(straight), kept_in_python(straight)
@@ -90,17 +95,13 @@ def compare(made: Callable[[], Game], source: Source, device: torch.device, batc
     found = differing(whole.seen, resumed.seen)
     lost = [name for name in lost if whole.python.get(name) != resumed.python.get(name)]    # no cache, which the next call fills again
     if not found:
-        if lost:
-            warnings.warn(f"this changes while training and is in no checkpoint: {named(lost)}. No loss, weight or sample differs for that "
-                          f"in the first rounds; if one does later, a resumed run differs. {REMEDY}", stacklevel=2)
-        return
+        return f"this changes while training and is in no checkpoint: {named(lost)}. No loss, weight or sample differs for that in the " \
+               f"first rounds; if one does later, a resumed run differs. {REMEDY}" if lost else ""
     again = made()
     rounds(again, source, device, batch, 0)
     if differing(whole.seen, rounds(again, source, device, batch, ROUNDS).seen):
         if device != CPU:
-            warnings.warn(f"two runs from the same start differ on {device}, so whether one can be resumed exactly was not checked.",
-                          stacklevel=2)
-            return
+            return f"two runs from the same start differ on {device}, so whether one can be resumed exactly was not checked."
         raise InputError(f"two runs from the same start differ, first in {named(found)}. Something draws random numbers that are not "
                          "torch's (numpy, random, a torch.Generator of its own), looks at the time, or keeps state outside of the "
                          f"networks (a global variable, a class attribute). {'Look at ' + named(lost) + '. ' if lost else ''}Draw with "
