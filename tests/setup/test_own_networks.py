@@ -207,6 +207,23 @@ def test_a_sound_discriminator_is_accepted(net):
     tried(discriminator=net)
 
 
+@pytest.mark.parametrize(("recipe", "given"), [
+    ("gan", {"penalty": "r1", "penalty_every": 8}), ("gan", {"spectral": True, "noise": 0.3}), ("gan", {"penalty": "consensus"}),
+    ("gan", {"discriminator_steps": 5, "objective": "hinge"}), ("gan", {"unroll": 2}), ("gan", {"ema": 0.0}), ("gan", {"accumulate": 2}),
+    ("wgan", {}), ("wgan-gp", {"ema": 0.9}), ("r3gan", {})], ids=str)
+def test_every_recipe_takes_sound_networks(recipe, given):
+    tried(recipe, given=given, generator=generator, discriminator=Ends)
+
+
+def test_sound_networks_for_pictures():
+    def draws():
+        return nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
+
+    for recipe, given in (("images", {"augment": "ada"}), ("gan", {"augment": "diff", "penalty": "r1"}), ("vae", {})):
+        told = {} if recipe == "vae" else {"discriminator": lambda: nn.Sequential(nn.Flatten(), Ends(size=64))}
+        tried(recipe, IMAGES, given, generator=draws, **told)
+
+
 @OLD
 @pytest.mark.parametrize("end", [nn.utils.weight_norm, nn.utils.spectral_norm])
 def test_old_forms_of_norms_train_and_average(end):

@@ -42,10 +42,10 @@ def refuse_unsaved(made: Made, source: Source, device: torch.device, batch: int,
     `made` builds from copies: nothing of this reaches the run, torch's, numpy's and Python's random numbers included.  On the CPU with a
     `few` samples a batch; where a network does not bear that, on its own device, with the run's batch.
     """
-    said = ""
+    told = ""
     with nothing_changed():
         try:
-            said = compare(lambda: in_short(made(CPU, few)), source, CPU, few)
+            told = compare(lambda: in_short(made(CPU, few)), source, CPU, few)
         except (InputError, torch.OutOfMemoryError):
             raise
         except NotFinite:
@@ -54,21 +54,26 @@ def refuse_unsaved(made: Made, source: Source, device: torch.device, batch: int,
             if (device, batch) == (CPU, few):
                 raise cannot(error) from None
             try:
-                said = compare(lambda: in_short(made(device, batch)), source, device, batch)
+                told = compare(lambda: in_short(made(device, batch)), source, device, batch)
             except (InputError, torch.OutOfMemoryError):
                 raise
             except NotFinite:
                 pass
             except Exception as again:
                 raise cannot(again) from None
-    if said:
-        warnings.warn(said, stacklevel=2)
+    if told:
+        warnings.warn(told, stacklevel=2)
 
 
 def cannot(error: Exception) -> InputError:
     """What is said when the rounds cannot even be played."""
     where = " ".join(getattr(error, "__notes__", ()))
-    return InputError(f"two rounds on trial failed: {type(error).__name__}: {reason(error)}. {where}".rstrip())
+    return InputError(f"two rounds on trial failed: {type(error).__name__}: {said(error)}. {where}".rstrip())
+
+
+def said(error: Exception) -> str:
+    """What it says, without the full stop."""
+    return reason(error).rstrip(".")
 
 
 def in_short(game: Game) -> Game:
@@ -88,7 +93,7 @@ def compare(made: Callable[[], Game], source: Source, device: torch.device, batc
     try:
         checkpoint.restore(files, other, advice="")
     except (RunFailed, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"what was saved after {ROUNDS} rounds on trial cannot be restored into a game built anew: {reason(error)}. Build "
+        raise InputError(f"what was saved after {ROUNDS} rounds on trial cannot be restored into a game built anew: {said(error)}. Build "
                          "the game so that its networks have the same layers from the start.") from None
     lost = differing(before, kept_in_python(other))
     resumed = rounds(other, source, device, batch, ROUNDS)
@@ -128,7 +133,7 @@ def saved(game: Game) -> Mapping[str, bytes]:
     except NotFinite:
         raise
     except Exception as error:
-        raise InputError(f"the game's state cannot be saved: {reason(error)}. A checkpoint takes tensors, numbers, text, lists and "
+        raise InputError(f"the game's state cannot be saved: {said(error)}. A checkpoint takes tensors, numbers, text, lists and "
                          "dictionaries from state_dict of networks, optimizers and `memory`.") from None
 
 
