@@ -1,6 +1,6 @@
 """An accelerator on paper: torch's `meta` device, where nothing is computed, but where devices may not be mixed either.
 
-What reads numbers from it waits for an accelerator and is allowed: it gets ones or zeros.  A tensor of the CPU in an operation with one of
+What reads numbers from it waits for an accelerator and is allowed: it gets ones.  A tensor of the CPU in an operation with one of
 the device is not, unless it is a single number or an index, as on CUDA.
 """
 
@@ -32,9 +32,9 @@ class Accelerator(TorchDispatchMode):
         if func is aten.equal.default and away:
             return True
         if func is aten._to_copy.default and away and (kwargs.get("device") or PAPER).type == "cpu":
-            return torch.zeros(away[0].shape, dtype=kwargs.get("dtype") or away[0].dtype)
+            return torch.ones(away[0].shape, dtype=kwargs.get("dtype") or away[0].dtype)
         if func is aten.copy_.default and away and args[0].device.type == "cpu":
-            return args[0].zero_()
+            return args[0].fill_(1)
         strangers = [x for x in tensors if x.device.type != "meta" and x.ndim]
         if away and strangers and func not in MAY_MIX:
             raise AssertionError(f"{func} mixes devices: {[(tuple(x.shape), x.device.type) for x in tensors]}")

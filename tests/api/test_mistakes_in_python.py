@@ -13,6 +13,8 @@ from torch import nn
 import sparring
 from shell import TINY, Shell, make_runs
 from sparring.errors import InputError, RunFailed
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Request
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +157,13 @@ def test_a_full_accelerator_is_told_with_a_batch_that_takes_half(tmp_path):
 
     with pytest.raises(RunFailed, match=r"batch=8 does not fit .* Tried to allocate 2.00 GiB.*1.20 GiB is free\. Add accumulate=2"):
         sparring.fit("gan", "quadratic", discriminator=Full(15, 1), steps=2, batch=8, out=tmp_path / "run")
+
+
+def test_a_full_accelerator_is_told_by_the_run_and_not_while_its_cost_is_measured(tmp_path, monkeypatch):
+    def full(*given):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("sparring.setup.forecast.seconds_a_round", full)
+    prepared = prepare(Request("gan", "quadratic", {"steps": 60, **TINY}), tmp_path / "run")
+    prepared.folder.unlock()
+    assert "forecast" not in prepared.config["reasons"]

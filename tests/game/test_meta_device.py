@@ -12,7 +12,7 @@ from conftest import CELLS, SOURCES
 from paper_device import PAPER, Accelerator, autocast
 from played_together import MORE
 from repeated import once
-from sparring.api import Model, Silent
+from sparring.api import Model, Silent, run
 from sparring.data.source import batches
 from sparring.doctor.checkup import checkup, standard
 from sparring.errors import InputError
@@ -25,6 +25,8 @@ from sparring.rng import generator, seed_round
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder
 from sparring.setup.build import build
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Request
 from sparring.training.loop import Plan, on_device, train
 
 SETTINGS = [{}, *(more for _, more in MORE), {"unroll": 2}, {"unroll": 2, "augment": "diff", "penalty": "r1"}, {"penalty": "consensus"},
@@ -121,6 +123,22 @@ def test_a_whole_run_and_its_model(recipe, source, tmp_path):
     model.interpolate(z, steps=3)
     model.traverse(z, torch.ones(z.shape[1]), steps=2)
     model.invert(model.sample(2), steps=2, starts=2)
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning", "ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize(("recipe", "source", "own"), [("images", "images", False), ("gan", "curves", True), ("pix2pix", "pairs", False)])
+def test_a_run_is_prepared_there(recipe, source, own, tmp_path, monkeypatch):
+    """Precision, time and memory are tried there too, and the networks of users."""
+    for room in ("prepare", "request"):
+        monkeypatch.setattr(f"sparring.setup.{room}.choose_device", lambda asked: "meta")
+    monkeypatch.setattr("sparring.setup.autotune.SMALL", 0)
+    nets = {"generator": nn.Linear(4, 15), "discriminator": nn.Linear(15, 1)} if own else {}
+    given = {"steps": 300, "batch": 8, "compile": "off", "width": 4, "show_every": 1000, "score_every": 1000}
+    prepared = prepare(Request(recipe, SOURCES[source], given | ({"latent": 4} if own else {}), own=nets), tmp_path / "run")
+    assert prepared.config["device"] == "meta" and "a round" in prepared.config["reasons"]["forecast"]
+    assert not any("fail" in why for why in prepared.config["reasons"].values()), prepared.config["reasons"]
+    _, outcome = run(replace(prepared, plan=replace(prepared.plan, steps=2, show_every=0, score_every=0)), Silent())
+    assert outcome.step == 2
 
 
 @pytest.mark.parametrize("change", ["parts", "bf16", "at once", "restored", "response"])

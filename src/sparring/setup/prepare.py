@@ -30,7 +30,7 @@ from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.resumable import FEW, refuse_unsaved
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.spaces import Space, to_json
-from sparring.training.loop import Plan, Remake
+from sparring.training.loop import Plan, Remake, on_device
 
 HARDLY = 50             # rounds: how long fewer will take is not foretold
 CHANGEABLE = ("workers", "on_nan", "stop_when", "accumulate")    # run settings that may change in a run; only the last one changes its bits
@@ -230,18 +230,21 @@ def expected_cost(request: Request, recipe: Recipe, settings: Settings, source: 
     if settings.steps < HARDLY:
         return {}
     patience = 0.0 if settings.steps < autotune.SHORT else forecast.GLANCED
-    seconds = forecast.seconds_a_round(*rehearsals(request, recipe, settings, source, device, precision), patience)
+    try:
+        seconds = forecast.seconds_a_round(*rehearsals(request, recipe, settings, source, device, precision), patience)
+    except torch.OutOfMemoryError:                              # the run will meet it too, and say what may fit
+        return {}
     return {"forecast": forecast.in_words(seconds, settings.steps, device)}
 
 
 def rehearsals(request: Request, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
                precision: str) -> tuple[Callable[[], Game], Callable[[], Iterator[Any]]]:
-    """What makes throw-away games like the one that is wished for, and what makes their batches."""
+    """What makes throw-away games like the one that is wished for, and what makes their batches, both on the device."""
     def trial() -> Game:
         game = build(recipe, settings, source.space, device, request.seed, copied(dict(request.own or {}), " and ".join(request.own or {})))
         return autotune.in_precision(game, precision, device)
 
-    return trial, lambda: batches(source, settings.batch, request.seed)
+    return trial, lambda: on_device(batches(source, settings.batch, request.seed), device)
 
 
 def remaker(recipe: Recipe, settings: Settings, space: Space, device: torch.device, request: Request, run: RunSettings) -> Remake:
