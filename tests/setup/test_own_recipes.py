@@ -125,6 +125,24 @@ def in_the_discriminator(parts, Q):
     parts.turns["discriminator"] = Turn(parts.discriminator, parts.discriminate)
 
 
+def a_list_in_memory(parts):
+    parts.memory["old"] = []
+
+
+class Grows:
+    """Memory whose state is no plain value."""
+
+    def state_dict(self):
+        return {"at": {1, 2}}
+
+    def load_state_dict(self, state):
+        pass
+
+
+def a_set_in_memory(parts):
+    parts.memory["seen"] = Grows()
+
+
 def tried(change, monkeypatch):
     def game(c, space, device, own=None):
         parts = Parts()
@@ -158,6 +176,8 @@ REFUSED = {
     "a stranger's turn": (stranger, ("player of turn 'info' is not among", "generator, discriminator", "4 parameters (8x15, 8, 4x8, 4)")),
     "a list in the function": (remembers, ("would differ", "discriminator/adversarial of round 3", "outside of the networks")),
     "a watched count": (counts_what_is_watched, ("would differ", "generator/n of round 3")),
+    "a list in memory": (a_list_in_memory, ("memory 'old' is a list", "state_dict()")),
+    "a set in memory": (a_set_in_memory, ("state cannot be saved", "holds a set")),
     "a tensor": (with_loss(lambda parts, batch, step: adversarial(parts, batch)),
                  ("loss of turn 'generator' returned a Tensor", "Report({'adversarial'")),
     "nothing": (with_loss(lambda parts, batch, step: None), ("turn 'generator' returned a NoneType",)),

@@ -200,7 +200,11 @@ def refuse_strangers(players: dict[str, Player], turns: dict[str, Turn]) -> None
 
 
 def refuse_homeless(players: dict[str, Player], memory: dict[str, Any]) -> None:
-    """InputError for parameters that an optimizer moves and that are in no network that is saved."""
+    """InputError for parameters that an optimizer moves and that are in no network that is saved, and for memory that cannot be."""
+    for name, part in memory.items():
+        if not callable(getattr(part, "state_dict", None)) or not callable(getattr(part, "load_state_dict", None)):
+            raise InputError(f"the game's memory '{name}' is a {type(part).__name__}, which cannot be saved. Give an object with "
+                             "state_dict() and load_state_dict(state), as sparring.objectives.pool.Pool has.")
     nets = [*(player.net for player in players.values()), *(part for part in memory.values() if isinstance(part, nn.Module))]
     saved = {id(p) for net in nets for p in net.parameters()}
     for name, player in players.items():

@@ -86,7 +86,9 @@ def compare(made: Callable[[], Game], source: Source, device: torch.device, batc
     """InputError, or what to warn of, as `refuse_unsaved` says."""
     straight = made()
     rounds(straight, source, device, batch, 0)
-    files, before = saved(straight), kept_in_python(straight)
+    with savable():
+        files = checkpoint.contents(straight, ROUNDS, {})
+    before = kept_in_python(straight)
     whole = rounds(straight, source, device, batch, ROUNDS)
 
     other = made()
@@ -126,10 +128,11 @@ def named(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def saved(game: Game) -> Mapping[str, bytes]:
-    """The checkpoint; InputError for state that none can hold."""
+@contextmanager
+def savable() -> Iterator[None]:
+    """InputError for state that no checkpoint can hold."""
     try:
-        return checkpoint.contents(game, ROUNDS, {})
+        yield
     except NotFinite:
         raise
     except Exception as error:
@@ -147,7 +150,9 @@ def rounds(game: Game, source: Source, device: torch.device, batch: int, first: 
             terms, looks = play(game, on_device, step)
             seen |= {f"{name} of round {step + 1}": value.cpu() for name, value in terms.items()}
             seen |= {f"{name} of round {step + 1}": look().detach().cpu() for name, look in looks.items()}
-    return Played({**seen, **tensors(game), **made_by(game)}, kept_in_python(game))
+    with savable():
+        held = tensors(game)
+    return Played({**seen, **held, **made_by(game)}, kept_in_python(game))
 
 
 def tensors(game: Game) -> dict[str, Any]:
