@@ -14,8 +14,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from sparring.errors import InputError
 from sparring.game.copies import copied
 
-PROBABILITIES = {"Sigmoid": "Sigmoid", "Softmax": "Softmax", "LogSoftmax": "LogSoftmax", "LogSigmoid": "LogSigmoid",
-                 "Hardsigmoid": "Hardsigmoid"}
+PROBABILITIES = ("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid", "Hardsigmoid")        # operations that give them, or their logarithms
 BETWEEN = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Expand", "Permute", "Transpose", "T", "Alias", "Clone", "Slice",
            "Select", "Index", "Split", "Unbind", "ToCopy", "Mean", "Clamp", "Cat", "Stack")     # operations that leave probabilities such
 TRIALS, FAR = 4, 10.0   # of other weights and inputs, and how far from zero these are
@@ -66,7 +65,7 @@ def last_operation(node: Any) -> str:
 
 def refuse_probabilities(heard: Listening) -> str:
     """InputError for a discriminator that gives probabilities; what to warn of for one whose logits a tanh bounds, or nothing."""
-    end = PROBABILITIES.get(heard.last)
+    end = heard.last if heard.last in PROBABILITIES else ""
     if end or bounded(heard):
         what = f"ends in a {end}" if end else "gives numbers between 0 and 1 only, whatever its weights and inputs are"
         raise InputError(f"the discriminator {what}, so it returns probabilities, but the losses expect logits, scores without bounds, and "

@@ -39,7 +39,7 @@ def refuse_unsaved(made: Made, source: Source, device: torch.device, batch: int,
     """InputError when a game that is restored from a checkpoint plays on otherwise than one that was never stopped, with what differs;
     a warning when only what its networks keep in Python differs.
 
-    `made` builds from copies: nothing of this reaches the run, torch's, numpy's and Python's random numbers included.  On the CPU with a
+    `made` builds from copies: nothing of this reaches the run, torch's, numpy's and Python's random numbers included.  On the CPU with
     `few` samples a batch; where a network does not bear that, on its own device, with the run's batch.
     """
     told = ""
