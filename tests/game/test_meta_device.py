@@ -117,7 +117,7 @@ def test_a_whole_run_and_its_model(recipe, source, tmp_path):
     if game.translation is not None:
         given = game.translation.takes[0]
         for fit in ("resize", "tile"):
-            model.translate(torch.zeros(1, given.channels, 20, 20), to=0, fit=fit, seed=1)
+            model.translate(torch.zeros(1, given.channels, 20, 20), to=game.translation.names[0], fit=fit, seed=1)
         return
     z = model.latents(2)
     model.interpolate(z, steps=3)
