@@ -143,7 +143,7 @@ def test_samples_of_vectors(shell):
     np.savez("points.npz", x=np.random.default_rng(0).normal(5, 1, (64, 3)), labels=np.array(["a, b", "c"])[np.arange(64) % 2])
     assert shell("train", "gan", "--data", "points.npz", "--out", "run", "--steps", 2, *SMALL).code == 0
     assert shell("sample", "run", "-n", 5, "--out", "deep/down/s.npy", "--json").json() == {
-        "command": "sample", "out": "deep/down/s.npy", "n": 5, "seed": 0, "shape": [5, 3]}
+        "command": "sample", "out": "deep/down/s.npy", "n": 5, "seed": 0, "shares": "even", "shape": [5, 3]}
     values = np.load("deep/down/s.npy")
     assert shell("sample", "run", "-n", 5, "--out", "s.CSV").code == 0
     with open("s.CSV", newline="") as file:

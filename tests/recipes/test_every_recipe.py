@@ -145,7 +145,8 @@ def test_a_stopped_run_ends_like_one_that_never_stopped(recipe, source, tmp_path
 def made_by(model, source):
     if model.game.translation is None:
         return model.sample(6)
-    return model.translate(source.examples(6, 0)[0] if isinstance(source, TwoSets) else source.at(torch.arange(6)).x, to=0)
+    x = source.examples(6, 0)[0] if isinstance(source, TwoSets) else source.at(torch.arange(6)).x
+    return model.translate(x, to=model.game.translation.names[0])
 
 
 def quiet(prepared):

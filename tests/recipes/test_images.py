@@ -87,7 +87,7 @@ def test_a_deep_discriminator_has_two_convolutions_at_every_resolution(tmp_path)
 def test_images_learns_which_class_is_where(residual):
     model = sparring.fit("images", data=squares(), steps=100 if residual else 150, width=8, latent=4, batch=32, threads=1, seed=0,
                          lr=2e-3, residual=residual, augment="none", ema=0.9)
-    left, right = (model.sample(32, labels=torch.full((32,), i)) for i in range(2))
+    left, right = (model.sample(32, positions=i) for i in range(2))
     assert left[..., :4].mean() > left[..., 4:].mean() + 0.5
     assert right[..., 4:].mean() > right[..., :4].mean() + 0.5
 

@@ -174,7 +174,7 @@ def test_wrong_translations_are_refused(run, tmp_path):
     data = folder(tmp_path / "in", {"1.png": saved(np.zeros((16, 16), np.uint8)), "2.jpg": saved(np.zeros((16, 16), np.uint8), "JPEG")})
     refused("would overwrite the input", command, out, [data], data, None, "resize", None)
     assert (data / "1.png").read_bytes() == saved(np.zeros((16, 16), np.uint8))
-    refused("This model translates into: colour", command, out, [data], tmp_path / "out", "gray", "resize", None)
+    refused("Domains: colour", command, out, [data], tmp_path / "out", "gray", "resize", None)
     refused("1.png and another 1.png would both be written to", command, out, [data, data], tmp_path / "out", None, "resize", None)
     refused("belongs to a run", command, out, [data], out / "model" / "mine", None, "resize", None)
     refused("there is no file or folder", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
