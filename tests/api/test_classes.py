@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 
 import sparring
+from health import CONFIG, GOOD
 from made import refused
 from sparring.data import open_source
 from sparring.data.asked import labels_for, place_of
 from sparring.data.labels import read_rows
 from sparring.data.source import Finite
+from sparring.doctor import diagnose
 from sparring.doctor.checkup import checkup, standard
 from sparring.evaluation import evaluate
 from sparring.metrics.run_scores import score
@@ -158,6 +160,20 @@ def test_a_perfect_model_of_uneven_classes_is_perfect_to_whatever_judges(uneven)
     assert row["distance"] < 2 * row["floor"] and row["missing"] < 0.05 and row["uneven"] < 0.25
     assert set(model.sample(4, shares="even")[:, 0].sign().tolist()) == {-1.0, 1.0}
     assert (model.sample(1000, shares="data")[:, 0] > 0).double().mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_class_that_is_asked_for_and_not_made_is_seen(uneven):
+    model, source = uneven
+    generator = model.game.generator
+    answered, generator.forward = generator.forward, lambda z, labels: answered(z, torch.zeros_like(labels))
+    try:
+        assert checkup(model.game, standard(source, 0), 0)["class_lost"] == pytest.approx(0.05, abs=0.02)
+    finally:
+        generator.forward = answered
+    assert checkup(model.game, standard(source, 0), 0)["class_lost"] == 0
+    told = [{"step": step, **GOOD, "class_lost": 0.05} for step in (50, 75, 100)]
+    found = diagnose([], told, CONFIG)
+    assert found.verdict == "failing" and found.findings[0].name == "mode_collapse" and "look like another" in found.findings[0].explanation
 
 
 def test_recipe_images_tells_networks_the_class_where_the_smallest_has_enough():

@@ -66,6 +66,8 @@ EXPLANATIONS = {
 TOTAL = ("All samples are nearly the same: the generator repeats what fools this discriminator, and nothing in the loss asks for variety "
          "(Goodfellow, 2016, section 5.1). `spread` is that of the samples over that of the data. `support` is the number of different "
          "samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).")
+CLASS = ("Samples that are asked to be of one class look like another, so that class is lost. `class_lost` is the share of the data that "
+         "is of such classes. A generator finds it easier to ignore the label of a small class than to draw it.")
 CONSTANT = ("A share of the columns (`constant`) never changes. The discriminator notices at once when a sample deviates there, and the "
             "generator never gets it exactly right. Leave these columns out; `sparring data` names them.")
 
@@ -73,6 +75,8 @@ CONSTANT = ("A share of the columns (`constant`) never changes. The discriminato
 def explained(name: str, evidence: Mapping[str, float], limits: Thresholds) -> str:
     """What this finding means, of several kinds the one that is there."""
     spread, support = evidence.get("spread", 1.0), evidence.get("support", 1.0)
+    if name == "mode_collapse" and "class_lost" in evidence:
+        return CLASS
     if name == "mode_collapse" and (spread < limits.point or (support < limits.one and spread < 0.5)):
         return TOTAL
     return CONSTANT if name == "data_broken" and evidence.get("constant", 0.0) > 0 else EXPLANATIONS[name]

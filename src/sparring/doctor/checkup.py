@@ -19,7 +19,8 @@ from sparring.rng import generator
 from sparring.spaces import Images
 
 POINTS, PICTURES, KNOWN, DIRECTIONS = 256, 128, 1000, 64    # samples drawn, where they are images, real ones, directions of the distance
-PAIRS = 4                                                   # of sets of real samples, whose mean distance is the floor
+PAIRS = 16                                                  # of sets of real samples, whose mean distance is the floor
+SEEN = 4                                                    # samples of a class, below which nothing is said of it
 NUMBERS = 2**22                                             # at most so many numbers in all the real samples together
 
 
@@ -42,8 +43,18 @@ class Standard:
     unseen: Tensor | None = None    # held-out samples, to be judged
     labels: tuple[Tensor | None, Tensor | None] = (None, None)      # of `train` and of `unseen`
     asked: Tensor | None = None     # labels of `real`, which generated samples are asked for too
+    classes: "Classes | None" = None    # what each class is like, where samples are of one each
     shape: tuple[int, ...] = ()
     facts: dict[str, float] = field(default_factory=dict)           # about the data, for the first row
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Of each class of the real samples, in network units."""
+
+    middle: Tensor                  # float[C, N]: the mean of its samples
+    radius: Tensor                  # float[C]: their root mean square distance from it
+    count: Tensor                   # float[C]
 
 
 @torch.no_grad()
@@ -78,7 +89,7 @@ def standard(source: Source, seed: int) -> Standard:
         apart = float(nearest.median())
     return Standard(n, real, floor, centres, shares, near, float((pairs < near).double().mean()), axes, middle,
                     float((known - middle).square().sum(1).mean().sqrt()), flat, apart, unseen, (y_train, y_unseen),
-                    None if classes is None else classes[:n], source.space.shape, facts)
+                    None if classes is None else classes[:n], by_class(known, classes, len(source.space.labels)), source.space.shape, facts)
 
 
 def chance(known: Tensor, n: int, seed: int) -> float:
@@ -90,6 +101,30 @@ def chance(known: Tensor, n: int, seed: int) -> float:
         other = known[order[n:2 * n] if len(known) >= 2 * n else order[-n:]]                            # of three, one is in both
         found.append(sliced_wasserstein(known[order[:n]], other, seed, DIRECTIONS))
     return sum(found) / PAIRS
+
+
+def by_class(x: Tensor, classes: Tensor | None, count: int) -> Classes | None:
+    """What each of so many classes is like, where samples, float[M, N], are of one each."""
+    if classes is None or classes.is_floating_point() or count < 2:
+        return None
+    member = torch.nn.functional.one_hot(classes, count).to(x.dtype)            # float[M, C]
+    many = member.sum(0)
+    middle = member.T @ x / many.clamp(min=1)[:, None]
+    spread = member.T @ (x - middle[classes]).square().sum(1, keepdim=True) / many.clamp(min=1)[:, None]
+    return Classes(middle, spread[:, 0].sqrt(), many)
+
+
+def classes_lost(made: Tensor, labels: Tensor, data: Classes) -> float:
+    """The share of real samples that are of a class whose generated samples lie nearer to another class: compared are means, of classes
+    that are farther apart than four of their standard errors."""
+    found = by_class(made, labels, len(data.count))
+    assert found is not None
+    error = data.radius / found.count.clamp(min=1).sqrt() + data.radius / data.count.clamp(min=1).sqrt()
+    apart = torch.cdist(data.middle, data.middle) > 4 * (error[:, None] + error)
+    far = torch.cdist(found.middle, data.middle)                                # of the samples of each class from each class
+    there = (found.count >= SEEN) & (data.count >= SEEN)
+    lost = ((far < far.diagonal()[:, None]) & apart & (data.count >= SEEN)).any(1) & there
+    return float(data.count[lost].sum() / data.count.sum())
 
 
 def directions(x: Tensor) -> Tensor:
@@ -140,6 +175,8 @@ def checkup(game: Game, data: Standard, seed: int, augmented: bool = False) -> d
     averaged = game.sample(latents, labels).cpu().flatten(1) if has_average else current
     row = moves(game.players) | units.dead() | judged
     if bool(torch.isfinite(current).all() & torch.isfinite(averaged).all()):
+        if game.classes and data.classes is not None:
+            row["class_lost"] = classes_lost(averaged, labels, data.classes)
         row |= likeness(averaged, data, seed, augmented) | {f"live/{name}": value for name, value in place(current, data).items()}
     return {name: value for name, value in row.items() if math.isfinite(value)}
 

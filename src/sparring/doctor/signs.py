@@ -104,8 +104,10 @@ def mode_collapse(case: Case) -> Evidence:
     if missing is None or support is None or spread is None or spread > limits.huge or (now.of("distance") or 0.0) > limits.huge:
         return None
     floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
-    off = distance > limits.apart * floor                       # nearer than that nothing can be told to be lost
-    partial = missing >= limits.missing and off
+    if (lost := now.of("class_lost") or 0.0) > 0:
+        return {"class_lost": lost, "missing": missing, "support": support, "spread": spread}
+    off = distance > limits.apart * floor                       # nearer than that, little can be told to be lost
+    partial = missing >= limits.missing and (off or (missing > limits.much and distance > limits.close * floor))
     shrunk = missing >= limits.missing / 2 and spread < 0.5 and distance > limits.close * floor      # a rare part is gone with its width
     total = shrunk or spread < limits.point or (support < limits.support and missing >= limits.missing / 2 and off) or \
         (support < limits.one and spread < 0.5)                 # however few real samples there are to hold these against
