@@ -124,10 +124,13 @@ def judged(runs: list[Labelled], limits: Thresholds) -> dict[str, Any]:
     praised = sum(timeline(r.run, limits)[-1][1].verdict in ("healthy", "converged") for r in young)
     alarms = [r.name for r in good if told[r.name].names]
     seen = [told[r.name].first for r in bad]
-    return {"failed runs": len(bad), "healthy runs": len(good), "recall": recall, "precision": precision,
+    named = sum(one["named"] for one in recall.values())
+    return {"failed runs": len(bad), "recall of all": named / max(1, len(bad)),
+            "healthy runs": len(good), "recall": recall, "precision": precision,
             "failures told at all": sum(first <= 1 for first in seen) / max(1, len(seen)),
             "told before half of the run": sum(first < 0.5 for first in seen) / max(1, len(seen)),
-            "healthy runs with a warning": len(alarms) / max(1, len(good)), "false alarms": alarms, "confusion (first finding)": table,
+            "healthy runs with a warning": len(alarms) / max(1, len(good)), "false alarms": alarms,
+            "confusion (first finding)": table,
             "young rings": {"runs": len(young), "called healthy or converged": praised}}
 
 
@@ -183,8 +186,9 @@ def main() -> None:
                           "runs have ten times the usual rate with momentum, so `learning_rate_too_high` names what was done to them "
                           "too; and `discriminator_won` what the saturating loss is known for. Figures of both halves were looked at "
                           "while signs were written, so the held-out settings were trained with other seeds afterwards: `other seeds`, "
-                          "by SPARRING_FIRST_SEED=100. What was changed after these had been seen: dead units are told beside divergence.",
-              "targets": {"recall, precision": ">= 0.90 each", "healthy runs with a warning": "<= 0.05",
+                          "by SPARRING_FIRST_SEED=100. Uneven: a conditional model of classes of 95 % and 5 %, and 1,900 shirts with 100 "
+                          "bags. Young rings are neither failed nor healthy: they must not be called healthy or converged.",
+              "targets": {"recall of all": ">= 0.95", "recall, precision": ">= 0.90 each", "healthy runs with a warning": "<= 0.03",
                           "told before half of the run": ">= 0.80"},
               "runs": len(runs), "between, judged by neither": sum(r.ended == "between" for r in runs),
               "healthy settings that failed, left out": sum(r.family == "healthy" and r.ended == "failed" for r in runs),
