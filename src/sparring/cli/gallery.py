@@ -155,6 +155,7 @@ def show(exhibit: Exhibit, out: Path) -> tuple[Section, dict[str, Any]]:
     texts = [exhibit.text, *(f"{finding.title().capitalize()}: {finding.explanation}" for finding in failed.findings[:1])]
     pictures = [(path, caption) for part, caption in (("before", "Before."), ("after", f"After {changed}."))
                 for path in pictures_of(out / exhibit.name / part)]
+    texts += [f"After {changed}: {cured.why}."] if cured.why else []
     row = {"name": exhibit.name, "before": failed.verdict, "findings": [f.name for f in failed.findings], "cure": changed,
            "after": cured.verdict, "scores_before": scores["before"], "scores_after": scores["after"]}
     return Section(exhibit.title, texts, ("", "verdict", "findings", "last scores (docs/scores.md says what each is)"), rows, pictures), row

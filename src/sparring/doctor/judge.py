@@ -67,12 +67,11 @@ def findings(run: Chart, limits: Thresholds) -> tuple[Finding, ...]:
 def streak(run: Chart, name: str, limits: Thresholds) -> tuple[tuple[int, int], dict[str, float] | None]:
     """From which round to which the sign has been there without a break, and its newest evidence; None when not for long enough.
 
-    A failure is over when it has been absent for as many check-ups as it takes to be one, so that a verdict does not flip from one look
-    to the next.  A sign starts again where the doctor changed settings: it is about the settings of its moment.
+    A failure is over when it has been absent for `limits.over` check-ups, so that a verdict does not flip from one look to the next.  A sign starts again where the doctor changed settings: it is about the settings of its moment.
     """
     sign, severity = SIGNS[name]
     least = 1 if name in AT_ONCE else limits.streak
-    wait = least - 1 if severity == "failure" else 0
+    wait = limits.over - 1 if severity == "failure" else 0
     newest, first, last, length, absent = None, 0, 0, 0, 0
     for end in range(len(run.moments), 0, -1):
         at = run.moments[end - 1].step

@@ -53,6 +53,7 @@ class Thresholds:
     steep: float = 1.0              # mean of (|slope| - 1)^2, which the penalty is to keep near zero
 
     streak: int = 2                 # check-ups in a row that a sign must be there
+    over: int = 3                   # check-ups in a row without a failure, after which it is over
     least: int = 3                  # check-ups without which there is no verdict
 
 
