@@ -67,7 +67,8 @@ def findings(run: Chart, limits: Thresholds) -> tuple[Finding, ...]:
 def streak(run: Chart, name: str, limits: Thresholds) -> tuple[tuple[int, int], dict[str, float] | None]:
     """From which round to which the sign has been there without a break, and its newest evidence; None when not for long enough.
 
-    A failure is over when it has been absent for `limits.over` check-ups, so that a verdict does not flip from one look to the next.  A sign starts again where the doctor changed settings: it is about the settings of its moment.
+    A failure is over when it has been absent for `limits.over` check-ups, so that a verdict does not flip from one look to the
+    next.  A sign starts again where the doctor changed settings: it is about the settings of its moment.
     """
     sign, severity = SIGNS[name]
     least = 1 if name in AT_ONCE else limits.streak
