@@ -70,6 +70,7 @@ class Vectors:
     labels: tuple[str, ...] = ()
     traits: Traits | None = field(default=None, repr=False)    # then `labels` are the names of its examples
     shares: tuple[float, ...] = field(default=(), repr=False, compare=False)    # of each class in the data; () where nobody counted
+    columns: tuple[str, ...] = field(default=(), repr=False, compare=False)     # what each number is called, where a table says so
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,9 +155,12 @@ def in_shares(space: Space, n: int) -> Tensor:
 
     Multiples of the golden ratio fill [0, 1) evenly, so that each class comes as often as its share, to within about one.
     """
-    if not space.labels:
-        return torch.zeros(n, dtype=torch.int64)
-    upper = shares_of(space).cumsum(0)
+    return mixed(tuple(shares_of(space).tolist()), len(space.labels), n) if space.labels else torch.zeros(n, dtype=torch.int64)
+
+
+def mixed(shares: tuple[float, ...], count: int, n: int) -> Tensor:
+    """n of so many kinds in these shares, or in equal ones where there are none given: int64[n]."""
+    upper = (torch.tensor(shares, dtype=torch.float64) if shares else torch.ones(count, dtype=torch.float64)).cumsum(0)
     at = (torch.arange(1, n + 1, dtype=torch.float64) * GOLDEN).frac() * upper[-1]
     return torch.searchsorted(upper, at, right=True).clamp(max=len(upper) - 1)
 
@@ -195,7 +199,8 @@ def check(space: Space) -> None:
         case Curves(x):
             possible = len(x) > 0 and all(map(_held, x))
         case Vectors(shift, scale):
-            possible = len(shift) == len(scale) > 0 and all(map(_held, shift)) and all(_held(s) and s != 0 for s in scale)
+            possible = len(shift) == len(scale) > 0 and len(space.columns) in (0, len(shift)) and all(map(_held, shift)) and \
+                all(_held(s) and s != 0 for s in scale)
         case TwoDomains(a, b, names):
             check(a)
             check(b)
@@ -231,8 +236,8 @@ def _held(number: float) -> bool:
 
 def _value(name: str, plain: Any) -> Any:
     """One field of a space from JSON: a tuple of names, a tuple of numbers, or a whole number."""
-    if name in ("x", "shift", "scale", "labels", "names", "shares"):
-        kinds: Any = (str,) if name in ("labels", "names") else (float, int)
+    if name in ("x", "shift", "scale", "labels", "names", "shares", "columns"):
+        kinds: Any = (str,) if name in ("labels", "names", "columns") else (float, int)
         if not isinstance(plain, list | tuple) or not all(type(item) in kinds for item in plain):
             raise TypeError(f"{name} should be a list of {'numbers' if kinds == (float, int) else 'names'}")
         return tuple(plain) if kinds == (str,) else tuple(map(float, plain))

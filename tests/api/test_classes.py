@@ -171,6 +171,13 @@ def test_a_class_that_is_asked_for_and_not_made_is_seen(uneven):
     finally:
         generator.forward = answered
     assert checkup(model.game, standard(source, 0), 0)["class_lost"] == 0
+    generator.forward = lambda z, labels: answered(z, labels) + 2.0 * labels[:, None]        # the rare class, beside where it should be
+    try:
+        row = checkup(model.game, standard(source, 0), 0)
+    finally:
+        generator.forward = answered
+    assert row["class_lost"] == 0 and row["class_off"] > 2
+    assert "the samples of a class lie" in diagnose([], [{"step": step, **GOOD, "class_off": 2.5} for step in (50, 75, 100)], CONFIG).why
     told = [{"step": step, **GOOD, "class_lost": 0.05} for step in (50, 75, 100)]
     found = diagnose([], told, CONFIG)
     assert found.verdict == "failing" and found.findings[0].name == "mode_collapse" and "look like another" in found.findings[0].explanation

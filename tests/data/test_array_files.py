@@ -96,7 +96,7 @@ def test_vectors_are_standardized_and_come_back(tmp_path):
     assert (source.values.std(0, correction=0)[:3] - 1).abs().max() < 1e-6
     assert source.labels[:2].tolist() == [1, 0]
     assert abs(source.space.decode(source.values).numpy() - x).max() < 1e-5
-    assert any("1 columns are constant (first: 3); leave them out" in note for note in source.notes)
+    assert any("1 of the columns never change (3); leave them out" in note for note in source.notes)
     assert open_source(torch.arange(9)).space.shape == (1,)
     np.save(tmp_path / "x.npy", x)
     np.savez_compressed(tmp_path / "x.npz", x=x, y=np.arange(50) % 3, z=[1])

@@ -40,7 +40,7 @@ def test_measured_labels_are_standardized_and_those_of_zeros_and_ones_are_left()
 
 def test_labels_are_asked_for_by_name_or_all_together():
     _, traits = read_rows(np.array([[10.0, 0], [20, 1], [30, 1]]), ["age", "smiling"], "here")
-    assert table_of(traits, rows_for(traits, 4, {"smiling": 0})) == [[10, 0], [20, 0], [30, 0], [10, 0]]
+    assert table_of(traits, rows_for(traits, 4, {"smiling": 0})) == [[20, 0], [10, 0], [30, 0], [20, 0]]
     assert table_of(traits, rows_for(traits, 2, ["age=25", "smiling=yes"])) == [[25, 1], [25, 1]]
     assert table_of(traits, rows_for(traits, 3, [[12, 1], [14, 0]])) == [[12, 1], [14, 0], [12, 1]]
 

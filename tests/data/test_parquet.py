@@ -141,7 +141,7 @@ def test_numbers_are_standardized_and_come_back_in_their_units(tmp_path):
     expected = torch.tensor(np.stack([columns[name].astype(float) for name in ("a", "n", "flag", "still")], 1))
     assert torch.allclose(source.space.decode(every.double()), expected, atol=1e-4)
     notes = " ".join(source.notes)
-    assert "1 columns are constant (first: still); leave them out" in notes
+    assert "1 of the columns never change (still); leave them out" in notes
     assert "columns skipped: species, when; for classes, call one" in notes
     labelled = open_source(written(tmp_path / "y.parquet", {"a": columns["a"], "label": pa.array(columns["species"]).dictionary_encode()}))
     assert labelled.space.labels == ("x", "y") and labelled.labels.tolist() == [0, 1] * 50

@@ -12,7 +12,7 @@ from sparring.data import NAMED, open_source
 from sparring.data.images.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.images.decode import decode, quiet, reformat
 from sparring.data.images.files import image_files
-from sparring.data.images.findings import report, sentence
+from sparring.data.images.findings import about_labels, report, sentence
 from sparring.data.opening import image_files_at
 from sparring.data.settings import AUTO, choose_size
 from sparring.data.source import Finite, Source
@@ -21,7 +21,7 @@ from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.samples import draw_samples
 from sparring.pictures.style import save_image
 from sparring.progress import Line
-from sparring.report.data import look_at_numbers
+from sparring.report.data import classes, counts, look_at_numbers
 from sparring.rng import generator
 from sparring.spaces import Images
 
@@ -119,7 +119,7 @@ def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any
     values, copies, constant, said = look_at_numbers(source, seed)
     odd = source.odd if isinstance(source, Finite) else ()
     notes = [note for note in source.notes if note not in odd] if isinstance(source, Finite) else []
-    said = [*map(sentence, odd), *said]
+    said = [*map(sentence, odd), *said, *(about_labels(counts(source)) if isinstance(source, Finite) else [])]
     with told_when_unwritable(folder):
         sheet = draw_samples(source.space, values[:SHOWN], folder / "contact.png")
     count = len(source) if isinstance(source, Finite) else None
@@ -127,7 +127,9 @@ def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any
               "constant_columns": constant, "labels": source.space.labels, "usable": True, "findings": said, "notes": notes,
               "pictures": [str(sheet)]}
     lines = [name, f"{'samples':<17}{f'{count:,}' if count is not None else 'generated, never repeated'}",
-             f"{'columns':<17}{values.shape[1]}", *notes, "", *([f"- {finding}" for finding in said] or [CLEAN]), "", str(sheet)]
+             f"{'columns':<17}{values.shape[1]}",
+             *(f"{what:<17}{words}" for what, words in (classes(source) if isinstance(source, Finite) else [])), *notes, "",
+             *([f"- {finding}" for finding in said] or [CLEAN]), "", str(sheet)]
     return result | {"text": "\n".join(lines)}
 
 

@@ -1,6 +1,7 @@
 """The command `sample`: samples of a run or a model as a picture, an array, a table, or a folder of pictures."""
 
 import csv
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,14 @@ def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation
     refuse(model, path, form)
     samples = model.sample(n, seed=seed, labels=labels, truncation=truncation, shares=shares)
     which = model.labels_for(n, labels, shares=shares)
+    again = path.is_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_samples(model, samples, which, path, form)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}. Give another --out.") from None
-    said = [f"{n} samples: {path}", *about_classes(model, form, shares, asked=labels is not None)]
+    first = f"{n} samples: {path}{', which replaced that file' if again else ''}"
+    said = [first, *about_classes(model, form, shares, asked=labels is not None)]
     return {"out": str(path), "n": n, "seed": seed, "shape": list(samples.shape), "shares": shares, "text": "\n".join(said)}
 
 
@@ -61,7 +64,11 @@ def about_classes(model: api.Model, form: str, shares: Shares, *, asked: bool) -
     if not model.labels or form == ".png":
         return []
     keeps = "FILE.npz" if isinstance(model.space, Images) else "FILE.npz or FILE.csv"
-    said = [f"a .npy holds no {'labels' if model.traits else 'classes'}: give {keeps} to keep them"] if form == ".npy" else []
+    renamed = [] if form or model.traits else [name for k, name in enumerate(model.labels) if folder_name(model.labels, k) != name]
+    said = [f"classes whose names make no folder go by their numbers: {listed(renamed)}"] if renamed else []
+    if form == ".npz" and model.traits is not None:
+        said.append(f"a .npz holds no names of labels: they are, in order, {listed(model.traits.names)}")
+    said += [f"a .npy holds no {'labels' if model.traits else 'classes'}: give {keeps} to keep them"] if form == ".npy" else []
     if asked or model.traits is not None:
         return said
     share = shares_of(model.space)
@@ -71,6 +78,10 @@ def about_classes(model: api.Model, form: str, shares: Shares, *, asked: bool) -
     mixed = ", ".join(f"{shown(model.labels[k])} {float(share[k]):.1%}" for k in order[:MOST]) + (", ..." if len(order) > MOST else "")
     return [*said, f"classes are mixed as in the data: {mixed}" if shares == "data" else
             f"classes come in equal shares; in the data they are {mixed}. Before you train on these samples, give --shares data"]
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(map(shown, names[:MOST])) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
 def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path, form: str) -> None:
@@ -98,8 +109,9 @@ def labels_in_array(model: api.Model, which: torch.Tensor) -> np.ndarray:
 
 
 def write_table(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path) -> None:
-    """Numbers in columns x0, x1, ..., then the class or the labels; `train --data` reads it back."""
-    names, space = [f"x{i}" for i in range(samples.shape[1])], model.space
+    """Numbers in columns called as in the data, or x0, x1, ..., then the class or the labels; `train --data` reads it back."""
+    space = model.space
+    names = list(space.columns if isinstance(space, Vectors) else ()) or [f"x{i}" for i in range(samples.shape[1])]
     places = list(map(digits, space.shift, space.scale)) if isinstance(space, Vectors) else [9] * len(names)
     rows: list[list[Any]] = [[f"{v:.{k}g}" for v, k in zip(row, places, strict=True)] for row in samples.tolist()]
     if model.labels:

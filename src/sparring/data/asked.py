@@ -20,8 +20,8 @@ def labels_for(space: Space | None, n: int, labels: Any = None, positions: Any =
     """Class indices int64[n], or where there are several labels a sample, such indices of examples or rows float[n, K].
 
     `labels` name classes, as strings or as the numbers that the names say; `positions` count them from 0.  Either is repeated in order.
-    Without them classes come in turn, or mixed as in the data with shares="data"; without a space, of a model that is told none, all
-    are 0.  InputError for a class that there is not.
+    Without them classes come in turn, or mixed as in the data with shares="data", as rows of several labels always are;
+    without a space, of a model that is told none, all are 0.  InputError for a class that there is not.
     """
     if shares not in get_args(Shares):
         raise InputError(f"shares={shares!r}: expected even or data.{did_you_mean(str(shares), get_args(Shares))}")
@@ -30,7 +30,8 @@ def labels_for(space: Space | None, n: int, labels: Any = None, positions: Any =
     if labels is None and positions is None:
         if space is None or not space.labels:
             return torch.zeros(n, dtype=torch.int64)
-        return in_shares(space, n) if shares == "data" else torch.arange(n) % len(space.labels)
+        mixed = shares == "data" or traits_of(space) is not None     # rows of several labels are in order: the first are all alike
+        return in_shares(space, n) if mixed else torch.arange(n) % len(space.labels)
     if shares == "data":
         raise InputError("shares=data mixes all classes as in the data, and a class is asked for too. Give one of them.")
     if space is None or not space.labels:
@@ -62,7 +63,7 @@ def place_of(asked: Any, names: tuple[str, ...], what: str = "class") -> int:
     known = ", ".join(map(shown, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     if found:
         raise InputError(f"{text} may be the {what} {' or '.join(names[k] for k in found)}. Give the name as text.")
-    by_place = f" For the one at position {int(wanted)}, whatever its name, give positions={int(wanted)}." \
+    by_place = f" For the one at position {int(wanted)}, whatever its name, there is positions={int(wanted)} in Python." \
         if what == "class" and wanted is not None and wanted in range(len(names)) else ""
     raise InputError(f"there is no {what} {shown(repr(plain))}.{did_you_mean(text, names)} {KINDS[what]}: {known}.{by_place}")
 

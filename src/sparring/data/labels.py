@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sparring.errors import InputError, did_you_mean, reason, shown
-from sparring.spaces import Traits, class_names, digits
+from sparring.spaces import Traits, class_names, digits, mixed
 
 TABLE = "labels.csv"        # its first column names a file, each other one a trait
 EXAMPLES = 256              # rows that a model carries with it, to draw samples that are like the data
@@ -143,7 +143,7 @@ def rows_for(traits: Traits, n: int, asked: object) -> Tensor:
     """n rows of labels in network units, float32[n, K].
 
     `asked` are numbers [M, K] in the data's own units, repeated in order; or some of the labels by name, as {name: value} or as words
-    `name=value`: the others are those of the examples, in turn.  InputError for anything else.
+    `name=value`: the others are those of the examples, mixed as in the data.  InputError for anything else.
     """
     order = torch.arange(n)
     if isinstance(asked, str):
@@ -158,7 +158,7 @@ def rows_for(traits: Traits, n: int, asked: object) -> Tensor:
             raise InputError(f"--label {shown(','.join(asked))} names a label twice. Give each once, such as {form}.")
         asked = {name.strip(): number(value, "--label", name.strip()) for name, _, value in words}
     if isinstance(asked, Mapping):
-        rows = torch.tensor(traits.examples, dtype=torch.float64)[order % len(traits.examples)]
+        rows = torch.tensor(traits.examples, dtype=torch.float64)[mixed(traits.shares, len(traits.examples), n)]
         for name, value in asked.items():
             if name not in traits.names:
                 raise InputError(f"there is no label {name!r}.{did_you_mean(str(name), traits.names)} Labels: {', '.join(traits.names)}.")

@@ -114,9 +114,10 @@ def by_class(x: Tensor, classes: Tensor | None, count: int) -> Classes | None:
     return Classes(middle, spread[:, 0].sqrt(), many)
 
 
-def classes_lost(made: Tensor, labels: Tensor, data: Classes) -> float:
-    """The share of real samples that are of a class whose generated samples lie nearer to another class: compared are means, of classes
-    that are farther apart than four of their standard errors."""
+def of_classes(made: Tensor, labels: Tensor, data: Classes) -> dict[str, float]:
+    """`class_lost`: the share of real samples that are of a class whose generated samples lie nearer to another class.  `class_off`: how
+    far the generated mean of a class is from its own, over the root mean square distance of its samples from that; of the class that is
+    missed most.  Compared are means, which are farther apart than four of their standard errors."""
     found = by_class(made, labels, len(data.count))
     assert found is not None
     error = data.radius / found.count.clamp(min=1).sqrt() + data.radius / data.count.clamp(min=1).sqrt()
@@ -124,7 +125,8 @@ def classes_lost(made: Tensor, labels: Tensor, data: Classes) -> float:
     far = torch.cdist(found.middle, data.middle)                                # of the samples of each class from each class
     there = (found.count >= SEEN) & (data.count >= SEEN)
     lost = ((far < far.diagonal()[:, None]) & apart & (data.count >= SEEN)).any(1) & there
-    return float(data.count[lost].sum() / data.count.sum())
+    away = torch.where(there & (far.diagonal() > 4 * error), far.diagonal() / data.radius.clamp(min=1e-9), 0.0)
+    return {"class_lost": float(data.count[lost].sum() / data.count.sum()), "class_off": float(away.max())}
 
 
 def directions(x: Tensor) -> Tensor:
@@ -176,7 +178,7 @@ def checkup(game: Game, data: Standard, seed: int, augmented: bool = False) -> d
     row = moves(game.players) | units.dead() | judged
     if bool(torch.isfinite(current).all() & torch.isfinite(averaged).all()):
         if game.classes and data.classes is not None:
-            row["class_lost"] = classes_lost(averaged, labels, data.classes)
+            row |= of_classes(averaged, labels, data.classes)
         row |= likeness(averaged, data, seed, augmented) | {f"live/{name}": value for name, value in place(current, data).items()}
     return {name: value for name, value in row.items() if math.isfinite(value)}
 

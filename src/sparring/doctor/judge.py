@@ -108,6 +108,8 @@ def lost(run: Chart, limits: Thresholds) -> str:
     at, floor = [distance for m in run.moments if (distance := m.of("distance")) is not None], run.moments[-1].of("floor") or 0.0
     if limits.apart * floor > 1:                                # three floors are more than the data are wide
         return f"there are too few real samples to compare with: two sets of them are already {floor:.2g} deviations apart"
+    if (off := run.moments[-1].of("class_off") or 0.0) > limits.beside:
+        return f"the samples of a class lie {off:.2g} times as far from it as its own do; more rounds may help"
     if Case(run, run.moments, limits).far is None:
         return scattered(run, at, limits)
     if at[-1] > at[0] - limits.flat:

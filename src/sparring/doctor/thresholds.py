@@ -27,6 +27,7 @@ class Thresholds:
     # samples beside the data
     missing: float = 0.08           # share of the data that has less than a quarter of its due; calibrated
     much: float = 0.25              # the same, of which chance has no part however near the samples are
+    beside: float = 1.0             # distance of a class's samples from it, over that of its own from their mean
     point: float = 0.2              # spread over that of the data, below which all samples are one; calibrated
     support: float = 0.5            # effective number of samples over that of the data (Arora and Zhang, 2017); calibrated
     one: float = 0.05               # support of samples that are nearly one, where their spread is below half; chosen, not calibrated

@@ -50,7 +50,6 @@ PARTS = 9               # as many samples as go through an extractor at once, th
 ROWS = 4096             # training samples that are looked through at once
 HELD, BESIDE, OTHERS = "held-out samples", "training samples, each beside the others", "samples of the other set"
 
-
 Watch = Callable[[str], Progress]       # what is being done -> who is told how far it is
 
 
@@ -262,9 +261,11 @@ def where(data: Any, directory: str, run: Any, made: str = "") -> str:
     for place in (data, os.path.join(directory, data)) if isinstance(data, str) else ():
         if place in NAMED or place == made or os.path.exists(place):
             return place
-    raise InputError(f"the training data of {run if isinstance(run, str | Path) else 'the model'} was not "
-                     f"found{f': {told(data, 200)}' if isinstance(data, str) else ''}. Put it back, or give it to `sparring evaluate` with "
-                     "--real.")
+    whose = run if isinstance(run, str | Path) else "the model"
+    if data in ("tuple", "ndarray", "Tensor"):
+        raise InputError(f"{whose} was trained on data in memory, which is not kept with it. Give that data: real=..., or --real.")
+    raise InputError(f"the training data of {whose} was not found{f': {told(data, 200)}' if isinstance(data, str) else ''}. Put it back, "
+                     "or give it to `sparring evaluate` with --real.")
 
 
 def compared(model: Model | None, source: Source, train: Finite | None, others: Source | None, n: int, extractor: Extractor, seed: int,

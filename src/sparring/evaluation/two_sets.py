@@ -17,7 +17,7 @@ from sparring.data.settings import OWN, DataSettings, TooLarge, check_image_memo
 from sparring.data.source import Finite, Rows, Source
 from sparring.errors import InputError, shown
 from sparring.settings import SMALLEST, make
-from sparring.spaces import Images, Space
+from sparring.spaces import Images, Space, Vectors
 
 GREY = "grey"
 SIGNED, UNSIGNED = "[-1, 1]", "[0, 1]"      # as `float_form` says them
@@ -47,6 +47,7 @@ def opened(real: Any, generated: Any, size: str, grey: bool, n: int) -> tuple[So
     source, notes = of_real(real, size, form, how, n)
     space = source.space
     others = read(generated, form, how | at(space)) if isinstance(space, Images) else open_source(generated)
+    refuse_other_columns(space, others.space)
     if form:
         which = ("real", "generated")[forms.index(UNSIGNED)]
         notes.append(f"{which}: its values look like {UNSIGNED} and were read as {SIGNED}, the range of the other set. If that is wrong, "
@@ -60,6 +61,18 @@ def opened(real: Any, generated: Any, size: str, grey: bool, n: int) -> tuple[So
         source, others, said = both_grey(source, others, lambda: read(real, form, how), lambda: read(generated, form, how))
         notes.append(said)
     return source, others, [*told("real", source), *told("generated", others), *notes]
+
+
+def refuse_other_columns(real: Space, generated: Space) -> None:
+    """InputError for two tables whose columns have other names, or come in another order: they are compared by position."""
+    a, b = (one.columns if isinstance(one, Vectors) else () for one in (real, generated))
+    if a and b and a != b:
+        how = "Put them into one order" if sorted(a) == sorted(b) else "Give tables of the same columns"
+        raise InputError(f"the columns of the real set are {listed(a)}, and those of the generated one {listed(b)}. {how}.")
+
+
+def listed(names: tuple[str, ...]) -> str:
+    return ", ".join(map(shown, names[:10])) + (", ..." if len(names) > 10 else "")
 
 
 def of_real(real: Any, size: str, form: str, how: dict[str, str], n: int) -> tuple[Source, list[str]]:

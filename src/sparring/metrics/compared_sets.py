@@ -82,14 +82,15 @@ def values_apart(real: Finite, generated: Finite) -> list[dict[str, Any]]:
     if isinstance(real.space, Images):
         return []
     a, b = seen(real), seen(generated)
-    return [{"column": k, "real": len(a[:, k].unique()) / len(a), "generated": len(b[:, k].unique()) / len(b)}
+    named = real.space.columns if isinstance(real.space, Vectors) else ()
+    return [{"column": named[k] if named else k, "real": len(a[:, k].unique()) / len(a), "generated": len(b[:, k].unique()) / len(b)}
             for k in range(a.shape[1])]
 
 
 def fewer_values(distinct: list[dict[str, Any]], factor: float = 2.0) -> list[str]:
     """What is to be said of columns in which one set has far fewer different values than the other, a sentence each."""
-    return [f"column {one['column']}: {one['generated']:.1%} of the generated values are different, and {one['real']:.1%} of the real "
-            "ones" for one in distinct if max(one["real"], one["generated"]) > factor * min(one["real"], one["generated"])]
+    return [f"column {one['column']}: {one['generated']:.1%} of its generated values are distinct, and {one['real']:.1%} of the real ones"
+            for one in distinct if max(one["real"], one["generated"]) > factor * min(one["real"], one["generated"])]
 
 
 def prints(source: Finite) -> list[bytes]:

@@ -12,7 +12,7 @@ from sparring.metrics.compared_sets import seen, some
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_image
 from sparring.rng import generator
-from sparring.spaces import Images
+from sparring.spaces import Images, Vectors
 
 MANY = 100_000                  # samples of numbers that are looked at
 LOOKED = 2000                   # images that are compared with each other
@@ -64,7 +64,9 @@ def look_at_numbers(source: Source, seed: int) -> tuple[Tensor, int, list[int], 
     copies = len(sample) - len(torch.unique(values, dim=0)) if isinstance(source, Finite) else 0
     constant = [i for i in range(values.shape[1]) if float(values[:, i].min()) == float(values[:, i].max())]
     if constant:
-        said.append(f"{len(constant)} of {values.shape[1]} columns are constant, such as column {constant[0]}. Leave them out.")
+        names = source.space.columns if isinstance(source.space, Vectors) else ()
+        first = names[constant[0]] if names else constant[0]
+        said.append(f"{len(constant)} of {values.shape[1]} columns never change, such as column {first}. Leave them out.")
     if copies:
         said.append(f"{copies:,} of {len(sample):,} samples are exact copies of another. Remove those that are there by mistake.")
     return values, copies, constant, said

@@ -211,8 +211,9 @@ def _labels(y: object, n: int, what: str) -> tuple[Tensor, tuple[str, ...], Trai
 
 # -- converting -------------------------------------------------------------------------------------------------------
 
-def vectors(x: Array, what: str) -> Finite:
-    """float32[N, D] in network units: every column with mean 0 and deviation 1."""
+def vectors(x: Array, what: str, names: tuple[str, ...] = ()) -> Finite:
+    """float32[N, D] in network units: every column with mean 0 and deviation 1; `names` are those of columns, where they have some."""
+    called = [f"column {shown(name)}" for name in names] or [f"column {k}" for k in range(x.size // len(x))]
     check_memory(WORK * x.size, f"{what} holds {x.size:,} numbers, each of which takes {WORK} bytes to standardize",
                  "Give fewer samples.")
     with np.errstate(over="ignore", invalid="ignore"):        # what is too large is told below
@@ -224,16 +225,17 @@ def vectors(x: Array, what: str) -> Finite:
     large = ~(np.maximum(np.abs(columns).max(0), scale) < FLOAT32_MAX)
     if large.any():
         k = int(large.argmax())
-        raise InputError(f"column {k} of {what} has values up to {np.abs(columns[:, k]).max():g}, too large for "
+        raise InputError(f"{called[k]} of {what} has values up to {np.abs(columns[:, k]).max():g}, too large for "
                          f"32-bit numbers. Divide it, or take its logarithm.")
-    space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()))
+    space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()), columns=names)
     notes = [f"{len(x):,} vectors of {columns.shape[1]} numbers, each column standardized"]
     if constant.any():
-        some = ", ".join(str(k) for k in np.flatnonzero(constant)[:10])
-        notes.append(f"{int(constant.sum())} columns are constant (first: {some}); leave them out")
+        some = ", ".join(called[k].removeprefix("column ") for k in np.flatnonzero(constant)[:10])
+        notes.append(f"{int(constant.sum())} of the columns never change ({some}); leave them out")
     kinds = [None if one is None else len(one) for one in (more(set(), column) for column in columns.T)] if columns.shape[1] > 1 else [None]
-    odd = like_classes([f"column {k}" for k in range(columns.shape[1])], kinds, len(x), constant,
-                       "leave that column out, and give it as labels: (x, labels), or an array `labels` in an .npz")
+    way = "call that column label" if names else \
+        "leave that column out, and give it as labels: (x, labels), or an array `labels` in an .npz"
+    odd = like_classes(called, kinds, len(x), constant, way)
     values, rows = torch.empty(columns.shape), max(1, BLOCK // columns.shape[1])
     for start in range(0, len(x), rows):
         values[start:start + rows] = space.encode(torch.from_numpy(columns[start:start + rows]))

@@ -281,12 +281,12 @@ def vectors(path: Path, groups: Groups, columns: Columns, labels: Tensor | None,
     refuse_settings(settings, f"{shown(path)} holds columns of numbers")
     shift, scale, constant, kinds = moments(groups, progress)
     notes = list[str]()
-    space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()), names)
+    space = Vectors(tuple(shift.tolist()), tuple(scale.tolist()), names, columns=tuple(columns.numbers))
     first = f"{len(groups):,} vectors of {len(shift)} numbers from {len(groups.files)} Parquet file(s), read when they are needed, each " \
             f"column standardized"
     if constant.any():
         some = ", ".join(shown(columns.numbers[k]) for k in np.flatnonzero(constant)[:10])
-        notes.append(f"{int(constant.sum())} columns are constant (first: {some}); leave them out")
+        notes.append(f"{int(constant.sum())} of the columns never change ({some}); leave them out")
     if 4 * len(groups) * len(shift) > HELD:
         notes.append(f"{gigabytes(HELD)} of the numbers stay in memory; a shuffled batch reads many row groups anew")
     odd += like_classes([shown(name) for name in columns.numbers], kinds, len(groups), constant,
