@@ -1,7 +1,7 @@
 """The command `data`: a look at data before training on them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sparring.data.images.decode import decode, quiet, reformat
 from sparring.data.images.files import image_files
 from sparring.data.images.findings import about_labels, report, sentence
 from sparring.data.opening import image_files_at
-from sparring.data.settings import AUTO, choose_size
+from sparring.data.settings import AUTO, DataSettings, choose_size
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError
 from sparring.pictures.grids import columns_for, image_grid
@@ -23,6 +23,7 @@ from sparring.pictures.style import save_image
 from sparring.progress import Line
 from sparring.report.data import classes, counts, look_at_numbers
 from sparring.rng import generator
+from sparring.settings import make
 from sparring.spaces import Images
 
 CLEAN = "No problems found."
@@ -37,7 +38,7 @@ def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
     if files is None:
         if source in NAMED:                                     # of files that was said before
             line.say(f"reading {source}")
-        opened = open_source(source)
+        opened = as_it_is(source)
         if not isinstance(opened, Finite) or not isinstance(opened.space, Images):
             return numbers(source, opened, folder, seed)
         sights = look_at_values(opened, steps(line))
@@ -112,6 +113,14 @@ def pixels_of(index: list[int], sights: Sights, source: Finite | None, files: Pa
         rows = [(source, i) if i < n else (source.held_out, i - n) for i in index]
         shown = [reformat(part.values[torch.tensor([i])].numpy(), size, 3, "white")[0] for part, i in rows if part is not None]
     return torch.from_numpy(np.stack(shown)).float() / 127.5 - 1
+
+
+def as_it_is(source: str) -> Source:
+    """The data as a run would open it, but images in arrays at their own size, which is told."""
+    if Path(source).suffix.lower() in (".npy", ".npz"):
+        with suppress(InputError):                              # numbers have no size
+            return open_source(source, make(DataSettings, {"size": "own"}))
+    return open_source(source)
 
 
 def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any]:

@@ -115,9 +115,9 @@ def by_class(x: Tensor, classes: Tensor | None, count: int) -> Classes | None:
 
 
 def of_classes(made: Tensor, labels: Tensor, data: Classes) -> dict[str, float]:
-    """`class_lost`: the share of real samples that are of a class whose generated samples lie nearer to another class.  `class_off`: how
-    far the generated mean of a class is from its own, over the root mean square distance of its samples from that; of the class that is
-    missed most.  Compared are means, which are farther apart than four of their standard errors."""
+    """`class_lost`: the share of real samples that are of a class whose generated mean lies nearer to that of another class, of those that
+    are more than four standard errors apart.  `class_off`: how far the generated mean of a class is from its own, over the root mean
+    square distance of its samples from that; of the class that is missed most, where that is more than 2.5 standard errors."""
     found = by_class(made, labels, len(data.count))
     assert found is not None
     error = data.radius / found.count.clamp(min=1).sqrt() + data.radius / data.count.clamp(min=1).sqrt()
@@ -125,7 +125,7 @@ def of_classes(made: Tensor, labels: Tensor, data: Classes) -> dict[str, float]:
     far = torch.cdist(found.middle, data.middle)                                # of the samples of each class from each class
     there = (found.count >= SEEN) & (data.count >= SEEN)
     lost = ((far < far.diagonal()[:, None]) & apart & (data.count >= SEEN)).any(1) & there
-    away = torch.where(there & (far.diagonal() > 4 * error), far.diagonal() / data.radius.clamp(min=1e-9), 0.0)
+    away = torch.where(there & (far.diagonal() > 2.5 * error), far.diagonal() / data.radius.clamp(min=1e-9), 0.0)
     return {"class_lost": float(data.count[lost].sum() / data.count.sum()), "class_off": float(away.max())}
 
 

@@ -42,7 +42,7 @@ def report(sights: Sights, progress: Callable[[int, int], None]) -> dict[str, An
     across = sum(part(sights, a) != part(sights, b) for a, b in exact + near)
     problems = stopping(sights, len(good), len(broken), len(exact))
     said = problems + [sentence(note) for note in (*sights.odd, *assumed)] + ([sights.parts] if sights.parts else [])
-    said += troubling(result, len(good), across) + about_table(sights.table)
+    said += troubling(result, len(good), across, usable=not problems) + about_table(sights.table)
     return result | {"usable": not problems, "findings": said}
 
 
@@ -106,13 +106,13 @@ def stopping(sights: Sights, good: int, broken: int, copies: int) -> list[str]:
     return found
 
 
-def troubling(found: dict[str, Any], good: int, across: int) -> list[str]:
+def troubling(found: dict[str, Any], good: int, across: int, *, usable: bool) -> list[str]:
     """What a run would put up with, and should know of."""
     said, labels = [], found["labels"]
     sizes, modes = len(found["sizes"]), len(found["modes"])
     if found["broken"]:
-        said.append(f"{found['broken']:,} broken image(s), which a run would skip, such as {found['broken_names'][0]['name']} "
-                    f"({found['broken_names'][0]['why']}).")
+        skipped = f"{found['broken']:,} broken image(s), which a run would skip" if usable else "Broken images were found"
+        said.append(f"{skipped}, such as {found['broken_names'][0]['name']} ({found['broken_names'][0]['why']}).")
     if found["other_files"] and good:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in list(found["other_files"].items())[:NAMED])
         said.append(f"Files that are not images are skipped: {kinds}.")
