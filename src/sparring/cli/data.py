@@ -128,7 +128,7 @@ def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any
     values, copies, constant, said = look_at_numbers(source, seed)
     odd = source.odd if isinstance(source, Finite) else ()
     notes = [note for note in source.notes if note not in odd] if isinstance(source, Finite) else []
-    said = [*map(sentence, odd), *said, *(about_labels(counts(source)) if isinstance(source, Finite) else [])]
+    said = [*map(sentence, odd), *said, *(about_labels(counts(source), "sample") if isinstance(source, Finite) else [])]
     with told_when_unwritable(folder):
         sheet = draw_samples(source.space, values[:SHOWN], folder / "contact.png")
     count = len(source) if isinstance(source, Finite) else None

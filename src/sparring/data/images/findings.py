@@ -150,7 +150,7 @@ def troubling(found: dict[str, Any], good: int, across: int, *, usable: bool) ->
     return said
 
 
-def about_labels(labels: dict[str, int] | None) -> list[str]:
+def about_labels(labels: dict[str, int] | None, what: str = "image") -> list[str]:
     if labels is None:
         return []
     said, fewest, largest = [], min(labels, key=lambda k: labels[k]), max(labels, key=lambda k: labels[k])
@@ -158,9 +158,9 @@ def about_labels(labels: dict[str, int] | None) -> list[str]:
     if len(labels) == 1:
         said.append(f"There is only one class ('{fewest}'), so labels are useless. Give conditional=false, or more classes.")
     if alone and len(labels) > 1:
-        said.append(f"{len(alone)} class(es) have one image or none, such as '{alone[0]}': too few to learn from. Merge or remove them.")
+        said.append(f"{len(alone)} class(es) have one {what} or none, such as '{alone[0]}': too few to learn from. Merge or remove them.")
     elif len(labels) > 1 and labels[largest] > UNEVEN * labels[fewest]:
-        said.append(f"Classes are uneven: '{largest}' has {labels[largest]:,} images and '{fewest}' {labels[fewest]:,}. A conditional "
+        said.append(f"Classes are uneven: '{largest}' has {labels[largest]:,} {what}s and '{fewest}' {labels[fewest]:,}. A conditional "
                     f"model learns the small ones badly.")
     return said
 
