@@ -14,6 +14,7 @@ import sparring
 from sparring.errors import InputError
 from sparring.setup.prepare import try_resuming
 from sparring.setup.request import Request, resolve
+from sparring.setup.unregistered import refuse_unregistered
 
 POINTS = np.random.default_rng(0).normal(size=(200, 2))
 IMAGES = np.random.default_rng(0).integers(0, 255, (40, 8, 8), np.uint8)
@@ -318,6 +319,112 @@ def test_state_that_no_checkpoint_holds_is_refused(own, says):
 def test_state_without_an_effect_is_told():
     with pytest.warns(UserWarning, match=r"in no checkpoint: discriminator.calls"):
         tried(discriminator=lambda: Counts(used=False))
+
+
+class Holds(nn.Module):
+    """A generator that keeps something more under a name: what `more` makes, or gives it."""
+
+    def __init__(self, more, adds=lambda net, z: 0.0):
+        super().__init__()
+        self.body, self.adds = generator(), adds
+        kept = more(self) if callable(more) else more
+        for name, value in (kept or {}).items():
+            setattr(self, name, value)
+
+    def forward(self, z):
+        return self.body(z) + self.adds(self, z)
+
+
+class Block:
+    """A layer as somebody writes it who forgets nn.Module."""
+
+    def __init__(self):
+        self.inner = nn.Linear(4, 2)
+
+    def __call__(self, z):
+        return self.inner(z)
+
+
+def wanted(*shape):
+    return torch.randn(*shape, requires_grad=True)
+
+
+def layer():
+    return nn.Linear(4, 2)
+
+
+UNREGISTERED = [
+    ("a list of layers", lambda: {"ls": [nn.ReLU(), layer()]}, ("generator.ls[1] is a Linear", "plain list", "the list an nn.ModuleList")),
+    ("a tuple of layers", lambda: {"ls": (layer(),)}, ("generator.ls[0]", "plain tuple", "nn.ModuleList")),
+    ("a dict of layers", lambda: {"ls": {"a": layer()}}, ("generator.ls['a']", "plain dict", "Make the dict an nn.ModuleDict")),
+    ("lists in a list", lambda: {"ls": [[layer()]]}, ("generator.ls[0][0]", "nn.ModuleList")),
+    ("a block in a list", lambda: {"ls": [nn.Sequential(layer())]}, ("generator.ls[0] is a Sequential", "nn.ModuleList")),
+    ("lazy layers in a list", lambda: {"ls": [nn.LazyLinear(2)]}, ("generator.ls[0] is a LazyLinear", "nn.ModuleList")),
+    ("an object", lambda: {"block": Block()}, ("generator.block.inner is a Linear", "Make Block an nn.Module")),
+    ("objects in a list", lambda: {"blocks": [Block()]}, ("generator.blocks[0].inner", "Make Block an nn.Module")),
+    ("a list of parameters", lambda: {"ps": [nn.Parameter(torch.zeros(2))]}, ("generator.ps[0] is a tensor", "nn.ParameterList")),
+    ("a dict of parameters", lambda: {"ps": {"a": nn.Parameter(torch.zeros(2))}}, ("generator.ps['a']", "nn.ParameterDict")),
+    ("a tensor", lambda: {"w": wanted(2)}, ("generator.w is a tensor that requires a gradient", "self.w = nn.Parameter(...)")),
+    ("tensors in a list", lambda: {"ws": [wanted(2)]}, ("generator.ws[0]", "nn.ParameterList")),
+]
+
+
+@pytest.mark.parametrize(("more", "says"), [case[1:] for case in UNREGISTERED], ids=[case[0] for case in UNREGISTERED])
+def test_layers_that_torch_does_not_find_are_refused(more, says):
+    with pytest.raises(InputError) as error:
+        tried(generator=lambda: Holds(more()))
+    assert [part for part in (*says, "nn.ModuleList") if part not in str(error.value)] == [], str(error.value)
+
+
+def test_they_are_found_in_layers_and_where_nothing_else_could_learn():
+    with pytest.raises(InputError, match=r"generator\.0\.ls\[0\] is a Linear"):
+        tried(generator=lambda: nn.Sequential(Holds({"ls": [layer()]})))
+    bare = nn.Module()
+    bare.ls = [layer()]
+    with pytest.raises(InputError, match=r"discriminator\.ls\[0\]"):
+        tried(discriminator=lambda: bare)
+
+
+def beside(net):
+    """Registered layers, kept in other ways too."""
+    net.a = layer()
+    return {"ls": [net.body, net.a], "by_name": {"a": net.a}, "ps": list(net.body.parameters()), "up": (net,), "f": net.a.forward}
+
+
+def moved_by_itself(net):
+    optimizer = torch.optim.Adam([*net.parameters(), wanted(3)])
+    return {"optimizer": optimizer, "later": [torch.optim.lr_scheduler.StepLR(optimizer, 2)]}
+
+
+class Recurrent(nn.Module):
+    def __init__(self, norm=lambda net: net):
+        super().__init__()
+        self.cell, self.out = norm(nn.LSTM(4, 8)), nn.Linear(8, 2)
+
+    def forward(self, z):
+        return self.out(self.cell(z[None])[0][0])
+
+
+REGISTERED = [
+    ("registered layers in lists", lambda: Holds(beside)),
+    ("layers without weights", lambda: Holds({"ls": [nn.ReLU(), nn.Flatten()]})),
+    ("an nn.ModuleList", lambda: Holds({"ls": nn.ModuleList([layer()])}, lambda net, z: net.ls[0](z))),
+    ("an nn.ParameterList", lambda: Holds({"ps": nn.ParameterList([torch.zeros(2)])}, lambda net, z: net.ps[0])),
+    ("constants", lambda: Holds({"c": torch.ones(2), "cs": [torch.ones(2)]}, lambda net, z: net.c + net.cs[0])),
+    ("an optimizer", lambda: Holds(moved_by_itself)),
+    ("an LSTM", Recurrent),
+    ("the class and functions", lambda: Holds({"kind": Block, "fs": [torch.relu, F.silu]})),
+    ("itself in a circle", lambda: Holds(lambda net: {"ring": (ring := [net]), "again": [ring, ring]})),
+]
+
+
+@pytest.mark.parametrize("net", [net for _, net in REGISTERED], ids=[name for name, _ in REGISTERED])
+def test_what_torch_finds_is_accepted_however_else_it_is_kept(net):
+    tried(generator=net)
+
+
+def test_a_recurrent_layer_whose_weights_were_replaced_is_accepted():
+    refuse_unregistered({"generator": Recurrent(lambda net: nn.utils.parametrizations.weight_norm(net, "weight_hh_l0"))})
 
 
 def test_networks_that_share_parameters_are_refused():

@@ -18,6 +18,7 @@ from sparring.game.rounds import heard
 from sparring.recipes import Recipe
 from sparring.settings import Settings
 from sparring.setup.outputs import Listening, refuse_probabilities
+from sparring.setup.unregistered import refuse_unregistered
 from sparring.spaces import Space
 
 
@@ -54,6 +55,8 @@ def refuse_unfit(recipe: Recipe, own: Mapping[str, nn.Module]) -> None:
             raise InputError(f"{name} is {net!r}; expected a torch.nn.Module instance, such as {name}=Net(), not its class.")
         if any(map(is_lazy, net.parameters())):
             raise InputError(f"{name} has lazy layers whose sizes are not known yet. Call it once on an example first.")
+    refuse_unregistered(own)
+    for name, net in own.items():
         if not any(p.requires_grad for p in net.parameters()):
             raise InputError(f"{name} has no trainable parameters. Give a network with parameters that require gradients.")
     for (name, net), (other, rival) in pairwise(own.items()):
