@@ -218,7 +218,7 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     of the run; without, nothing is left on disk.  `fork` is a new folder, in which the run in `out` goes on with changed settings.
     `progress` is True for a line with the losses, the speed and the time left, on standard error, or in a notebook in its output; False
     for silence; an object of your own, told as `Progress` says; and left out, a line where somebody looks: at a terminal or a notebook.
-    What was left out or assumed of the data is told there too, and as warnings where nobody looks.
+    What was left out or assumed of the data, and what is odd of your networks, is told there too, and as warnings where nobody looks.
     `generator` and `discriminator` are your own modules, trained in place: G(z) and D(x), or G(z, labels) and
     D(x, labels) when conditional.  All other settings are those of `sparring show RECIPE`.
     InputError for wrong input; RunFailed when training cannot continue.

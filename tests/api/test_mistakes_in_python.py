@@ -99,7 +99,8 @@ def test_own_networks_are_asked_for_again(tmp_path):
         return net(nn.Linear(15, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
 
     out = tmp_path / "run"
-    sparring.fit("gan", generator=nn.Linear(5, 15), discriminator=discriminator(), out=out, steps=2, **TINY)
+    given = {name: value for name, value in TINY.items() if name not in ("width", "depth")}     # which would do nothing, and say so
+    sparring.fit("gan", generator=nn.Linear(5, 15), discriminator=discriminator(), out=out, steps=2, **given)
     with pytest.raises(InputError, match=r"your own networks; give them again: sparring.load\(path, generator=\.\.\."):
         sparring.load(out)
     with pytest.raises(InputError, match="the networks failed on a trial batch"):

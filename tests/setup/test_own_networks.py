@@ -50,11 +50,17 @@ def generator(*more):
 
 
 def tried(recipe="gan", data=POINTS, given=None, **own):
-    """What the rehearsal says about these networks."""
+    """These networks, about which the rehearsal says nothing."""
+    own, said = said_of(recipe, data, given, **own)
+    assert said == ()
+    return own
+
+
+def said_of(recipe="gan", data=POINTS, given=None, **own):
+    """The networks, and what the rehearsal says about them."""
     own = {name: net() for name, net in own.items()}
     request = Request(recipe, data, {"latent": 4, "batch": 16, "threads": 1, **(given or {})}, own=own)
-    try_resuming(request, resolve(request))
-    return own
+    return own, try_resuming(request, resolve(request))
 
 
 PROBABILITIES = [
@@ -232,8 +238,79 @@ def test_old_forms_of_norms_train_and_average(end):
 
 
 def test_a_tanh_at_the_end_is_said():
-    with pytest.warns(UserWarning, match="ends in a tanh"):
-        tried(discriminator=lambda: Ends(torch.tanh))
+    assert [note[:35] for note in said_of(discriminator=lambda: Ends(torch.tanh))[1]] == ["the discriminator ends in a tanh, s"]
+
+
+def pixels(*end):
+    return nn.Sequential(nn.Linear(4, 64), *end, nn.Unflatten(1, (1, 8, 8)))
+
+
+class Moved(nn.Module):
+    """Between 0 and 1 by no operation of that name."""
+
+    def forward(self, x):
+        return (torch.tanh(x) + 1) / 2
+
+
+DARK, LOW = ("images are in [-1, 1]", "End it in a tanh"), ("vectors are standardized", "End it in a linear layer")
+REACH = [                                                       # recipe, data, end of the generator, what is said
+    ("gan", IMAGES, nn.Sigmoid, ("ends in a Sigmoid", *DARK)), ("gan", POINTS, nn.Sigmoid, ("ends in a Sigmoid", *LOW)),
+    ("gan", IMAGES, Moved, ("between 0 and 1 only", *DARK)), ("gan", POINTS, Moved, ("between 0 and 1 only", *LOW)),
+    ("gan", IMAGES, nn.ReLU, ("ends in a Relu", *DARK)), ("gan", POINTS, nn.Softplus, ("ends in a Softplus", *LOW)),
+    ("vae", IMAGES, nn.Sigmoid, ("ends in a Sigmoid", *DARK)), ("r3gan", POINTS, nn.Sigmoid, ("ends in a Sigmoid", *LOW)),
+    ("wgan", IMAGES, nn.Sigmoid, ("ends in a Sigmoid", *DARK)), ("gan", POINTS, nn.Tanh, ("ends in a tanh", "one standard deviation")),
+    ("gan", IMAGES, nn.Tanh, ()), ("gan", IMAGES, nn.Identity, ()), ("gan", POINTS, nn.Identity, ()), ("gan", "quadratic", nn.Sigmoid, ()),
+]
+
+
+@pytest.mark.parametrize(("recipe", "data", "end", "says"), REACH)
+def test_a_generator_that_cannot_reach_the_data_is_said_once(recipe, data, end, says):
+    ends = {"quadratic": lambda: nn.Sequential(nn.Linear(4, 15), end())} if isinstance(data, str) else {}
+    made = ends["quadratic"] if ends else (lambda: pixels(end())) if data is IMAGES else (lambda: nn.Sequential(generator(), end()))
+    notes = said_of(recipe, data, generator=made)[1]
+    assert len(notes) == bool(says) and all(part in notes[0] for part in says), notes
+
+
+BOTH, ONE = {"generator": generator, "discriminator": Ends}, {"discriminator": Ends}
+IDLE = [                                                        # recipe, settings, networks, what is said
+    ("gan", {"width": 64}, BOTH, ["both networks are your own, so width does nothing"]),
+    ("gan", {"width": 64, "depth": 5, "slope": 0.5}, BOTH, ["both networks are your own, so width, depth and slope do nothing"]),
+    ("wgan", {"depth": 2}, BOTH, ["so depth does nothing"]), ("r3gan", {"cells": 9}, BOTH, ["the generator is your own, so cells does"]),
+    ("r3gan", {"cells": 9, "width": 8}, BOTH, ["so width does", "so cells does"]),
+    ("r3gan", {"cells": 9}, {"generator": generator}, ["so cells does nothing"]), ("gan", {"deep": False}, ONE, ["so deep does nothing"]),
+    ("gan", {"width": 64}, ONE, []), ("gan", {"lr": 1e-3}, BOTH, []), ("vae", {"width": 8}, {"generator": generator}, []),
+    ("r3gan", {"cells": 9}, ONE, []),
+]
+
+
+@pytest.mark.parametrize(("recipe", "given", "own", "says"), IDLE, ids=str)
+def test_settings_that_do_nothing_beside_networks_of_ones_own_are_said(recipe, given, own, says):
+    notes = said_of(recipe, POINTS, given, **own)[1]
+    assert len(notes) == len(says) and all(part in note for part, note in zip(says, notes, strict=True)), notes
+
+
+def test_fit_says_it_once_to_who_watches_or_as_one_warning_from_the_line_that_calls_it():
+    class Watching:
+        def __init__(self):
+            self.said = []
+
+        def say(self, message):
+            self.said.append(message)
+
+        def update(self, step, steps, values):
+            pass
+
+    def fitted(progress):
+        sparring.fit("gan", POINTS, latent=4, batch=16, steps=1, threads=1, width=9, generator=generator(), discriminator=Ends(torch.tanh),
+                     progress=progress)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted(False)
+    assert [(str(one.message)[:25], one.filename) for one in caught] == [("the discriminator ends in", __file__),
+                                                                        ("both networks are your ow", __file__)]
+    fitted(watching := Watching())
+    assert [one[:13] for one in watching.said if "own" in one or "tanh" in one] == ["the discrimin", "both networks"]
 
 
 class Averages(nn.Module):
@@ -453,7 +530,7 @@ def test_no_bit_of_a_run_depends_on_the_rehearsal(monkeypatch):
     found = []
     for rehearsed in (True, False):
         if not rehearsed:
-            monkeypatch.setattr("sparring.setup.prepare.try_resuming", lambda request, wanted: None)
+            monkeypatch.setattr("sparring.setup.prepare.try_resuming", lambda request, wanted: ())
         torch.manual_seed(0)
         own = {"generator": generator(nn.BatchNorm1d(16), nn.Dropout(0.2)), "discriminator": Ends()}
         sparring.fit("gan", POINTS, latent=4, batch=16, steps=3, threads=1, **own)

@@ -1,6 +1,5 @@
 """Build a recipe's game, with first weights from the seed alone, and check the user's networks on a trial batch."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
@@ -17,7 +16,7 @@ from sparring.game.players import counted
 from sparring.game.rounds import heard
 from sparring.recipes import Recipe
 from sparring.settings import Settings
-from sparring.setup.outputs import Listening, refuse_probabilities
+from sparring.setup.outputs import Listening, out_of_range, refuse_probabilities
 from sparring.setup.unregistered import refuse_unregistered
 from sparring.spaces import Space
 
@@ -65,26 +64,23 @@ def refuse_unfit(recipe: Recipe, own: Mapping[str, nn.Module]) -> None:
                              "own. Give each its own copy.")
 
 
-def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> None:
-    """InputError when a user's networks do not take or give what the data needs.
+def check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> list[str]:
+    """InputError when a user's networks do not take or give what the data needs; what to tell of networks that do.
 
     `trial` makes the same game with copies of the user's networks, on which every loss is tried once; None without them.  Whoever draws
     random numbers draws the same as if nothing had been tried.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        said = _check_networks(game, space, trial, batch)
-    if said:
-        warnings.warn(said, stacklevel=2)
+        return _check_networks(game, space, trial, batch)
 
 
-def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> str:
-    """What to warn of."""
+def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], batch: int) -> list[str]:
     rng, labels = torch.Generator().manual_seed(0), torch.zeros(2, dtype=torch.int64)
     try:
         if game.translation is not None:
             check_translation(game.translation, space)
-            return ""
+            return []
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
             raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "
@@ -95,12 +91,14 @@ def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], 
                 raise InputError(f"the discriminator must return one logit per sample; for two samples it returned {judged[0]} numbers. "
                                  "Give its last layer one output.")
         if (rehearsal := trial()) is not None:
-            with Listening(rehearsal.players["discriminator"].net if "discriminator" in rehearsal.players else nn.Identity()) as said:
+            nets = {name: player.net for name, player in rehearsal.players.items()}
+            generates = nets["generator"] if "generator" in nets else getattr(nets.get("autoencoder"), "decoder", nn.Identity())
+            with Listening(nets.get("discriminator", nn.Identity())) as judging, Listening(generates) as generating:
                 reached = rehearse(rehearsal, space, batch)
-            told = refuse_probabilities(said)
+            told = [refuse_probabilities(judging), out_of_range(generating, space)]
             refuse_blocked_gradients(rehearsal, reached, trial, space, batch)
-            return told
-        return ""
+            return [one for one in told if one]
+        return []
     except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:                                  # a user's forward may raise anything

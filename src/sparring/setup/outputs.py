@@ -1,4 +1,5 @@
-"""What a discriminator of one's own gives: logits, as every objective expects, or probabilities, by mistake.
+"""What networks of one's own give: a discriminator logits, as every objective expects, or probabilities, by mistake; a generator values
+that reach as far as the data, or fewer.
 
 Two looks, at whatever class of network: which operation made its outputs, by the graph that torch keeps for gradients, and whether its
 outputs stay between 0 and 1 with any weights and inputs.  Outputs that happen to lie there prove nothing.
@@ -13,10 +14,12 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from sparring.errors import InputError
 from sparring.game.copies import copied
+from sparring.spaces import Images, Space, Vectors
 
 PROBABILITIES = ("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid", "Hardsigmoid")        # operations that give them, or their logarithms
 BETWEEN = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Expand", "Permute", "Transpose", "T", "Alias", "Clone", "Slice",
            "Select", "Index", "Split", "Unbind", "ToCopy", "Mean", "Clamp", "Cat", "Stack")     # operations that leave probabilities such
+POSITIVE = ("Sigmoid", "Softmax", "Hardsigmoid", "Relu", "Softplus")                     # operations that give nothing below zero
 TRIALS, FAR = 4, 10.0   # of other weights and inputs, and how far from zero these are
 
 
@@ -74,13 +77,27 @@ def refuse_probabilities(heard: Listening) -> str:
         "unless you want that." if heard.last == "Tanh" else ""
 
 
+def out_of_range(heard: Listening, space: Space) -> str:
+    """What to warn of when a generator cannot reach all values of images or vectors, or nothing; curves are in units of their own."""
+    if not isinstance(space, Images | Vectors):
+        return ""
+    lacks = f"ends in a {heard.last}" if heard.last in POSITIVE else "gives numbers between 0 and 1 only" if bounded(heard) else ""
+    if lacks and isinstance(space, Images):
+        return f"the generator {lacks}, but images are in [-1, 1], so no pixel can be darker than the middle. End it in a tanh."
+    if lacks:
+        return f"the generator {lacks}, but vectors are standardized, so no value can be below the mean of the data. End it in a " \
+            "linear layer."
+    return "the generator ends in a tanh, but vectors are standardized, so no value can be further from the mean than one standard " \
+        "deviation. End it in a linear layer." if heard.last == "Tanh" and isinstance(space, Vectors) else ""
+
+
 @torch.no_grad()
 def bounded(heard: Listening) -> bool:
     """Whether the outputs stay between 0 and 1, and are not all the same, in every trial with other weights and inputs far from zero."""
     found = []
     with suppress(Exception):                                   # they may not suit a stranger's network: nothing is known then
         for trial in range(TRIALS):
-            net, x, rest = copied(heard.net, "the discriminator"), heard.given[0], heard.given[1:]
+            net, x, rest = copied(heard.net, "the network"), heard.given[0], heard.given[1:]
             for p in net.parameters():
                 p.add_(torch.randn_like(p) * FAR ** (trial % 2))
             made = net(FAR * torch.randn_like(x), *rest).float()

@@ -32,6 +32,10 @@ from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers
 from sparring.spaces import Space, to_json
 from sparring.training.loop import Plan, Remake, on_device
 
+SHAPING = {                                                     # by networks of one's own: the settings that then do nothing
+    ("generator", "discriminator"): ("both networks are", ("width", "depth", "slope", "residual")),
+    ("generator",): ("the generator is", ("cells",)), ("discriminator",): ("the discriminator is", ("deep",)),
+}
 HARDLY = 50             # rounds: how long fewer will take is not foretold
 CHANGEABLE = ("workers", "on_nan", "stop_when", "accumulate")    # run settings that may change in a run; only the last one changes its bits
 
@@ -49,6 +53,7 @@ class Prepared:
     group: ProcessGroup = ALONE
     remake: Remake | None = None            # the same game with some settings changed
     had: int = 0                            # the rounds that the run had, where it goes on with more from here
+    notes: tuple[str, ...] = ()             # what to tell of networks of one's own
 
     def finished(self) -> bool:
         return (self.folder.model / "config.json").exists()
@@ -64,15 +69,15 @@ def scheduled(request: Request, folder: RunFolder, group: ProcessGroup, fork: bo
     if plan and fork:
         raise InputError("--minutes cannot plan a fork, which continues an existing run. Give --steps, counted from the start of that run.")
     wanted = resolve(request)
-    try_resuming(request, wanted)
+    wanted = replace(wanted, notes=try_resuming(request, wanted))
     return planned(request, wanted) if plan else (wanted, {}, {})
 
 
-def try_resuming(request: Request, wanted: Resolved) -> None:
-    """InputError for networks, or a recipe, that are not of this project and could not be resumed exactly."""
+def try_resuming(request: Request, wanted: Resolved) -> tuple[str, ...]:
+    """InputError for networks, or a recipe, that are not of this project and could not be resumed exactly; what to tell of the others."""
     recipe, settings, space = wanted.recipe, wanted.settings, wanted.source.space
     if not request.own and recipe.game.__module__.split(".")[0] == "sparring":
-        return                                                  # the tests resume all of these
+        return ()                                               # the tests resume all of these
 
     def own() -> dict[str, nn.Module]:
         return copied(dict(request.own or {}), " and ".join(request.own or {}))
@@ -83,11 +88,28 @@ def try_resuming(request: Request, wanted: Resolved) -> None:
     device = torch.device(choose_device(request.device))
     refuse_unfit(recipe, request.own or {})
     few = min(settings.batch, FEW * getattr(settings, "pack", 1))
+
+    def checked(batch: int) -> list[str]:
+        return check_networks(made(device, batch), space, lambda: made(device, batch) if request.own else None, batch)
+
     try:
-        check_networks(made(device, few), space, lambda: made(device, few) if request.own else None, few)
+        told = checked(few)
     except InputError:                                          # not for so few, perhaps; what is wrong anyway is told first
-        build(recipe, settings, space, device, request.seed, own())
+        told = checked(settings.batch)
     refuse_unsaved(made, wanted.source, device, settings.batch, few)
+    return (*told, *without_effect(recipe.networks, request))
+
+
+def without_effect(networks: tuple[str, ...], request: Request) -> list[str]:
+    """What to tell of settings that were given and shape only networks that are one's own, of those that a recipe takes."""
+    if len(networks) < 2:                                       # vae builds an encoder by them
+        return []
+    found = []
+    for ones, (whose, names) in SHAPING.items():
+        if set(ones) <= set(request.own or ()) and (given := [name for name in names if name in request.given]):
+            listed = ", ".join(given[:-1]) + " and " * (len(given) > 1) + given[-1]
+            found.append(f"{whose} your own, so {listed} {'do' if len(given) > 1 else 'does'} nothing.")
+    return found
 
 
 def prepare(request: Request, out: Path, fork: Path | None = None, group: ProcessGroup = ALONE) -> Prepared:
@@ -148,7 +170,7 @@ def prepare(request: Request, out: Path, fork: Path | None = None, group: Proces
         raise
     plan = plan_of(settings, run_settings, request.seed, device, source, config, group)
     group.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
-    return Prepared(game, source, plan, folder, config, resumed=old is not None, group=group, remake=remake, had=had)
+    return Prepared(game, source, plan, folder, config, resumed=old is not None, group=group, remake=remake, had=had, notes=wanted.notes)
 
 
 def reopened(old: dict[str, Any], asked: dict[str, Any], now: dict[str, Any], request: Request, folder: RunFolder,

@@ -42,6 +42,7 @@ class Resolved:
     run: RunSettings                        # as asked for
     source: Source
     reasons: Mapping[str, str]              # of what the recipe chose itself, by setting
+    notes: tuple[str, ...] = ()             # what to tell of networks of one's own
 
 
 def resolve(request: Request) -> Resolved:
