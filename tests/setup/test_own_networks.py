@@ -441,7 +441,8 @@ UNREGISTERED = [
     ("objects in a list", lambda: {"blocks": [Block()]}, ("generator.blocks[0].inner", "Make Block an nn.Module")),
     ("a list of parameters", lambda: {"ps": [nn.Parameter(torch.zeros(2))]}, ("generator.ps[0] is a tensor", "nn.ParameterList")),
     ("a dict of parameters", lambda: {"ps": {"a": nn.Parameter(torch.zeros(2))}}, ("generator.ps['a']", "nn.ParameterDict")),
-    ("a tensor", lambda: {"w": wanted(2)}, ("generator.w is a tensor that requires a gradient", "self.w = nn.Parameter(...)")),
+    ("a tensor", lambda: {"w": wanted(2)}, ("generator.w is a tensor that requires a gradient", "self.w = nn.Parameter(tensor)")),
+    ("a layer set past torch", lambda: lambda net: net.__dict__.update(l=layer()), ("generator.l is a Linear", "self.l = layer")),
     ("tensors in a list", lambda: {"ws": [wanted(2)]}, ("generator.ws[0]", "nn.ParameterList")),
 ]
 

@@ -59,7 +59,7 @@ def in_words(prefix: str, key: str, place: str, within: Any, one: nn.Module | Te
     what = f"{prefix}{place} is a {type(one).__name__} with trainable parameters" if isinstance(one, nn.Module) else \
         f"{prefix}{place} is a tensor that requires a gradient"
     if within is None:
-        held, use = "set past nn.Module", f"Set it by self.{key} = ..." if kind == "layer" else f"Make it self.{key} = nn.Parameter(...)"
+        held, use = "set past nn.Module", f"Set self.{key} = layer" if kind == "layer" else f"Make it self.{key} = nn.Parameter(tensor)"
         held = held if kind == "layer" or isinstance(one, nn.Parameter) else "no nn.Parameter"
     elif isinstance(within, dict):
         held, use = "in a plain dict", f"Make the dict an {'nn.ModuleDict' if kind == 'layer' else 'nn.ParameterDict'}"
