@@ -329,7 +329,7 @@ def test_who_watches_is_told_every_note_and_nobody_is_warned():
     pets()
     put("d", 1)
     source, said = open_source("d"), []
-    announced(SimpleNamespace(source=source), said.append)
+    announced(SimpleNamespace(source=source, notes=()), said.append)
     assert said == list(source.notes)
 
 

@@ -283,7 +283,7 @@ IDLE = [                                                        # recipe, settin
 ]
 
 
-@pytest.mark.parametrize(("recipe", "given", "own", "says"), IDLE, ids=str)
+@pytest.mark.parametrize(("recipe", "given", "own", "says"), IDLE)
 def test_settings_that_do_nothing_beside_networks_of_ones_own_are_said(recipe, given, own, says):
     notes = said_of(recipe, POINTS, given, **own)[1]
     assert len(notes) == len(says) and all(part in note for part, note in zip(says, notes, strict=True)), notes

@@ -146,7 +146,7 @@ def _check_header(path: Path, stream: IO[bytes], size: int, also: str = "") -> N
     shape, _, dtype = npy.read_array_header_1_0(stream)
     if dtype.hasobject:
         raise InputError(f"{shown(path)} holds Python objects, which are never unpickled. "
-                         f"Convert to numbers and save again: np.save(path, np.asarray(x, dtype=np.float32)).")
+                         f"Convert numbers with np.asarray(x, dtype=np.float32), and words with .astype(str), and save again.")
     if dtype.kind not in "buif" + also:
         raise InputError(f"{shown(path)} holds {KINDS[dtype.kind]}; expected numbers. Convert them and save again.")
     if any(k < 0 for k in shape):
