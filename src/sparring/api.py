@@ -284,9 +284,10 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
         if not path.exists():
             near = [p.name for p in path.absolute().parent.iterdir()] if path.absolute().parent.is_dir() else []
             raise InputError(f"there is nothing at {path}.{did_you_mean(path.name, near)} Give a run folder or a model folder.")
-        if not (path / checkpoint.MODEL).exists() and (path / checkpoint.CONFIG).exists():
-            raise InputError(f"{path} is a run without a model yet: it was stopped before its first checkpoint. Run its training command "
-                             "again; it goes on from there.")
+        parts = checkpoint.MODEL, checkpoint.MANIFEST
+        if (path / checkpoint.CONFIG).exists() and not any((path / name).exists() for name in parts):
+            raise InputError(f"{path} holds no model: as a run, it was stopped before its first checkpoint. Give its training command "
+                             "again, or get the model again.")
         if not (path / checkpoint.MODEL).exists():
             raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
         return from_model(path, device, own, "Get it again from where it came.")
