@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -31,6 +31,11 @@ def shown(name: object) -> str:
     """A file name fit for a message: nothing that a terminal would obey, and not longer than 200 letters."""
     text = "".join(c if c.isprintable() else "?" for c in str(name))
     return text if len(text) <= 200 else f"{text[:100]}...{text[-97:]}"
+
+
+def listed(names: Sequence[object], most: int = 10) -> str:
+    """The first of these by name, and how many more there are."""
+    return ", ".join(map(shown, names[:most])) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 @contextmanager

@@ -43,6 +43,8 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     ("a.csv", "a,flag\n1,True\n2,False\n3,True\n", (3, 2), (), "true in column flag was read as 1"),
     ("a.csv", "a,label\n1,x\n2,\n3,x\n", (3, 1), (), "label is not read as classes, since 1 of its cells are empty"),
     ("a.csv", "a,Label\n1,3\n2,4\n3,3\n", (3, 2), (), "Label is not read as classes, since its name is not written label"),
+    ("a.csv", "a,label,label:b\n1,x,0\n2,y,1\n3,x,1\n", (3, 1), ("b=0", "b=1"),
+     "label is not read as classes, since there are columns named"),
     ("a.csv", "a,label\n1,0.5\n2,1.5\n3,.5\n", (3, 2), (), "numbers that are not whole"),
     ("a.csv", "a,label\n1,cat\n2,cat \n3,cat\n", (3, 1), ("cat", "cat "), "2 classes"),
     ("a.csv", "a,b\n24.108,1\n1.5,2\n", (2, 2), (), "columns: a, b"),

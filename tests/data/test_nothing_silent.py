@@ -153,6 +153,8 @@ SAID = {
     "a tar beside classes": (lambda: (pets(), tar("d/sample.tar")), "d", "not read: the archive sample.tar", 12, ("cat", "dog")),
     "a zip and arrays beside": (lambda: (pets(), text("d/a.zip"), text("d/b.npz")),
                                 "d", r"2 archives \(a.zip, b.npz\)", 12, ("cat", "dog")),
+    "an image with a dot": (lambda: (pets(), put("d/cat", 1), Path("d/cat/000.png").rename("d/cat/.x.png")), "d",
+                            "not read, since a dot begins the name: cat/.x.png", 11, ("cat", "dog")),
     "a loose image": (lambda: (pets(), put("d", 1)),
                       "d", "1 image is in no class's folder and is left out: 000.png", 12, ("cat", "dog")),
     "two loose images": (lambda: (pets(30), put("d", 2)), "d", "2 images .* left out: 000.png, 001.png", 60, ("cat", "dog")),

@@ -1,7 +1,6 @@
 """The command `sample`: samples of a run or a model as a picture, an array, a table, or a folder of pictures."""
 
 import csv
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from sparring import api
 from sparring.data.asked import Shares
 from sparring.data.labels import TABLE, table_of
 from sparring.data.tables.csv_file import CLASS, TRAIT
-from sparring.errors import InputError, shown
+from sparring.errors import InputError, listed, shown
 from sparring.pictures.samples import draw_samples
 from sparring.spaces import Images, Vectors, digits, shares_of, to_uint8
 
@@ -65,7 +64,7 @@ def about_classes(model: api.Model, form: str, shares: Shares, *, asked: bool) -
         return []
     keeps = "FILE.npz" if isinstance(model.space, Images) else "FILE.npz or FILE.csv"
     renamed = [] if form or model.traits else [name for k, name in enumerate(model.labels) if folder_name(model.labels, k) != name]
-    said = [f"classes whose names make no folder go by their numbers: {listed(renamed)}"] if renamed else []
+    said = [f"classes whose names make no folder go by their numbers: {listed(renamed, MOST)}"] if renamed else []
     if form == ".npz" and model.traits is not None:
         said.append(f"a .npz holds no names of labels: they are, in order, {listed(model.traits.names)}")
     said += [f"a .npy holds no {'labels' if model.traits else 'classes'}: give {keeps} to keep them"] if form == ".npy" else []
@@ -78,10 +77,6 @@ def about_classes(model: api.Model, form: str, shares: Shares, *, asked: bool) -
     mixed = ", ".join(f"{shown(model.labels[k])} {float(share[k]):.1%}" for k in order[:MOST]) + (", ..." if len(order) > MOST else "")
     return [*said, f"classes are mixed as in the data: {mixed}" if shares == "data" else
             f"classes come in equal shares; in the data they are {mixed}. Before you train on these samples, give --shares data"]
-
-
-def listed(names: Sequence[str]) -> str:
-    return ", ".join(map(shown, names[:MOST])) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
 def write_samples(model: api.Model, samples: torch.Tensor, which: torch.Tensor, out: Path, form: str) -> None:

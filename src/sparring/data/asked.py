@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.labels import rows_for
-from sparring.errors import InputError, did_you_mean, shown
+from sparring.errors import InputError, did_you_mean, listed, shown
 from sparring.settings import index_of
 from sparring.spaces import Space, in_shares, traits_of
 
@@ -60,12 +60,11 @@ def place_of(asked: Any, names: tuple[str, ...], what: str = "class") -> int:
     found = [] if wanted is None else [k for k, name in enumerate(names) if number_of(name) == wanted]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(map(shown, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     if found:
         raise InputError(f"{text} may be the {what} {' or '.join(names[k] for k in found)}. Give the name as text.")
     by_place = f" For the one at position {int(wanted)}, whatever its name, there is positions={int(wanted)} in Python." \
         if what == "class" and wanted is not None and wanted in range(len(names)) else ""
-    raise InputError(f"there is no {what} {shown(repr(plain))}.{did_you_mean(text, names)} {KINDS[what]}: {known}.{by_place}")
+    raise InputError(f"there is no {what} {shown(repr(plain))}.{did_you_mean(text, names)} {KINDS[what]}: {listed(names, 20)}.{by_place}")
 
 
 def number_of(word: Any) -> float | None:

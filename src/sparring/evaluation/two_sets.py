@@ -15,7 +15,7 @@ from sparring.data.arrays.arrays import float_form, read_arrays
 from sparring.data.images.decode import reformat
 from sparring.data.settings import OWN, DataSettings, TooLarge, check_image_memory
 from sparring.data.source import Finite, Rows, Source
-from sparring.errors import InputError, shown
+from sparring.errors import InputError, listed, shown
 from sparring.settings import SMALLEST, make
 from sparring.spaces import Images, Space, Vectors
 
@@ -69,10 +69,6 @@ def refuse_other_columns(real: Space, generated: Space) -> None:
     if a and b and a != b:
         how = "Put them into one order" if sorted(a) == sorted(b) else "Give tables of the same columns"
         raise InputError(f"the columns of the real set are {listed(a)}, and those of the generated one {listed(b)}. {how}.")
-
-
-def listed(names: tuple[str, ...]) -> str:
-    return ", ".join(map(shown, names[:10])) + (", ..." if len(names) > 10 else "")
 
 
 def of_real(real: Any, size: str, form: str, how: dict[str, str], n: int) -> tuple[Source, list[str]]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sparring.data.source import Source, batches
-from sparring.errors import InputError, RunFailed, reason
+from sparring.errors import InputError, RunFailed, listed, reason
 from sparring.game import Game, NotFinite, nothing_to_draw, play
 from sparring.rng import generator, seed_round
 from sparring.runs import checkpoint
@@ -102,30 +102,25 @@ def compare(made: Callable[[], Game], source: Source, device: torch.device, batc
     found = differing(whole.seen, resumed.seen)
     lost = [name for name in lost if whole.python.get(name) != resumed.python.get(name)]    # no cache, which the next call fills again
     if not found:
-        return f"this changes while training and is in no checkpoint: {named(lost)}. No loss, weight or sample differs for that in the " \
-               f"first rounds; if one does later, a resumed run differs. {REMEDY}" if lost else ""
+        return f"this changes while training and is in no checkpoint: {listed(lost, 3)}. No loss, weight or sample differs for that in " \
+               f"the first rounds; if one does later, a resumed run differs. {REMEDY}" if lost else ""
     again = made()
     rounds(again, source, device, batch, 0)
     if differing(whole.seen, rounds(again, source, device, batch, ROUNDS).seen):
         if device != CPU:
             return f"two runs from the same start differ on {device}, so whether one can be resumed exactly was not checked."
-        raise InputError(f"two runs from the same start differ, first in {named(found)}. Something draws random numbers that are not "
+        raise InputError(f"two runs from the same start differ, first in {listed(found, 3)}. Something draws random numbers that are not "
                          "torch's (numpy, random, a torch.Generator of its own), looks at the time, or keeps state outside of the "
-                         f"networks (a global variable, a class attribute). {'Look at ' + named(lost) + '. ' if lost else ''}Draw with "
+                         f"networks (a global variable, a class attribute). {'Look at ' + listed(lost, 3) + '. ' if lost else ''}Draw with "
                          "torch.randn and the like, without a generator: every round seeds them.")
-    where = f"It is kept in {named(lost)}. " if lost else "It is kept outside of the networks, such as in a variable of the " \
+    where = f"It is kept in {listed(lost, 3)}. " if lost else "It is kept outside of the networks, such as in a variable of the " \
         "function that builds the game. "
-    raise InputError(f"a run that is resumed from a checkpoint would differ from one that was never stopped, first in {named(found)}. "
+    raise InputError(f"a run that is resumed from a checkpoint would differ from one that was never stopped, first in {listed(found, 3)}. "
                      f"Something that changes while training is not saved. {where}{REMEDY}")
 
 
 REMEDY = ("A checkpoint holds a network's parameters and buffers, and what stands in a game's `memory`: make it a buffer "
           "(self.register_buffer(name, tensor)), or an object with state_dict and load_state_dict in `memory`.")
-
-
-def named(names: list[str]) -> str:
-    """The first three."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 @contextmanager

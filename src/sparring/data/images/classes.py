@@ -20,6 +20,7 @@ from sparring.data.images.decode import FORMATS
 from sparring.data.images.files import Files
 from sparring.data.labels import TABLE
 from sparring.errors import InputError, shown
+from sparring.errors import listed as first_of
 from sparring.spaces import number_order
 
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation"})
@@ -179,6 +180,8 @@ def passed_over(files: Files) -> list[str]:
                     f"files, and which lies in a folder that holds all images")
     if archives:
         said.append(f"not read: {listed(archives, 'archive', 'archives')} beside the images. To read one, give that file as the data")
+    if files.dotted:
+        said.append(f"not read, since a dot begins the name: {listed(files.dotted)}")
     if strange:
         kinds = ", ".join(f"{n} {end}" for end, n in strange.most_common(NAMED))
         said.append(f"not read: {kinds}. Images are {', '.join(FORMATS)}: save them as one of these, or remove them")
@@ -215,7 +218,7 @@ def lost_classes(files: Files, layout: Layout, good: Sequence[int]) -> tuple[Lay
 
 def listed(names: Sequence[str], one: str = "", many: str = "") -> str:
     """Some of these by name and how many there are: "2 folders (a, b)", "the folder a", or only names."""
-    some = ", ".join(map(shown, names[:NAMED])) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+    some = first_of(names, NAMED)
     if not one:
         return some
     return f"the {one} {some}" if len(names) == 1 else f"{len(names):,} {many} ({some})"

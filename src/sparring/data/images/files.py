@@ -37,6 +37,7 @@ class Files(NamedTuple):
     rest: tuple[str, ...] = ()                        # the names of those that were skipped
     folders: tuple[str, ...] = ()                     # every folder, also one with nothing in it
     twice: tuple[str, ...] = ()                       # links to folders that are read already
+    dotted: tuple[str, ...] = ()                      # images that are left out for the dot before their names
 
 
 def image_files(path: Path) -> AbstractContextManager[Files]:
@@ -46,8 +47,8 @@ def image_files(path: Path) -> AbstractContextManager[Files]:
 
 @contextmanager
 def _folder_files(root: Path) -> Iterator[Files]:
-    inside, twice = list[str](), list[str]()
-    names = sorted(_walk(root, inside, twice))
+    inside, twice, dotted = list[str](), list[str](), list[str]()
+    names = sorted(_walk(root, inside, twice, dotted))
     images, rest, beside = _sort_out(names)
 
     def read(i: int, limit: int | None) -> bytes:
@@ -77,17 +78,17 @@ def _folder_files(root: Path) -> Iterator[Files]:
         except OSError as error:
             raise InputError(f"{shown(path)} cannot be read: {error.strerror}. Mend it, or move it elsewhere.") from None
 
-    yield Files(shown(root), images, read, _kinds(rest), identities, table, beside, tuple(rest), tuple(inside), tuple(twice))
+    yield Files(shown(root), images, read, _kinds(rest), identities, table, beside, tuple(rest), tuple(inside), tuple(twice), tuple(dotted))
 
 
 def names_below(root: Path) -> list[str]:
     """The names of all files below a folder, with / between folders; InputError when it cannot be read."""
-    return sorted(_walk(root, [], []))
+    return sorted(_walk(root, [], [], []))
 
 
-def _walk(root: Path, inside: list[str], twice: list[str]) -> Iterator[str]:
+def _walk(root: Path, inside: list[str], twice: list[str], dotted: list[str]) -> Iterator[str]:
     """Names of all files below root.  A folder is entered once, under its own name rather than a link's: the folders that are entered
-    are put into `inside`, and links to them into `twice`."""
+    are put into `inside`, links to them into `twice`, and images with a dot before their names into `dotted`."""
     seen: set[tuple[int, int]] = set()
     folders, links = deque([""]), deque[str]()
     while folders or links:
@@ -103,6 +104,7 @@ def _walk(root: Path, inside: list[str], twice: list[str]) -> Iterator[str]:
                 for entry in sorted(entries, key=lambda e: e.name):
                     name = f"{folder}/{entry.name}" if folder else entry.name
                     if _hidden(entry.name):
+                        dotted += [name] if _dotted(entry.name) and not _is_folder(entry) else []
                         continue
                     if _is_folder(entry):
                         (links if entry.is_symlink() else folders).append(name)
@@ -137,7 +139,7 @@ def _zip_files(path: Path) -> Iterator[Files]:
             raise InputError(f"{shown(path)} cannot be read as a zip ({reason(error)}). It is damaged, cut short or "
                              f"not a zip: download or pack it again.") from None
         with archive:
-            infos, inside = _checked_entries(path, archive)
+            infos, inside, dotted = _checked_entries(path, archive)
             images, rest, beside = _sort_out(sorted(infos))
             for name in images:
                 if infos[name].flag_bits & 1:
@@ -146,27 +148,30 @@ def _zip_files(path: Path) -> Iterator[Files]:
             yield Files(shown(path), images, lambda i, limit: _entry(archive, infos[images[i]], limit), _kinds(rest),
                         lambda: (identity(path), [(infos[name].CRC, infos[name].file_size) for name in images]),
                         lambda: _entry(archive, infos[beside + TABLE], None) if beside + TABLE in infos else None, beside,
-                        tuple(rest), inside)
+                        tuple(rest), inside, dotted=dotted)
 
 
-def _checked_entries(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, zipfile.ZipInfo], tuple[str, ...]]:
-    """The files of a zip by name, and its folders; InputError for names that point outside it, since such a zip means harm."""
+def _checked_entries(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, zipfile.ZipInfo], tuple[str, ...], tuple[str, ...]]:
+    """The files of a zip by name, its folders, and images with a dot before their names; InputError for names that point
+    outside it, since such a zip means harm."""
     every = archive.infolist()
     if len(every) > ENTRY_LIMIT:
         raise InputError(f"{shown(path)} has {len(every):,} entries, more than {ENTRY_LIMIT:,}. Split it.")
     infos: dict[str, zipfile.ZipInfo] = {}
-    folders = dict[str, None]()
+    folders, dotted = dict[str, None](), list[str]()
     for info in every:
         name = info.filename.replace("\\", "/")
         if name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
             raise InputError(f"{shown(path)} has an entry named {shown(info.filename)!r}, which points outside the "
                              f"archive. Pack it again with relative names.")
         if any(map(_hidden, name.split("/"))):
+            *above, last = name.split("/")
+            dotted += [name] if _dotted(last) and not any(map(_hidden, above)) else []
             continue
         folders |= {str(folder): None for folder in PurePosixPath(name + "x" * name.endswith("/")).parents if str(folder) != "."}
         if not name.endswith("/"):
             infos[name] = info
-    return infos, tuple(folders)
+    return infos, tuple(folders), tuple(dotted)
 
 
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None) -> bytes:
@@ -188,6 +193,15 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int | None) -
     if len(data) > declared or (limit is None and len(data) < declared):
         raise InputError(f"its zip entry does not hold the {declared} bytes it declares")
     return data
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _dotted(name: str) -> bool:
+    """Whether a file would be read as an image but for the dot before its name; `._x.png` is no image, but what macOS notes on one."""
+    return name.startswith(".") and not name.startswith("._") and _is_image(name)
 
 
 def _hidden(part: str) -> bool:

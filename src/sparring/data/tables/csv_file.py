@@ -18,7 +18,7 @@ from sparring.data.arrays.arrays import vectors
 from sparring.data.labels import read_rows
 from sparring.data.settings import AUTO, DataSettings, check_memory, open_file, refuse_settings
 from sparring.data.source import Finite
-from sparring.errors import InputError, reason, shown
+from sparring.errors import InputError, listed, reason, shown
 from sparring.spaces import Vectors, class_names, number_order
 
 CLASS, TRAIT = "label", "label:"        # how columns begin that say the class, and one of several labels
@@ -27,7 +27,7 @@ CLASSES = 1000                          # different whole numbers, beyond which 
 TRUTH = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 MARKS = {",": "comma", ".": "point"}
 DECIMAL = re.compile(r"[+-]?\d*,\d+|[+-]?\d+")
-CELL = 100                              # bytes that a cell takes, about, while it is text
+CELL, LEAST = 100, 8                    # bytes that a cell takes, about, while it is text in memory, and in a file of short numbers
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -72,7 +72,8 @@ def read_csv(path: Path, settings: DataSettings = AUTO) -> Finite:
     if traits:
         called = [name.removeprefix(TRAIT) for name in traits]
         rows, meaning = read_rows(np.stack([numbers[name] for name in traits], 1), called, shown(path))
-        notes.append(f"{len(traits)} labels a sample: {listed(list(meaning.names))}")
+        notes.append(f"{len(traits)} labels a sample: {listed(meaning.names)}")
+        odd += [f"column {label} is not read as classes, since there are columns named {TRAIT}NAME"] if label is not None else []
         space = replace(source.space, labels=meaning.in_words(), traits=meaning)
         return Finite(space, source.values, rows, notes=tuple(notes), odd=tuple(odd))
     if label is None:
@@ -97,7 +98,7 @@ def read_text(path: Path, file: IO[bytes]) -> Text:
         head = file.readline(1 << 20).decode("utf-8-sig")
         separator = max(SEPARATORS, key=head.count)
         file.seek(0)
-        check_memory(CELL * size // 8, f"{shown(path)} holds {size:,} bytes of text", "Give fewer rows, or Parquet.")
+        check_memory(CELL * size // LEAST, f"{shown(path)} holds {size:,} bytes of text", "Give fewer rows, or Parquet.")
         text = TextIOWrapper(file, "utf-8-sig", newline="")
         try:
             rows = list(lines_of(csv.reader(text, delimiter=separator)))
@@ -190,7 +191,3 @@ def not_classes(table: Text, label: str | None) -> list[str]:
             f"its name is not written {name.strip().lower()}" if name not in LABELS else "it holds numbers that are not whole, or too many"
         found.append(f"column {shown(name)} is not read as classes, since {why}")
     return found
-
-
-def listed(names: list[str]) -> str:
-    return ", ".join(map(shown, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

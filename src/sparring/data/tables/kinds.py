@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sparring.errors import listed
+
 KINDS = 20              # different whole numbers at most
 SAYS_SO = ("label", "labels", "class", "classes", "target", "targets", "y", "species", "category")
 EACH = 4                # samples at least of each, on average
@@ -28,11 +30,9 @@ def like_classes(names: Sequence[str], kinds: Sequence[int | None], n: int, cons
     called = [name for name in names if name.lower() in SAYS_SO]
     found = [name for name, count in zip(names, kinds, strict=True) if count is not None and 2 < count <= n // EACH and name not in called]
     measured = any(count is None and not same for count, same in zip(kinds, constant, strict=True))
-    said = [f"taken for measurements, though called as classes are: {listed(called)}. If they stand for classes, {fix}"] if called else []
+    said = list[str]()
+    if called:
+        said.append(f"taken for measurements, though called as classes are: {listed(called, 5)}. If they stand for classes, {fix}")
     if found and measured:
-        said.append(f"taken for measurements, though they are few whole numbers: {listed(found)}. If they stand for classes, {fix}")
+        said.append(f"taken for measurements, though they are few whole numbers: {listed(found, 5)}. If they stand for classes, {fix}")
     return said
-
-
-def listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
