@@ -1,6 +1,7 @@
-"""What was worked out once about a user's data, kept in the user's cache folder, which may be emptied at any time.
+"""What was worked out once, about a user's data above all, kept in the user's cache folder, which may be emptied at any time.
 
-Indices of shards, sets of images that were decoded, and decoded images by position.  Each kind is bounded, and the oldest make way.
+Indices of shards, sets of images that were decoded, decoded images by position, and weights of networks.  Each kind is bounded, and the
+oldest make way.
 Nothing is trusted because it lies there: a file is whole or absent (a temporary name, fsync, one rename) and is held against its
 fingerprint before it is used, and of a file that grows, every sample carries its own checksum.
 """
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import IO
 
 LIMIT = 4 << 30                 # bytes of everything that was decoded
-INDICES = 256 << 20             # bytes of all indices
+INDICES = 256 << 20             # bytes of all indices, and of weights of networks
 SPARE = 1 << 30                 # bytes of the disk that are left to others
 FORGOTTEN = 86_400              # seconds after which a half-written file is that of a process that died
-INDEX, IMAGES, SAMPLES = "shards-{}.npz", "images-{}.safetensors", "samples-{}.bin"
+INDEX, IMAGES, SAMPLES, WEIGHTS = "shards-{}.npz", "images-{}.safetensors", "samples-{}.bin", "weights-{}.safetensors"
 CHECK = 4                       # bytes of a checksum
 
 
@@ -48,7 +49,7 @@ def place(form: str, of: str) -> Path:
 
 def bound(form: str) -> tuple[tuple[str, ...], int]:
     """The kinds of files that share a bound with this one, and the bound in bytes."""
-    return ((INDEX,), INDICES) if form == INDEX else ((IMAGES, SAMPLES), LIMIT)
+    return ((form,), INDICES) if form in (INDEX, WEIGHTS) else ((IMAGES, SAMPLES), LIMIT)
 
 
 def room(form: str, size: int) -> int:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sparring.data import pretrained
 from sparring.errors import InputError
-from sparring.metrics import grey28
+from sparring.metrics import grey28, lite1
 from sparring.rng import key
 from sparring.spaces import Images, Space
 
 NUMBERS = 2**22         # in the images that go through an extractor at once
 OWN_SIDE = 40           # pixels: the largest images that the project's own features are chosen for
+LEAST_SIDE = 8          # pixels: in smaller ones nothing can be recognised
+BETTER = f"Features that see what is in them come with {pretrained.EXTRA}, or from a file: --features FILE --sha256 HASH"
 Watch = Callable[[int, int], None]
 
 
@@ -52,7 +55,13 @@ def own() -> Extractor:
     return Extractor(grey28.NAME, grey28.SHA256, grey28.RESIZE, lambda x: net.features(grey28.grey28(x)))
 
 
-OFFERED = {"pixels": pixels, grey28.NAME: own}
+def photos() -> Extractor:
+    """1,280 numbers of a network that learned from photographs.  InputError without the extra `photos`."""
+    pretrained.pretrained(pretrained.JUDGING)
+    return Extractor(lite1.NAME, pretrained.JUDGING.sha256, lite1.RESIZE, lite1.features)
+
+
+OFFERED = {"pixels": pixels, grey28.NAME: own, lite1.NAME: photos}
 
 
 def choose(space: Space) -> tuple[Extractor, str]:
@@ -62,8 +71,11 @@ def choose(space: Space) -> tuple[Extractor, str]:
     size = f"{space.height}x{space.width}"
     if space.channels == 1 and max(space.height, space.width) <= OWN_SIDE:
         return own(), f"the project's own network, which knows digits and clothes: these images are grey and small ({size})"
+    if min(space.height, space.width) >= LEAST_SIDE and pretrained.installed():
+        return photos(), f"a network that learned from photographs, with which no model is trained here: these images are {size} with " \
+                         f"{space.channels} channel(s)"
     return pixels(), f"pixels: the project's own network knows small grey images, and these are {size} with {space.channels} channel(s). " \
-                     f"Better features come from a file: --features FILE --sha256 HASH"
+                     f"{BETTER}"
 
 
 @torch.no_grad()

@@ -1,0 +1,41 @@
+"""Features of photographs: 1,280 numbers of EfficientNet-Lite1 (Tan and Le, 2019), which learned to name what is in 1.28 million of them.
+
+Not of Lite0, which `projected` trains with: no run is measured by the network that it was trained by.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from sparring.data.pretrained import JUDGING, pretrained
+
+NAME, SIDE = JUDGING.name, 224          # a multiple of 32, the network's largest stride; it learned from 240
+FEW = 32                                # images at once: the widest layer alone holds five megabytes of each
+RESIZE = f"{SIDE}x{SIDE} bilinear with antialiasing; transparency on white; grey in three equal channels"
+
+
+def in_colour(images: Tensor) -> Tensor:
+    """Images float[B, C, H, W] in [-1, 1], C = 1, 3 or 4, in three channels: grey ones thrice, transparency on white."""
+    if images.shape[1] == 4:
+        cover = (images[:, 3:] + 1) / 2
+        images = images[:, :3] * cover + (1 - cover)
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+
+
+def enlarged(images: Tensor) -> Tensor:
+    """What the network sees of images float[B, C, H, W] in [-1, 1]: float[B, 3, SIDE, SIDE]."""
+    x = in_colour(images)
+    if x.shape[2:] != (SIDE, SIDE):
+        x = interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def features(images: Tensor) -> Tensor:
+    """float[B, 1280] of images float[B, C, H, W] in [-1, 1].  InputError without the extra `photos`."""
+    net = pretrained(JUDGING)
+    return torch.cat([net.features(enlarged(part)) for part in images.split(FEW)])
+
+
+def named(images: Tensor) -> Tensor:
+    """The number of the class of ImageNet that each image is taken for, int64[B]: 340 is a zebra."""
+    return pretrained(JUDGING).classify(features(images)).argmax(1)
