@@ -49,7 +49,7 @@ class Recipe(NamedTuple):
 
 RECIPES: dict[str, Recipe] = {
     "gan": Recipe(gan.SUMMARY, gan.GanSettings, gan.defaults, gan.game, gan.laid_out, NETWORKS, matters=gan.MATTERS),
-    "images": Recipe(images.SUMMARY, gan.GanSettings, images.defaults, gan.game, gan.laid_out, NETWORKS,
+    "images": Recipe(images.SUMMARY, images.ImagesSettings, images.defaults, images.game, gan.laid_out, NETWORKS,
                      Reader(example="digits", kinds=(Images,)), images.choices, images.MATTERS),
     "projected": Recipe(projected.SUMMARY, projected.ProjectedSettings, projected.defaults, projected.game, decays, ("generator",),
                         Reader(example="digits", kinds=(Images,)), projected.choices, projected.MATTERS),

@@ -1,19 +1,29 @@
 """Pictures from a folder: a GAN whose settings follow from the data and the machine, each with its reason.
 
-The non-saturating loss with a lazy R1 penalty, an averaged generator and adaptive augmentation (Goodfellow et al., 2014; Mescheder
-et al., 2018; Karras et al., 2020): what has held up on small and large sets of pictures.
+Of two systems.  Pictures in colour are judged through a network that learned from photographs, where it is installed: `projected`.  Other
+pictures by a discriminator that begins with nothing: `gan` with the non-saturating loss, a lazy R1 penalty, an averaged generator and
+adaptive augmentation (Goodfellow et al., 2014; Mescheder et al., 2018; Karras et al., 2020).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
+from pydantic import Field
+from torch import nn
+
+from sparring.data.pretrained import EXTRA, installed
 from sparring.data.source import Arranged, Finite, Source
-from sparring.errors import shown
+from sparring.errors import InputError, listed, shown
+from sparring.game import Game
 from sparring.objectives.losses import OBJECTIVES
+from sparring.recipes import gan, projected
+from sparring.recipes.projected import SEEN
 from sparring.spaces import Images, Space, shares_of
 
 SUMMARY = "pictures: chooses networks, batch, penalty and augmentation from the data and the machine, and says why"
 
-MATTERS = ("size", "steps", "batch", "lr", "width", "residual", "penalty_weight", "augment", "conditional", "keep_best")
+MATTERS = ("size", "steps", "batch", "lr", "width", "projected", "penalty_weight", "augment", "conditional", "keep_best")
 
 PLENTY = 30_000         # pictures from which on a discriminator hardly learns them by heart (Karras et al., 2020, figure 1)
 STIFF = 0.002           # of R1, times pixels over batch: ten times the rule of Karras et al. (2020), whose runs are far longer; not tuned
@@ -22,13 +32,61 @@ SMALL = 48 * 48         # pixels up to which a processor has time for wide netwo
 FEW = 100               # pictures of a class, below which it is not worth a name of its own
 
 
+class ImagesSettings(gan.GanSettings):
+    """The settings of `images`: those of `gan`, and whether and how a pretrained network judges."""
+
+    projected: bool = Field(False, description="judge images through a network that learned from photographs (Projected GAN); default: "
+                            "for images in colour, where the extra `photos` is installed")
+    seen: int = SEEN
+
+
 def defaults(space: Space) -> dict[str, Any]:
     """What suits all pictures."""
     return {"latent": 64, "decay": 0.5}
 
 
+def game(c: ImagesSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
+    """The game of the system that the settings name.  InputError for settings of the other one."""
+    if not c.projected:
+        return gan.game(c, space, device, own)
+    if odd := foreign(c):
+        raise InputError(f"projected=true judges with discriminators of its own, which have no {listed(odd)}. Leave that out, or give "
+                         "projected=false.")
+    if "discriminator" in (own or {}):
+        raise InputError("projected=true judges with discriminators of its own, and one of yours was given. Give projected=false.")
+    return projected.game(c, space, device, own)
+
+
+def foreign(c: Any) -> list[str]:
+    """The settings of `gan` that a projected discriminator does not have, and that differ from what they are by default."""
+    shared = {*projected.ProjectedSettings.model_fields, *ImagesSettings.model_fields.keys() - gan.GanSettings.model_fields.keys()}
+    return [name for name, field in type(c).model_fields.items() if name not in shared and getattr(c, name) != field.default]
+
+
 def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
-    """By setting, a value and its reason, going together with the `given` settings of `gan`; `fast`: there is a GPU."""
+    """By setting, a value and its reason, going together with the `given` settings; `fast`: there is a GPU."""
+    space = source.space
+    assert isinstance(space, Images)
+    wanted, why = (given.projected, "") if "projected" in given.model_fields_set else worth_projecting(space, given)
+    if wanted:
+        count = len(source) if isinstance(source, Finite | Arranged) else None
+        return {"projected": (True, why)} | projected.choices(source, given, fast) | by_class(space, count, given)
+    return ({"projected": (False, why)} if why else {}) | unaided(source, given, fast)
+
+
+def worth_projecting(space: Images, given: Any) -> tuple[bool, str]:
+    """Whether images are best judged through a network that learned from photographs, and why."""
+    if space.channels != 3:
+        return False, ""
+    if odd := foreign(given):
+        return False, f"{listed(odd)} is of the other discriminator"
+    if not installed():
+        return False, f"in colour it would learn many times faster with a network that knows photographs: {EXTRA}"
+    return True, "in colour, a network that learned from photographs sees in a few thousand images what a new one takes millions for"
+
+
+def unaided(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
+    """The choices for a discriminator that begins with nothing."""
     space = source.space
     assert isinstance(space, Images)
     pixels, count = space.height * space.width, len(source) if isinstance(source, Finite | Arranged) else None

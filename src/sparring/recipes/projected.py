@@ -29,6 +29,9 @@ from sparring.spaces import Images, Space
 SUMMARY = "images, judged through a network that learned from photographs (Projected GAN; Sauer et al., 2021): good ones soon"
 MATTERS = ("size", "steps", "batch", "lr", "lr_ratio", "decay", "width", "seen", "augment", "conditional")
 
+SEEN: Any = Field(128, ge=32, le=1024, description="pixels of the shorter side at which images are shown to the pretrained network, "
+                  "rounded to a multiple of 32; a round takes longer with its square")
+DEFAULTS = {"latent": 128, "lr": 5e-4, "lr_ratio": 0.4, "decay": 0.5, "ema": 0.998, "augment": "diff"}
 BETAS = (0.0, 0.99)         # of Adam, for both players
 
 
@@ -42,21 +45,28 @@ class ProjectedSettings(Settings):
     lr_ratio: float = Field(0.4, gt=0, le=1000, description="the discriminators' learning rate divided by the generator's, which is lr")
     decay: float = DECAY
     ema: float = EMA
-    seen: int = Field(128, ge=32, le=1024, description="pixels of the shorter side at which images are shown to the pretrained network, "
-                      "rounded to a multiple of 32; the time of a round grows with its square")
+    seen: int = SEEN
     augment: Literal["none", "diff"] = Field("diff", description="augment the images that D sees, so that fewer suffice (DiffAugment)")
     conditional: bool = CONDITIONAL
 
 
 def defaults(space: Space) -> dict[str, Any]:
     """What suits this kind of data, where it differs from the settings' own defaults."""
-    return {"latent": 128, "width": 32, "lr": 5e-4, "decay": 0.5, "ema": 0.998, "conditional": bool(space.labels)}
+    return {**DEFAULTS, "width": 32, "conditional": bool(space.labels)}
 
 
 def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
-    """InputError, before anything is made, without the weights that training needs; sampling does not."""
+    """By setting, a value and its reason; `fast`: there is a GPU.  InputError, before anything is made, without the weights that training
+    needs; sampling does not."""
     pretrained(TRAINING)
-    return {}
+    where = "on a GPU" if fast else "on a CPU"
+    return {
+        "batch": (64 if fast else 16, f"{where}: small batches, for more steps in as many images" if not fast else where),
+        "width": (64 if fast else 32, f"what trains in {'an hour' if fast else 'minutes'} {where}"),
+        "seen": (224 if fast else 128, "what the pretrained network learned from" if fast else "half a round's time is its, and grows with "
+                 "the square"),
+        **{name: (value, "as `projected` has it") for name, value in DEFAULTS.items()},
+    }
 
 
 def game(c: Any, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
