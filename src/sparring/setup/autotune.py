@@ -19,7 +19,7 @@ SHORT = 200             # rounds: a shorter run does not repay the measurement
 LONG = 60.0             # seconds that a run must be expected to take before compiling is tried, which takes some itself
 REPAYS = 2.0            # times the seconds of compiling that it must save
 ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16, unless it is
-LITTLE = 0.1            # of the distance, 1 - cosine, to the gradient that another batch and other latents would have given
+LITTLE = 0.2            # of the distance, 1 - cosine, to the gradient that another batch and other latents would have given
 WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
 
 Trial = Callable[[], Game]
