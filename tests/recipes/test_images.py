@@ -16,7 +16,7 @@ from sparring.errors import InputError
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.residual_gan import Modulated, ResidualDiscriminator, ResidualGenerator
 from sparring.recipes import RECIPES, images
-from sparring.recipes.gan import GanSettings
+from sparring.recipes.images import ImagesSettings
 from sparring.setup import forecast
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
@@ -97,7 +97,7 @@ def test_choices_follow_the_data_and_have_reasons():
         space = Images(3, side, side, tuple(map(str, range(classes))))
         labels = torch.arange(n) % classes if classes else None
         found = images.choices(Finite(space, torch.zeros(1, dtype=torch.uint8).expand(n, 3, side, side), labels),
-                               GanSettings(**given), fast)
+                               ImagesSettings(projected=False, **given), fast)
         assert all(reason for name, (_, reason) in found.items() if name not in given)
         return {name: value for name, (value, _) in found.items()}
 

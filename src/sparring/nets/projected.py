@@ -13,6 +13,7 @@ from sparring.nets.mlp import projection
 
 WIDE, MOST = 64, 256        # maps of the mixed features, and the most of a discriminator
 GROUP = 16                  # maps that are normalized together
+KINDS = 64                  # numbers that a class is compared by
 LAST = 4                    # side of the grid that a score is made from
 TAME = 0.1                  # of a score: one step of Adam would move it by more than a margin
 
@@ -58,18 +59,18 @@ class Head(nn.Module):
             layers += [spectral_norm(nn.Conv2d(maps, more, 4, 2, 1)), nn.GroupNorm(more // GROUP, more), nn.LeakyReLU(0.2)]
             maps, height, width = more, height // 2, width // 2
         self.layers = nn.Sequential(*layers)
-        self.score = spectral_norm(nn.Conv2d(maps, 1, (min(LAST, height), min(LAST, width))))
-        self.classes = nn.Embedding(classes, maps) if classes else None
-        if self.classes is not None:
-            nn.init.normal_(self.classes.weight, 0.0, 0.02)
+        last = (min(LAST, height), min(LAST, width))
+        self.score = spectral_norm(nn.Conv2d(maps, 1, last))
+        self.described = spectral_norm(nn.Conv2d(maps, KINDS, last)) if classes else None
+        self.classes = nn.Embedding(classes, KINDS) if classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         x = self.layers(x)
         score = self.score(x).mean((1, 2, 3))
-        if self.classes is None:
+        if self.classes is None or self.described is None:
             return score
         assert labels is not None
-        return score + (projection(self.classes, labels) * x.mean((2, 3))).sum(1)
+        return score + (projection(self.classes, labels) * self.described(x).mean((2, 3))).sum(1)
 
 
 def enlarged(height: int, width: int, side: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ that tells 1,000 kinds of things apart, mixed at random, and learns only what se
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from sparring.data.pretrained import TRAINING, pretrained
+from sparring.data.pretrained import TRAINING, installed, pretrained
 from sparring.data.source import Source
 from sparring.errors import InputError
 from sparring.game import Game
@@ -78,7 +79,8 @@ def game(c: Any, space: Space, device: torch.device, own: Mapping[str, nn.Module
     if not isinstance(space, Images):
         raise InputError("projected discriminators see images, and this data is not images. Use another recipe, such as r3gan.")
     if space.channels == 4:
-        raise InputError("the network that learned from photographs sees no transparency, and these images have it. Give alpha=white.")
+        raise InputError("the network that learned from photographs sees no transparency, and these images have it as a fourth "
+                         "channel. Leave channels=4 out, or give images of three channels.")
     classes = len(space.labels) if c.conditional else 0
     told, own = inputs_of(space, classes), own or {}
     G = own["generator"] if "generator" in own else ResidualGenerator(c.latent, space.shape, c.width, told)
@@ -88,7 +90,8 @@ def game(c: Any, space: Space, device: torch.device, own: Mapping[str, nn.Module
     discriminator = learner(D, c.lr * c.lr_ratio, BETAS, c.steps, c.decay)
     pair = Adversaries(generator, discriminator, nonsaturating, c.latent, device, classes,
                        Rules(augment=augmentation(c.augment, space, 0)), examples=examples_of(space, device))
-    return pair.game(pair.turns(1))
+    made = pair.game(pair.turns(1))
+    return made if installed() else replace(made, judge=None)   # a model draws without the weights that its discriminators need
 
 
 def stages(device: torch.device, x: Tensor) -> list[Tensor]:

@@ -1,0 +1,124 @@
+"""The recipe `projected`, with the real pretrained network: what it refuses, what it needs, and that it learns."""
+
+import numpy as np
+import pytest
+import torch
+from test_images import squares
+
+import sparring
+from made import refused
+from sparring.data import pretrained
+from sparring.data.source import Finite
+from sparring.errors import InputError
+from sparring.recipes import RECIPES, images, projected
+from sparring.recipes.images import ImagesSettings
+from sparring.spaces import Images
+
+CPU = torch.device("cpu")
+FEW = {"steps": 2, "batch": 4, "width": 4, "seen": 32, "latent": 8, "threads": 1}
+
+
+def coloured(n=60, side=16):
+    """Red squares on blue, at one of two places."""
+    labels = torch.arange(n) % 2
+    x = torch.randint(0, 30, (n, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    x[:, 2] += 150
+    for picture, label in zip(x, labels.tolist(), strict=True):
+        picture[0, side // 4:-side // 4, label * side // 2:(label + 1) * side // 2] += 200
+    return Finite(Images(3, side, side, ("left", "right")), x, labels)
+
+
+@pytest.fixture
+def absent(monkeypatch):
+    """A machine without the extra."""
+    monkeypatch.setattr(pretrained, "place", lambda weights: None)
+    monkeypatch.setattr(pretrained, "kept", lambda weights: None)
+    pretrained.pretrained.cache_clear()
+    yield
+    pretrained.pretrained.cache_clear()
+
+
+def test_it_learns_colours_and_places_by_class():
+    model = sparring.fit("projected", data=coloured(), steps=60, width=8, latent=8, batch=8, seen=32, lr=2e-3, ema=0.9, threads=1, seed=0)
+    left, right = (model.sample(16, positions=i).float() for i in range(2))
+    assert left[:, 2].mean() > left[:, 1].mean() + 0.1, "blue before green"
+    red = [(made[:, 0, 4:-4, :8].mean() - made[:, 0, 4:-4, 8:].mean()).item() for made in (left, right)]
+    assert red[0] > 0.1 > -0.1 > red[1]
+
+
+def test_a_finished_model_draws_without_the_extra_and_training_says_what_to_type(tmp_path, absent):
+    sparring_install = r"pip install 'sparring\[photos\]'"
+    refused(sparring_install, sparring.fit, "projected", data=coloured(), **FEW)
+    refused(sparring_install, sparring.fit, "images", data=coloured(), projected=True, **FEW)
+
+
+def test_a_model_draws_where_nothing_is_installed(tmp_path, request):
+    run = sparring.fit("projected", data=coloured(), out=tmp_path / "run", **FEW)
+    request.getfixturevalue("absent")
+    assert torch.equal(torch.as_tensor(sparring.load(tmp_path / "run" / "model").sample(3, seed=1)), torch.as_tensor(run.sample(3, seed=1)))
+
+
+@pytest.mark.parametrize(("data", "given", "said"), [
+    (np.random.default_rng(0).integers(0, 256, (20, 8, 8, 4), np.uint8), {"channels": 4}, "sees no transparency"),
+    (np.random.default_rng(0).normal(size=(50, 3)), {}, "cannot train on data of this kind")])
+def test_what_it_cannot_see_is_refused(data, given, said):
+    refused(said, sparring.fit, "projected", data=data, **FEW, **given)
+
+
+@pytest.mark.parametrize("data", [squares(20), coloured(5, side=8), coloured(9, side=21)], ids=["grey", "five of 8 px", "odd sides"])
+def test_grey_few_and_odd_images_train(data):
+    made = sparring.fit("projected", data=data, **FEW).sample(2)
+    assert tuple(made.shape[1:]) == data.space.shape
+
+
+def test_a_batch_of_one_trains():
+    sparring.fit("projected", data=coloured(), **{**FEW, "batch": 1})
+
+
+# ----------------------------------------------------------------------------------------------------------- `images` chooses
+def chosen(source, fast=False, **given):
+    found = images.choices(source, ImagesSettings(**given), fast)
+    assert all(reason for name, (_, reason) in found.items() if name not in given)
+    return {name: value for name, (value, _) in found.items()}
+
+
+@pytest.mark.parametrize(("given", "wanted"), [({}, True), ({"projected": False}, None), ({"penalty": "r1"}, False), ({"pack": 2}, False),
+                                               ({"residual": True}, False), ({"lr": 1e-3}, True), ({"augment": "diff"}, True)], ids=str)
+def test_pictures_in_colour_are_projected_unless_the_settings_are_of_the_other_discriminator(given, wanted):
+    assert chosen(coloured(), **given).get("projected") is wanted
+
+
+def test_grey_pictures_are_not_projected():
+    assert "projected" not in chosen(squares())
+
+
+def test_without_the_extra_it_says_what_is_missed(absent):
+    value, why = images.choices(coloured(), ImagesSettings(), False)["projected"]
+    assert not value and "pip install 'sparring[photos]'" in why
+
+
+def test_choices_suit_the_machine():
+    here, there = chosen(coloured()), chosen(coloured(), fast=True)
+    assert here["batch"] < there["batch"] and here["width"] < there["width"] and here["seen"] < there["seen"]
+    assert chosen(coloured(500))["conditional"] and not chosen(coloured(60))["conditional"]
+
+
+@pytest.mark.parametrize(("given", "said"), [({"penalty": "r1"}, "no penalty"), ({"pack": 2}, "no pack"),
+                                           ({"spectral": True}, "no spectral")])
+def test_settings_of_the_other_discriminator_are_refused_beside_projected(given, said):
+    with pytest.raises(InputError, match=said):
+        sparring.fit("images", data=coloured(), projected=True, **FEW, **given)
+
+
+def test_a_discriminator_of_ones_own_is_refused_beside_projected():
+    with pytest.raises(InputError, match=r"one of yours was given\. Give projected=false"):
+        sparring.fit("images", data=coloured(), discriminator=torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 1)), **FEW)
+
+
+def test_both_recipes_play_the_same_game():
+    both = {}
+    for name, more in (("projected", {}), ("images", {"projected": True})):
+        settings = RECIPES[name].settings(**{**projected.DEFAULTS, "batch": 4, "width": 4, "seen": 32, "latent": 8, **more})
+        torch.manual_seed(0)
+        both[name] = RECIPES[name].game(settings, coloured().space, CPU).players["generator"].net.state_dict()
+    assert all(torch.equal(a, b) for a, b in zip(both["projected"].values(), both["images"].values(), strict=True))
