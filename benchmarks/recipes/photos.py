@@ -58,7 +58,7 @@ def style_of(name: str) -> str | None:
 @cache
 def groups() -> dict[str, str]:
     with (DATA / "emoji/emoji_labels.csv").open() as file:
-        return {row["key"]: GROUPS[int(row["group"])] for row in csv.DictReader(file)}
+        return {row["key"]: GROUPS[int(row["group"])] for row in csv.DictReader(file) if int(row["group"]) < len(GROUPS)}   # four flags
 
 
 def group_of(name: str) -> str | None:
