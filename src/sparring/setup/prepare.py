@@ -217,7 +217,7 @@ def named(data: Any) -> str | list[str]:
     """Data as it stands in config.json: a name or a path, several of them, or what kind of object it was."""
     if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
         return [str(one) for one in data]
-    return data if isinstance(data, str) else type(data).__name__
+    return str(data) if isinstance(data, str | Path) else type(data).__name__
 
 
 def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source, device: torch.device,
