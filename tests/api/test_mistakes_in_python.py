@@ -168,3 +168,10 @@ def test_a_full_accelerator_is_told_by_the_run_and_not_while_its_cost_is_measure
     prepared = prepare(Request("gan", "quadratic", {"steps": 60, **TINY}), tmp_path / "run")
     prepared.folder.unlock()
     assert "forecast" not in prepared.config["reasons"]
+
+
+def test_data_that_is_given_as_a_path_is_found_again(tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(40, 3)))
+    sparring.fit("gan", data=tmp_path / "rows.npy", out=tmp_path / "run", steps=2, batch=8, width=4)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["data"] == str(tmp_path / "rows.npy")
+    assert "kid(values)" in sparring.evaluate(tmp_path / "run", metrics="kid")["metrics"]
