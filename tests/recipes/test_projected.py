@@ -122,3 +122,15 @@ def test_both_recipes_play_the_same_game():
         torch.manual_seed(0)
         both[name] = RECIPES[name].game(settings, coloured().space, CPU).players["generator"].net.state_dict()
     assert all(torch.equal(a, b) for a, b in zip(both["projected"].values(), both["images"].values(), strict=True))
+
+
+def test_a_run_keeps_what_was_chosen_when_it_began(tmp_path, request, monkeypatch):
+    """Resuming does not choose again: not for another machine, and not where something is no longer installed."""
+    few = {name: value for name, value in FEW.items() if name not in ("batch", "seen")}
+    sparring.fit("images", data=coloured(), out=tmp_path / "run", **few)
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "choices", lambda source, given, fast: {"batch": (2, "another time")})
+        sparring.fit("images", data=coloured(), out=tmp_path / "run", **few)
+    refused("holds a run with other settings", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few, lr=0.1)
+    request.getfixturevalue("absent")
+    refused(r"pip install 'sparring\[photos\]'", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few)

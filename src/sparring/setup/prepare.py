@@ -19,13 +19,13 @@ from sparring.game import Game
 from sparring.game.accumulate import in_parts
 from sparring.game.copies import copied
 from sparring.game.processes import ALONE, ProcessGroup
-from sparring.recipes import Recipe
+from sparring.recipes import Recipe, find
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, Settings, make
 from sparring.setup import autotune, forecast
 from sparring.setup.build import build, check_networks, fresh, refuse_unfit
 from sparring.setup.longer import lengthen, longer
-from sparring.setup.reopen import continue_in, refuse_changes
+from sparring.setup.reopen import chosen_then, continue_in, refuse_changes
 from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.resumable import FEW, refuse_unsaved
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
@@ -62,7 +62,9 @@ class Prepared:
 def scheduled(request: Request, folder: RunFolder, group: ProcessGroup, fork: bool) -> tuple[Resolved, dict[str, Any], dict[str, str]]:
     """What `resolve` gives, with as many rounds as were planned for the minutes when the run began, or are to be now; and what was
     chosen for planning by trying, with the reasons."""
-    request = replace(request, given=forecast.remembered(request.given, request.minutes, folder.read_config() if request.minutes else None))
+    before = folder.read_config()
+    given = forecast.remembered(request.given, request.minutes, before if request.minutes else None)
+    request = replace(request, given=chosen_then(find(request.recipe), given, before))
     plan = bool(request.minutes) and "steps" not in request.given
     if plan and group.world_size > 1:
         raise InputError("--minutes works with one process only, and several were started. Give --steps.")

@@ -1,13 +1,16 @@
 """Resume or fork the run that a folder holds: whether it is the one that was asked for, and how to continue it in another folder."""
 
 import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from sparring.errors import InputError, RunFailed
 from sparring.game import Game
-from sparring.recipes import find
+from sparring.recipes import Recipe, find
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, differences, in_words
+from sparring.settings import make
 
 COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
 NETWORKS_FROM = ("settings", "data_settings", "own_networks")
@@ -34,6 +37,20 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
         fork = "" if shorter else " To continue it with the new settings, give --fork NEWDIR."
         raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
                          f"\nTo resume it, give the same settings. To start a new run, give --out NEWDIR.{fork}")
+
+
+def chosen_then(recipe: Recipe, given: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings that were given, and those that the recipe chose when the run in the folder began: they hold for all of it, also on
+    another machine, with another version, or where something is no longer installed.  Only what was given where it is another run."""
+    settings, reasons, fields = (old or {}).get("settings"), (old or {}).get("reasons"), recipe.settings.model_fields
+    if isinstance(settings, dict) and isinstance(reasons, dict):
+        with suppress(InputError):              # of a config.json that someone has edited: what differs is told later
+            now = make(recipe.settings, {name: value for name, value in given.items() if name in fields})
+            kept = {name: settings[name] for name in reasons if name in settings and name in fields}
+            make(recipe.settings, kept)
+            if all(getattr(now, name) == settings.get(name) for name in now.model_fields_set - {"steps"}):
+                return kept | dict(given)
+    return dict(given)
 
 
 def continue_in(old: RunFolder, new: RunFolder, game: Game, config: dict[str, Any]) -> None:
