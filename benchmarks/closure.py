@@ -52,12 +52,14 @@ def closure(root: str, extra: str = "") -> dict[str, Distribution]:
 
 
 def licence(package: Distribution) -> str:
-    """What the package's metadata says: its licence expression, or its classifiers, or the first words of the field."""
+    """What the package says: its licence expression, its classifiers, the first words of the field, or of the file LICENSE that it
+    installs."""
     if expression := package.metadata.get("License-Expression"):
         return expression
     classified = [line.rsplit(" :: ", 1)[1] for line in package.metadata.get_all("Classifier", []) if line.startswith("License :: OSI")]
-    field = (package.metadata.get("License") or "").strip().splitlines()
-    return " / ".join(classified) or (field[0][:60] if field else "not stated")
+    field = (package.metadata.get("License") or "").replace("UNKNOWN", "").strip()      # what old tools write for nothing
+    files = [file.read_text().strip() for file in package.files or () if file.name.startswith("LICENSE")]
+    return " / ".join(classified) or next((text.splitlines()[0][:60] for text in (field, *files) if text), "not stated")
 
 
 def page() -> str:

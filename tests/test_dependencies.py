@@ -8,6 +8,8 @@ from pathlib import Path
 from benchmarks.closure import closure, extras, licence
 from packaging.requirements import Requirement
 
+from sparring.data.pretrained import JUDGING, TRAINING
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -43,8 +45,8 @@ def test_the_hashes_are_of_the_pinned_versions():
 
 
 def test_what_the_code_asks_of_an_extra_is_in_it_and_no_extra_is_empty():
-    """Calls of needs(module, extra, what), by extra: the modules."""
-    asked = {}
+    """Calls of needs(module, extra, what), by extra: the modules; and the packages that weights are read from."""
+    asked = {"photos": {weights.package.replace("_", "-") for weights in (TRAINING, JUDGING)}}
     for path in (ROOT / "src").rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "needs":

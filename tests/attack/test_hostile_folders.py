@@ -77,7 +77,9 @@ def test_nothing_that_executes_what_it_reads_is_imported_or_called(path):
         assert not modules & {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle", "runpy", "code", "importlib"}
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            assert called not in ("eval", "exec", "compile", "__import__", "torch.load", "load_pickle", "os.system")
+            assert called not in ("eval", "exec", "compile", "__import__", "load_pickle", "os.system")
+            if called == "torch.load":          # of the files alone whose sha256 stands in the source
+                assert path.stem == "pretrained" and "weights_only=True" in ast.unparse(node)
             if called in ("np.load", "numpy.load", "np.lib.format.read_array"):
                 assert "allow_pickle=False" in ast.unparse(node), f"{path}: {ast.unparse(node)}"
 

