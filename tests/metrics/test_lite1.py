@@ -4,8 +4,12 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_image
 
-from sparring.metrics import lite1
-from sparring.metrics.features import choose, extract, photos
+import sparring
+from sparring.data.pretrained import JUDGING
+from sparring.data.source import Finite
+from sparring.errors import InputError
+from sparring.metrics import lite1, run_scores
+from sparring.metrics.features import choose, extract, photos, pixels
 from sparring.rng import generator
 from sparring.spaces import Images
 
@@ -63,3 +67,66 @@ def test_it_is_chosen_for_images_that_are_not_small_and_grey(space, features):
 def test_the_name_and_the_protocol_say_whose_features_they_are():
     extractor = photos()
     assert extractor.named("fid") == "fid(lite1)" and len(extractor.sha256) == 64 and extractor.resize.startswith("224x224")
+
+
+# ------------------------------------------------------------------------------------------------- figures in these features
+@pytest.fixture
+def small(monkeypatch):
+    """A sixteenth of the work: the network takes images of any size."""
+    monkeypatch.setattr(lite1, "SIDE", 56)
+
+
+def photographs(n, seed=0, side=32):
+    """Patches of two photographs, cut out at random."""
+    rng, found = generator(seed, "patches"), []
+    for k, picture in enumerate(("china.jpg", "flower.jpg")):
+        x = torch.tensor(load_sample_image(picture)).permute(2, 0, 1)
+        places = torch.randint(0, 427 - 4 * side, (n // 2 + k * n % 2, 2), generator=rng).tolist()
+        found += [x[:, top:top + 4 * side:4, left:left + 4 * side:4] for top, left in places]
+    return torch.stack(found)[torch.randperm(n, generator=rng)]
+
+
+def test_evaluating_pictures_uses_them_and_finds_copies(small):
+    x = photographs(72)
+    space = Images(3, 32, 32)
+    source = Finite(space, x[:24], held_out=Finite(space, x[24:48]))
+    found = sparring.evaluate(real=source, generated=Finite(space, x[48:]))
+    assert {"kid(lite1)", "precision(lite1)", "swd(lite1)", "memorization(lite1)"} <= found["metrics"].keys()
+    assert found["left_out"]["fid"] == "fid needs at least 1,281 samples a set, one more than it has features (1,280), and there are 24"
+    about = found["metrics"]["kid(lite1)"]["protocol"]
+    assert (about["extractor"], about["features"], about["sha256"]) == ("lite1", 1280, JUDGING.sha256)
+    assert found["metrics"]["memorization(lite1)"]["value"] < 0.5
+    copied = sparring.evaluate(real=source, generated=Finite(space, x[:24]), metrics="memorization")["metrics"]
+    assert copied["memorization(lite1)"]["value"] == 1.0
+
+
+def test_a_mirrored_picture_is_nearest_to_itself_which_pixels_do_not_see(small):
+    x = photographs(48) / 127.5 - 1
+    for extractor, seen in ((photos(), True), (pixels(), False)):
+        nearest = torch.cdist(extract(extractor, x.flip(3)), extract(extractor, x)).argmin(1)
+        assert ((nearest == torch.arange(48)).float().mean() > (0.9 if seen else 0.5)) == seen
+
+
+def test_they_prefer_what_is_there_to_its_colours(small):
+    """Patches of a photograph beside others of it: in other colours, and as blots of the right ones."""
+    real, x = photographs(60, 1), photographs(60, 2)
+    blots = torch.nn.functional.interpolate(x.float(), scale_factor=1 / 8, mode="area").repeat_interleave(8, 2).repeat_interleave(8, 3)
+    sets = {"recoloured": (x.float() * 0.6 + 50).to(torch.uint8), "blots": blots.to(torch.uint8)}
+    found = {(name, features): sparring.evaluate(real=real.numpy(), generated=one.numpy(), metrics="kid", features=features)["metrics"]
+             for name, one in sets.items() for features in ("lite1", "pixels")}
+    kid = {which: one[f"kid({which[1]})"]["value"] for which, one in found.items()}
+    assert kid["recoloured", "lite1"] < kid["blots", "lite1"] and kid["recoloured", "pixels"] > kid["blots", "pixels"]
+
+
+@pytest.mark.parametrize("metric, samples", [("kid", 500), ("swd", 500), ("fid", 2562)])
+def test_scores_of_a_run_take_fewer_samples_where_features_are_slow(small, metric, samples):
+    source = Finite(Images(3, 8, 8), torch.zeros(5000, 3, 8, 8, dtype=torch.uint8))
+    assert run_scores.enough(source, source, photos(), metric) == (samples, 1280)
+    assert run_scores.enough(source, source, pixels(), metric) == (4000, 192)
+
+
+def test_a_metric_that_the_data_are_too_few_for_is_refused_before_a_run(small):
+    source = Finite(Images(3, 8, 8), torch.zeros(50, 3, 8, 8, dtype=torch.uint8))
+    run_scores.refuse_metric(source, "kid")
+    with pytest.raises(InputError, match="keep_best=fid cannot be computed: fid needs at least 1,281 samples a set"):
+        run_scores.refuse_metric(source, "fid")

@@ -115,8 +115,8 @@ def evaluate(
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
     size: Annotated[str, typer.Option("--size", help="The size to judge images at: auto (their own), a side, HEIGHTxWIDTH.")] = "auto",
     as_: Annotated[str, typer.Option("--as", metavar="grey", help="Make both sets grey; colour against grey is refused without.")] = "",
-    features: Annotated[str, typer.Option("--features", help="What to compare by: auto, pixels, grey28-v1, or a file, TorchScript (.pt) "
-                                          "or .safetensors.")] = "auto",
+    features: Annotated[str, typer.Option("--features", help="What to compare by: auto, pixels, grey28-v1, lite1, or a file, TorchScript "
+                                          "(.pt) or .safetensors.")] = "auto",
     sha256: Annotated[str, typer.Option("--sha256", help="The hash of the file in --features, which is opened only if it has it.")] = "",
     seed: Seed = 0,
     as_json: Json = False,

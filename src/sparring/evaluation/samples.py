@@ -98,8 +98,8 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
 
     `run` is a run folder, a model folder or a model; `real` and `generated` are whatever `fit` takes as data.  A run is held against
     its own data unless `real` says otherwise.  `metrics` are names (all that apply and train nothing when None), `n` the samples of
-    each set at most, `size` that at which images are judged ("auto": that of the real ones), `features` "auto", "pixels", "grey28-v1" or a
-    file with its `sha256`.  Colour against grey is refused, unless `as_` is "grey", which makes both grey.
+    each set at most, `size` that at which images are judged ("auto": that of the real ones), `features` "auto", "pixels", "grey28-v1",
+    "lite1" or a file with its `sha256`.  Colour against grey is refused, unless `as_` is "grey", which makes both grey.
 
     Returns {"metrics": {name: {"value", "low", "high", "protocol"}}, "left_out": {name: why}, "notes": [...]}.
     InputError for wrong input, and for a metric that was asked for and cannot be had.

@@ -31,6 +31,7 @@ class Extractor:
     sha256: str         # of the weights; empty where there are none
     resize: str         # what is done to samples before
     apply: Callable[[Tensor], Tensor]
+    slow: bool = False  # tens of samples a second on one core, not thousands: what is not asked for takes fewer
 
     def named(self, metric: str) -> str:
         return metric if self.name == INCEPTION else f"{metric}({self.name})"
@@ -58,7 +59,7 @@ def own() -> Extractor:
 def photos() -> Extractor:
     """1,280 numbers of a network that learned from photographs.  InputError without the extra `photos`."""
     pretrained.pretrained(pretrained.JUDGING)
-    return Extractor(lite1.NAME, pretrained.JUDGING.sha256, lite1.RESIZE, lite1.features)
+    return Extractor(lite1.NAME, pretrained.JUDGING.sha256, lite1.RESIZE, lite1.features, slow=True)
 
 
 OFFERED = {"pixels": pixels, grey28.NAME: own, lite1.NAME: photos}
@@ -71,7 +72,9 @@ def choose(space: Space) -> tuple[Extractor, str]:
     size = f"{space.height}x{space.width}"
     if space.channels == 1 and max(space.height, space.width) <= OWN_SIDE:
         return own(), f"the project's own network, which knows digits and clothes: these images are grey and small ({size})"
-    if min(space.height, space.width) >= LEAST_SIDE and pretrained.installed():
+    if min(space.height, space.width) < LEAST_SIDE:
+        return pixels(), f"pixels: in images of {size} there is nothing that a network could recognise"
+    if pretrained.installed():
         return photos(), f"a network that learned from photographs, with which no model is trained here: these images are {size} with " \
                          f"{space.channels} channel(s)"
     return pixels(), f"pixels: the project's own network knows small grey images, and these are {size} with {space.channels} channel(s). " \

@@ -10,14 +10,15 @@ from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.metrics import classes, density, mixtures_2d, modes, quadratic, translated
-from sparring.metrics.catalogue import lacking, measure
+from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.compared_sets import judged_on, labels_like, seen, some, stored
-from sparring.metrics.features import choose, extract
+from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
 from sparring.spaces import Images, in_shares
 
 SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
+FEW = 500                           # samples where features are slow: a quarter of a minute of them, and as much of the data
 
 
 def score(game: Game, source: Source, seed: int, metric: str = "none") -> dict[str, float]:
@@ -45,7 +46,7 @@ def usual(game: Game, source: Source, seed: int) -> dict[str, float]:
 def scored(game: Game, source: Source, seed: int, metric: str) -> dict[str, float]:
     """One of METRICS, under the name that it has with its features."""
     extractor, part = choose(source.space)[0], judged_on(source)[0]
-    n = affordable(source, min(SAMPLES, len(part)) if isinstance(part, Finite) else SAMPLES)
+    n = enough(source, part, extractor, metric)[0]
     made = stored(source.space, draw(game, source, n, seed)[0], None)
     real, fake = (extract(extractor, seen(x)) for x in (some(part, n, seed, "real"), made))
     return {extractor.named(metric): measure([metric], real, fake, seed)[metric].value}
@@ -54,10 +55,16 @@ def scored(game: Game, source: Source, seed: int, metric: str) -> dict[str, floa
 def refuse_metric(source: Source, metric: str) -> None:
     """InputError when such data is too little for the metric."""
     extractor, part = choose(source.space)[0], judged_on(source)[0]
-    n = affordable(source, min(SAMPLES, len(part)) if isinstance(part, Finite) else SAMPLES)
-    features = extract(extractor, seen(some(part, 2, 0, "real"))).shape[1]
+    n, features = enough(source, part, extractor, metric) if metric != "none" else (0, 0)
     if metric != "none" and (why := lacking(metric, n, features)) is not None:
         raise InputError(f"keep_best={metric} cannot be computed: {why} in the scores of a run. Give keep_best=kid, or another metric.")
+
+
+def enough(source: Source, part: Source, extractor: Extractor, metric: str) -> tuple[int, int]:
+    """How many samples a metric of METRICS is computed of in a run's scores, and how many features each has."""
+    features = extract(extractor, seen(some(part, 2, 0, "real"))).shape[1]
+    most = min(SAMPLES, max(FEW, 2 * METRICS[metric].least(features))) if extractor.slow else SAMPLES
+    return affordable(source, min(most, len(part)) if isinstance(part, Finite) else most), features
 
 
 @torch.no_grad()

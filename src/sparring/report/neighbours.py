@@ -13,6 +13,7 @@ from sparring.data.source import Finite, Source
 from sparring.errors import InputError, RunFailed
 from sparring.evaluation.samples import of_opened, of_run
 from sparring.metrics.catalogue import METRICS
+from sparring.metrics.features import choose
 from sparring.metrics.memorization import nearest
 from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image
@@ -107,8 +108,9 @@ def closest(x: Tensor, known: Tensor, own: Tensor | None) -> Tensor:
 def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
     """Metrics of FEW samples as (name, value, 95 % interval, better, what it is), and what is odd or left out; or why there are none."""
     size = math.prod(at.source.space.shape)
-    large = at.train is not None and len(at.train) * size > NUMBERS           # too much to look through: the nearest are shown beside
-    n = max(LEAST, min(FEW, WIDE // size))
+    slow = choose(at.source.space)[0].slow
+    large = at.train is not None and (slow or len(at.train) * size > NUMBERS)    # too much to look through: the nearest are shown beside
+    n = LEAST if slow else max(LEAST, min(FEW, WIDE // size))
     try:
         found = of_opened(at.model, at.source, None if large else at.train, at.notes, n, lambda what: api.Silent())
     except (InputError, RunFailed) as error:
@@ -117,6 +119,7 @@ def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
         (name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", METRICS[name.split("(")[0]].better,
          METRICS[name.split("(")[0]].meaning) for name, one in found["metrics"].items()]
     if large:
-        found["left_out"]["memorization"] = "memorization takes its time with so much data; `sparring evaluate` measures it"
+        found["left_out"]["memorization"] = f"memorization takes its time {'in these features' if slow else 'with so much data'}; " \
+                                            "`sparring evaluate` measures it"
     notes = [*found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
     return rows, [f"{note[:1].upper()}{note[1:]}." for note in notes]
