@@ -21,6 +21,7 @@ from sparring.data.translation.sets import TwoSets
 from sparring.errors import RunFailed
 from sparring.game import Translation
 from sparring.game.translate import places, target, translate
+from sparring.metrics import lite1
 from sparring.metrics.translated import kid, l1, label_accuracy, psnr, ssim
 from sparring.nets.patch import FIELDS, PatchDiscriminator, fitting_field
 from sparring.nets.resnet_translator import Doubled, ResNetTranslator
@@ -266,6 +267,20 @@ def test_doing_nothing_keeps_content_and_cycles_and_gains_no_distance():
     assert found["cycle_l1 to night"]["value"] == pytest.approx(float(x.abs().mean()) * (1 - 0.95**2), rel=0.01)
     distance = found["kid(pixels) to night"]
     assert distance["value"] == pytest.approx(distance["protocol"]["baseline"], rel=0.2) and distance["value"] > 0.01
+
+
+def test_translators_are_evaluated_in_what_a_network_for_photographs_sees(run, monkeypatch):
+    """For pairs too: it does not favour what is blurred, as pixels do."""
+    monkeypatch.setattr("sparring.metrics.features.LEAST_SIDE", 8)
+    monkeypatch.setattr("sparring.metrics.lite1.SIDE", 32)
+    seen, features = [], lite1.features
+    monkeypatch.setattr("sparring.metrics.lite1.features", lambda x: seen.append(len(x)) or features(x))
+    _, model = run
+    pairs = small_pairs()
+    found = sparring.evaluate(model, real=pairs)
+    assert found["metrics"].keys() == {"l1", "psnr", "ssim", "kid(lite1)"} and "kid" not in found["left_out"]
+    assert any(note.startswith("features of kid: lite1, a network that learned from photographs") for note in found["notes"])
+    assert "pixels" not in " ".join([*found["notes"], *found["left_out"].values()]) and sum(seen) == 2 * len(pairs)
 
 
 def test_grey_and_coloured_sets_are_compared_by_what_sees_colours():

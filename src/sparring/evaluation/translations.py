@@ -2,6 +2,7 @@
 a classifier that knows them."""
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -13,7 +14,7 @@ from sparring.errors import InputError
 from sparring.game import Translation
 from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.domains import error, train_classifier
-from sparring.metrics.features import Extractor, Watch, extract
+from sparring.metrics.features import BETTER, Extractor, Watch, extract
 from sparring.metrics.intervals import MANY, Estimate, around, share
 from sparring.metrics.translated import l1, outline, psnr, run, ssim
 
@@ -51,7 +52,7 @@ def figures(translation: Translation, source: Arranged, extractor: Extractor, n:
     """
     n, wanted = min(n, MOST), asked or [name for name in MEASURES if name not in COSTLY]
     assert isinstance(source, TwoSets | Domains)
-    why = not_of_two(translation, source, n, asked, seed) if isinstance(source, TwoSets) else not_of_many(wanted)
+    why = not_of_two(translation, source, extractor, n, asked, seed) if isinstance(source, TwoSets) else not_of_many(wanted)
     if lacking_ones := dict.fromkeys(why[name] for name in asked or () if name in why):     # before anything is translated
         raise InputError("; ".join(lacking_ones) + ". Leave it out.")
     wanted = [name for name in wanted if name not in why]
@@ -60,7 +61,8 @@ def figures(translation: Translation, source: Arranged, extractor: Extractor, n:
     return of_many(translation, source, n, wanted, seed, watch), {name: why[name] for name in COSTLY if name in why}
 
 
-def not_of_two(translation: Translation, source: TwoSets, n: int, asked: list[str] | None, seed: int) -> dict[str, str]:
+def not_of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: int, asked: list[str] | None,
+               seed: int) -> dict[str, str]:
     """The measures that these two sets do not allow, or that would mislead unless they were asked for, each with its reason."""
     why = {"domain_error": "domain_error is for labelled domains, as stargan has them"}
     aligned, back = source.space.aligned, len(translation.names) > 1
@@ -68,8 +70,8 @@ def not_of_two(translation: Translation, source: TwoSets, n: int, asked: list[st
     why |= {"content": "content is for sets without pairs"} if aligned else {name: f"{name} needs pairs" for name in ("l1", "psnr", "ssim")}
     if less := lacking("kid", min(map(len, source.examples(n, seed))), 1):
         why["kid"] = less
-    elif aligned and not asked:
-        why["kid"] = "kid of pixels favours what is blurred, as l1 does; for pairs ask for it with --metrics kid and --features FILE"
+    elif aligned and not asked and extractor.name == "pixels":
+        why["kid"] = f"kid of pixels favours what is blurred, as l1 does; for pairs ask for it with --metrics kid. {BETTER}"
     return why
 
 
@@ -86,6 +88,11 @@ def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: i
     """Both ways, where the model goes both."""
     examples, everyone, found = source.examples(n, seed), source.space.names, dict[str, Estimate]()
     back = len(translation.names) > 1
+
+    @cache
+    def seen(half: int) -> Tensor:
+        return extract(extractor, examples[half], watch)
+
     for to, name in enumerate(translation.names):
         half, ending = everyone.index(name), f" to {name}" if back else ""
         x, truth = examples[1 - half], examples[half]
@@ -94,7 +101,8 @@ def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: i
             if title in wanted:
                 found[title + ending] = mean([measure_of(a[None], b[None]) for a, b in zip(made, truth, strict=True)])
         if "kid" in wanted:
-            found[extractor.named("kid") + ending] = distance(made, truth, x, extractor, seed)
+            untouched = seen(1 - half) if x.shape[1] == truth.shape[1] else None
+            found[extractor.named("kid") + ending] = distance(extract(extractor, made, watch), seen(half), untouched, seed)
         if "content" in wanted:
             same = (outline(made) @ outline(x).T).argmax(1) == torch.arange(len(x))
             found["content" + ending] = share(float(same.double().mean()), 0.0, MANY, len(x), interval=INTERVAL)
@@ -127,14 +135,13 @@ def of_many(translation: Translation, source: Domains, n: int, wanted: list[str]
     return found
 
 
-def distance(made: Tensor, real: Tensor, untouched: Tensor, extractor: Extractor, seed: int) -> Estimate:
-    """KID of translations to the domain, beside that of the images as they came, where they have as many channels."""
-    features = [extract(extractor, images) for images in (real, made)]
-    n = min(map(len, features))
-    estimate = measure(["kid"], features[0][:n], features[1][:n], seed)["kid"]
-    if untouched.shape[1] != real.shape[1]:
+def distance(made: Tensor, real: Tensor, untouched: Tensor | None, seed: int) -> Estimate:
+    """KID of translations to the domain, by their features float[N, F], beside that of the images as they came, if any."""
+    n = min(len(made), len(real))
+    estimate = measure(["kid"], real[:n], made[:n], seed)["kid"]
+    if untouched is None:
         return estimate
-    before = measure(["kid"], features[0][:n], extract(extractor, untouched)[:n], seed)["kid"].value
+    before = measure(["kid"], real[:n], untouched[:n], seed)["kid"].value
     return estimate._replace(about={**estimate.about, "baseline": before, "compared_with": "the images as they came"})
 
 
