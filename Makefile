@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 MEASURED := closure bench.ablation bench.speed cli.startup data.shards doctor.doctor doctor.doctor_acts doctor.doctor_cost \
-	doctor.doctor_cures experiments.experiments game.processes latent.latent metrics.extractor metrics.metrics \
+	doctor.doctor_cures experiments.experiments game.processes latent.latent metrics.conformance metrics.extractor metrics.metrics \
 	metrics.parzen recipes.curves recipes.density recipes.digits recipes.fashion recipes.images recipes.ring \
 	recipes.translation recipes.translation_speed report.doctor_report
 
