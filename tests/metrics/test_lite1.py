@@ -130,3 +130,9 @@ def test_a_metric_that_the_data_are_too_few_for_is_refused_before_a_run(small):
     run_scores.refuse_metric(source, "kid")
     with pytest.raises(InputError, match="keep_best=fid cannot be computed: fid needs at least 1,281 samples a set"):
         run_scores.refuse_metric(source, "fid")
+
+
+def test_it_is_said_how_far_slow_features_are(small):
+    told = []
+    extract(photos(), photographs(70), lambda done, total: told.append((done, total)))
+    assert told == [(32, 70), (64, 70), (70, 70)]

@@ -380,9 +380,8 @@ def copied(sets: Compared, real: torch.Tensor, fake: torch.Tensor) -> dict[str, 
     part = max(1, min(ROWS, NUMBERS // sets.features, PARTS * at_once(source.space)))
     for start in range(0, len(source), part):
         rows = torch.arange(start, min(len(source), start + part))
-        train = extract(sets.extractor, source.at(rows).x)
+        train = extract(sets.extractor, source.at(rows).x, partial(further, steps(line), start, len(source)))
         nearest = torch.minimum(nearest, memorization.nearest(both, train, at - start))
-        line.update(int(rows[-1]) + 1, len(source), {})
     estimate = memorization.measure(nearest[:len(fake)], nearest[len(fake):], sets.seed)
     return plain(estimate, sets.protocol() | {"train": len(source), "compared_with": beside})
 

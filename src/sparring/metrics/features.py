@@ -14,6 +14,7 @@ from sparring.rng import key
 from sparring.spaces import Images, Space
 
 NUMBERS = 2**22         # in the images that go through an extractor at once
+SLOW = 32               # images of which a slow extractor makes features in a second or two, after which it is said how far it is
 OWN_SIDE = 40           # pixels: the largest images that the project's own features are chosen for
 LEAST_SIDE = 8          # pixels: in smaller ones nothing can be recognised
 BETTER = f"Features that see what is in them come with {pretrained.EXTRA}, or from a file: --features FILE --sha256 HASH"
@@ -85,7 +86,7 @@ def choose(space: Space) -> tuple[Extractor, str]:
 def extract(extractor: Extractor, samples: Tensor, watch: Watch = lambda done, total: None) -> Tensor:
     """The features of samples float[N, ...]: float32[N, F], the same for any N and whatever came before.  The caller's random
     numbers are kept.  InputError when the extractor fails, or gives something else."""
-    few = max(1, min(500, NUMBERS // max(1, samples[0].numel())))
+    few = max(1, min(SLOW if extractor.slow else 500, NUMBERS // max(1, samples[0].numel())))
     found: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):
         for part in samples.split(few):
