@@ -99,7 +99,8 @@ def trained(name: str, images: int, seed: int, given: dict[str, Any]) -> Path:
         asked = {"size": SETS[name].size, "threads": 1, **({"conditional": True} if name == "noto by group" else {}), **given}
         batch = resolve(Request("images", str(unpacked(name)), asked | {"steps": 1}, seed)).settings.batch
         began = time.monotonic()
-        request = Request("images", str(unpacked(name)), asked | {"steps": images // batch}, seed, command="python -m benchmarks.recipes.photos")
+        request = Request("images", str(unpacked(name)), asked | {"steps": images // batch}, seed,
+                          command="python -m benchmarks.recipes.photos")
         _, outcome = run(prepare(request, folder), Line(f"{name} {given or ''} {seed}"))
         if not (folder / "model").exists():
             raise SystemExit(f"{name} {seed} stopped after {outcome.step:,} rounds; the same command goes on.")
