@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparring.nets.efficientnet import MAPS, STRIDES
-from sparring.nets.projected import Head, Mixing, ProjectedDiscriminator, enlarged
+from sparring.nets.projected import KINDS, Head, Mixing, ProjectedDiscriminator, enlarged
 
 
 def stages(x):
@@ -73,5 +73,5 @@ def test_a_class_moves_the_score_by_what_its_projection_says():
     torch.manual_seed(0)
     head, x = Head(16, 16, 3).eval(), torch.randn(2, 64, 16, 16)
     plain = head.score(head.layers(x)).mean((1, 2, 3))
-    added = (head.classes.weight[1] * head.described(head.layers(x)).mean((2, 3))).sum(1)
+    added = (head.classes.weight[1] * head.described(head.layers(x)).mean((2, 3))).sum(1) / KINDS**0.5
     assert torch.allclose(head(x, torch.tensor([1, 1])), plain + added, atol=1e-6)

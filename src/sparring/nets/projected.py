@@ -70,7 +70,7 @@ class Head(nn.Module):
         if self.classes is None or self.described is None:
             return score
         assert labels is not None
-        return score + (projection(self.classes, labels) * self.described(x).mean((2, 3))).sum(1)
+        return score + (projection(self.classes, labels) * self.described(x).mean((2, 3))).sum(1) / math.sqrt(KINDS)
 
 
 def enlarged(height: int, width: int, side: int) -> tuple[int, int]:
