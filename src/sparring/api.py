@@ -157,13 +157,14 @@ class Model:
         which = self.labels_for(len(z), labels).repeat_interleave(steps, 0)
         return self.at(moved.flatten(0, 1), which).unflatten(0, (len(z), steps))
 
-    def invert(self, samples: Any, *, labels: Any = None, starts: int = 4, steps: int = 200, seed: int = 0,
+    def invert(self, samples: Any, *, labels: Any = None, starts: int = 4, steps: int = 200, seed: int = 0, perceptual: float = 0.0,
                watch: Callable[[int, int], None] = lambda done, total: None) -> Inversion:
         """The latents whose samples are nearest to these, in user units, by gradient descent from several starts, with the error that
-        is left: see `sparring.latent.inversion.Inversion`.  Without `labels`, a conditional model's class is found too."""
+        is left: see `sparring.latent.inversion.Inversion`.  Without `labels`, a conditional model's class is found too.  `perceptual`
+        is the weight of the perceptual distance of images beside the mean squared error; it needs the extra `photos`."""
         which = None if labels is None else self.labels_for(len(samples), labels)
         starts, steps = whole_count(starts, "starts", "starts"), whole_count(steps, "steps", "steps")
-        return steering.inverted(self.game, self.space, samples, which, starts, steps, whole_seed(seed), watch)
+        return steering.inverted(self.game, self.space, samples, which, starts, steps, whole_seed(seed), watch, perceptual)
 
     def translate(self, images: Tensor, *, to: Any = None, fit: Fit = "resize", seed: int | None = None) -> Tensor:
         """Images float[B, C, H, W] in [-1, 1] in the domain called `to`, in the size they came in, on the CPU.

@@ -65,6 +65,17 @@ def test_a_page_with_sliders_that_asks_no_network(shell, monkeypatch) -> None:
     assert any("c.png has 12x20 pixels and was scaled" in note for note in found["notes"])
 
 
+def test_a_perceptual_distance_stands_beside_errors_where_it_is_minimized(shell, monkeypatch) -> None:
+    monkeypatch.setattr("sparring.evaluation.inversion.STEPS", 1)
+    monkeypatch.setattr("sparring.evaluation.inversion.STARTS", 1)
+    said = shell("explore", "pictures", "--invert", "given", "--perceptual", 0.1, *FEW, "--json")
+    assert said.code == 0, said.err
+    found = said.json()
+    assert len(found["inversions"][0]["perceptual"]) == 3
+    page = Path("pictures/explore/index.html").read_text()
+    assert f"{found['inversions'][0]['perceptual'][0][0]:.4f}" in page and "by another such network" in page
+
+
 def test_the_same_seed_gives_the_same_page(shell) -> None:
     pages = []
     for out, seed in (("x", 0), ("y", 0), ("z", 1)):
@@ -94,6 +105,8 @@ def test_sample_takes_a_truncation(shell) -> None:
     ("pictures --steps 1", "steps=1: moving along a direction takes at least two"),
     ("pictures --truncation 0", "truncation=0.0: .* above 0"),
     ("pictures --reach 0", "reach=0.0"),
+    ("pictures --perceptual 0.1", "--perceptual 0.1 belongs to --invert"),
+    ("points --perceptual 0.1 --invert points.npy", "samples are numbers. Leave it out"),
     ("pictures --directions 33", "a latent of 32 numbers has from 1 to 32"),
     ("pictures --steps 100000", "would be larger than 10 MB. Give fewer --steps"),
     ("pictures --label brigth", "no class 'brigth'. Did you mean 'bright'"),

@@ -12,12 +12,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 import sparring
 from conftest import CELLS, SOURCES
 from shell import TINY
+from sparring.data.pretrained import JUDGING, TRAINING, pretrained
 from sparring.errors import InputError
 from sparring.latent.directions import along, closed_form, components, principal
 from sparring.latent.inversion import invert, radius
 from sparring.latent.layers import activations, first, trace
 from sparring.latent.slerp import path, slerp
 from sparring.latent.truncation import checked, truncated
+from sparring.objectives.perceptual import distance
 from sparring.spaces import Images, Traits
 from untrained import untrained
 
@@ -311,10 +313,25 @@ def test_several_labels_and_modulated_networks() -> None:
     (lambda m: m.invert(m.sample(2), starts=0), "starts=0"),
     (lambda m: m.invert(m.sample(2), starts=10_000), "from 1 to 512 starts"),
     (lambda m: m.invert(m.sample(2), steps=0), "steps=0"),
+    (lambda m: m.invert(m.sample(2), perceptual=0.1), "perceptual=0.1 compares images, and this model's samples are numbers"),
+    (lambda m: m.invert(m.sample(2), perceptual=-1), "perceptual=-1: a weight is a number from 0"),
+    (lambda m: m.invert(m.sample(2), perceptual=math.nan), "perceptual=nan: a weight"),
 ])
 def test_mistakes_are_told(model, mistake, words) -> None:
     with pytest.raises(InputError, match=words):
         mistake(model)
+
+
+def test_what_is_alike_to_the_eye_can_be_found_too() -> None:
+    """The sum is minimized and decides which is best; errors stay root mean squares; the distance reported is by another network."""
+    pictures = untrained("gan", SOURCES["images"].space)
+    x = pictures.sample(2, seed=3)
+    plain, seen = (pictures.invert(x, starts=3, steps=8, perceptual=weight) for weight in (0.0, 0.5))
+    assert plain.perceptual is None and seen.perceptual.shape == seen.errors.shape == (2, 3)
+    assert torch.allclose((seen.samples - x).square().flatten(1).mean(1).sqrt(), seen.error, atol=1e-6)
+    assert torch.allclose(distance(pretrained(JUDGING), seen.samples, x), seen.perceptual[:, 0], atol=1e-5)
+    by_pixels, by_eye = (float(distance(pretrained(TRAINING), one.samples, x).mean()) for one in (plain, seen))
+    assert by_eye < by_pixels and float(plain.error.mean()) < float(seen.error.mean()) + 1e-3
 
 
 def test_images_of_another_size_or_range_are_not_inverted() -> None:

@@ -70,7 +70,7 @@ def variants(recipe):
               {"objective": "relativistic", "penalty": "gradient"}, {"objective": "wasserstein", "clip": 0.05},
               {"spectral": True, "noise": 0.3}, {"unroll": 2}, {"penalty": "consensus"}, {"decay": 0.5},
               {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}, {"pool": 3, "batch": 2}, {"adversarial": 0.0},
-              {"direction": "BtoA"}, {"residual": True}, {"doubled": True}, {"gamma": 0.5, "pool": 3}]
+              {"direction": "BtoA"}, {"residual": True}, {"doubled": True}, {"gamma": 0.5, "pool": 3}, {"perceptual": 1.0}]
     if recipe == "stargan":                                     # cyclegan has none for domains of one and three channels, as they are here
         wanted += [{"skip": True}, {"colours": 7}]
     if recipe == "images":                                      # the game of `gan`

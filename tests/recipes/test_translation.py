@@ -240,8 +240,8 @@ def test_a_translator_is_evaluated_by_what_its_data_allow(run, monkeypatch):
     pairs = small_pairs()
     found = sparring.evaluate(model, real=pairs)
     examples = pairs.examples(1000, 0)
-    assert found["metrics"].keys() == {"l1", "psnr", "ssim"} and "ask for it" in found["left_out"]["kid"]
-    assert sparring.evaluate(model, real=pairs, metrics="kid")["metrics"].keys() == {"kid(pixels)"}
+    assert found["metrics"].keys() == {"l1", "psnr", "ssim", "perceptual(lite1)"} and "ask for it" in found["left_out"]["kid"]
+    assert sparring.evaluate(model, real=pairs, metrics="kid", features="pixels")["metrics"].keys() == {"kid(pixels)"}
     l1_found = found["metrics"]["l1"]
     assert l1_found["value"] == pytest.approx(l1(model.translate(examples.a), examples.b), rel=1e-4)
     assert l1_found["low"] < l1_found["value"] < l1_found["high"] and l1_found["protocol"]["split"] == "the data that were given"
@@ -260,7 +260,7 @@ def test_doing_nothing_keeps_content_and_cycles_and_gains_no_distance():
     values = torch.randint(0, 256, (2, 60, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     source = TwoSets(Finite(space, values[0]), Finite(space, values[1] // 2), TwoDomains(space, space, ("day", "night")))
     model = sparring.fit("cyclegan", data=source, steps=1, lr=1e-9, width=4, blocks=1, skip=True, threads=1)
-    found = sparring.evaluate(model, real=source)["metrics"]
+    found = sparring.evaluate(model, real=source, features="pixels")["metrics"]
     assert found.keys() == {f"{name} to {to}" for name in ("kid(pixels)", "content", "cycle_l1") for to in ("day", "night")}
     assert found["content to night"]["value"] == 1
     x = values[0].float() / 127.5 - 1
@@ -287,7 +287,8 @@ def test_grey_and_coloured_sets_are_compared_by_what_sees_colours():
     space = Images(1, 16, 16), Images(3, 16, 16)
     values = [torch.randint(0, 256, (30, *one.shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)) for one in space]
     source = TwoSets(Finite(space[0], values[0]), Finite(space[1], values[1]), TwoDomains(*space, ("grey", "colour")))
-    found = sparring.evaluate(sparring.fit("cyclegan", data=source, steps=1, width=4, blocks=1, threads=1), real=source)
+    model = sparring.fit("cyclegan", data=source, steps=1, width=4, blocks=1, threads=1)
+    found = sparring.evaluate(model, real=source, features="pixels")
     assert {"kid(pixels) to grey", "kid(pixels) to colour"} <= found["metrics"].keys()
     assert any("without that of the images as they came, which have other channels" in note for note in found["notes"])
 

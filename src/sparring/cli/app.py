@@ -109,9 +109,9 @@ def evaluate(
     real: Annotated[list[str] | None, typer.Option("--real", metavar="SOURCE", help="The data to hold samples against; a run's own when "
                                                    "left out. Twice for two folders of images.")] = None,
     generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples, as `train --data` takes data.")] = None,
-    metrics: Annotated[str | None, typer.Option("--metrics", help="What to measure, with commas: fid, fid_infinity, kid, precision, "
-                                                "recall, density, coverage, swd, memorization, cas; all that apply but cas when left "
-                                                "out. Of translators: l1, psnr, ssim, kid, content, cycle_l1, domain_error.")] = None,
+    metrics: Annotated[str | None, typer.Option("--metrics", help="With commas: fid, fid_infinity, kid, precision, recall, "
+                                                "density, coverage, swd, memorization, cas; all that apply but cas when left out. Of "
+                                                "translators: l1, psnr, ssim, perceptual, kid, content, cycle_l1, domain_error.")] = None,
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
     size: Annotated[str, typer.Option("--size", help="The size to judge images at: auto (their own), a side, HEIGHTxWIDTH.")] = "auto",
     as_: Annotated[str, typer.Option("--as", metavar="grey", help="Make both sets grey; colour against grey is refused without.")] = "",
@@ -181,14 +181,14 @@ def explore(
                                        "latents.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the page and the pictures; RUN/explore when left out.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; all in turn when left out.")] = None,
-    directions: Annotated[int | None, typer.Option("--directions", help="How many by each method: 6 when left out, or as many as the "
-                                                   "latent has numbers.")] = None,
+    directions: Annotated[int | None, typer.Option("--directions", help="How many by each method; 6 at most when left out.")] = None,
     steps: Annotated[int, typer.Option("--steps", help="How many samples along each direction, and from one to the next.")] = 9,
     reach: Annotated[float, typer.Option("--reach", help="How far along a direction, to both sides.")] = 3.0,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in the latents that all begins "
                                                      "from, such as 0.7.")] = None,
     invert: Annotated[Path | None, typer.Option("--invert", help="An image, a folder or a .zip (.npy or .npz of numbers): find the latents "
                                                 "that make these.")] = None,
+    perceptual: Annotated[float, typer.Option("--perceptual", help="Weight of the perceptual distance in --invert, such as 0.1.")] = 0.0,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -198,7 +198,7 @@ def explore(
         reading(run)
         from sparring.cli.explore import explore as command
 
-        return command(run, out, label, directions, steps, reach, truncation, invert, seed)
+        return command(run, out, label, directions, steps, reach, truncation, invert, seed, perceptual)
 
     finish(action, as_json, "explore")
 

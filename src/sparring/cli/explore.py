@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +30,9 @@ ROWS, WAYS = 8, 4                               # samples in a frame of a slider
 BYTES, FIGURE = 4_500_000, 15_000               # of all frames, images before they are packed: a page stays below 10 MB; of a figure
 SIDE, LEAST = 128, 32                           # pixels of an image on the page
 BOUNDS = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5, 2.0, math.inf)
+SEEN = ("The descent minimized the mean squared error and a perceptual distance, by one network that learned from photographs. The column "
+        "\"perceptual\" is that distance by another such network.")
+T = TypeVar("T")
 METHODS: dict[steering.Method, tuple[str, str]] = {
     "closed_form": ("closed form", "Eigenvectors of A'A, where A is what the first layer that z reaches multiplies it by (Shen and "
                     "Zhou, 2021). A share is an eigenvalue over the sum of all: how much of what the first layer can do is in it."),
@@ -57,7 +60,7 @@ class Tour:
 
 
 def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
-            invert: Path | None, seed: int) -> dict[str, Any]:
+            invert: Path | None, seed: int, perceptual: float) -> dict[str, Any]:
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
     model, bound, places = api.load(run), checked(truncation), steering.offsets(reach, steps)
     size, space = steering.latent_size(model.game), model.space
@@ -68,6 +71,9 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
     rows = in_a_frame(space, rows)
     z = model.latents(rows, seed=seed, truncation=truncation)
     tour = Tour(model, z, model.labels_for(rows, asked), seed, side)
+    if perceptual and invert is None:
+        raise InputError(f"--perceptual {perceptual:g} belongs to --invert. Give what to invert, or leave it out.")
+    steering.seen_apart(space, perceptual, torch.device("cpu"))         # refuses before anything is written
     given = None if invert is None else inversion.given(model, invert)
     with told_when_unwritable(folder), tempfile.TemporaryDirectory(prefix="sparring-") as kept:
         cells = Path(kept)
@@ -78,7 +84,7 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
             sections += direction_sections(tour, method, of, places, cells)
         pictures += [way_sheet(tour, steps, folder / "interpolation.png"), truncation_sheet(tour, folder / "truncation.png")]
         sections += [way_section(tour, steps, cells), truncation_section(tour, cells)]
-        results = [] if given is None else inversions(model, run, given, asked, seed, notes)
+        results = [] if given is None else inversions(model, run, given, asked, seed, notes, perceptual)
         if results:
             section, made = inversion_section(space, results, notes, folder / "inversion.png")
             sections, pictures = [*sections[:1], section, *sections[1:]], pictures + made
@@ -204,13 +210,15 @@ def truncation_section(tour: Tour, cells: Path) -> Section:
 
 
 # -------------------------------------------------------------------------------------------------------- inversion
-def inversions(model: api.Model, run: Path, given: inversion.Set, label: Any, seed: int, notes: list[str]) -> list[Inverted]:
+def inversions(model: api.Model, run: Path, given: inversion.Set, label: Any, seed: int, notes: list[str],
+               perceptual: float) -> list[Inverted]:
     """What was given, then what it is held against."""
     source, odd = inversion.data_of(run)
     notes += [*given.notes, *odd]
-    results = [inversion.inverted(model, given, source, None, label, seed, Line("inverting what was given"))]
+    results = [inversion.inverted(model, given, source, None, label, seed, Line("inverting what was given"), perceptual)]
     for name, (of, own) in inversion.sets_beside(model, source, seed).items():
-        results.append(inversion.inverted(model, of._replace(names=[name]), source, own, None, seed, Line(f"inverting {name} samples")))
+        results.append(inversion.inverted(model, of._replace(names=[name]), source, own, None, seed, Line(f"inverting {name} samples"),
+                                          perceptual))
     return results
 
 
@@ -224,27 +232,33 @@ def inversion_section(space: Any, results: list[Inverted], notes: list[str], pat
         full = [torch.cat([row, torch.ones(columns - len(row), *row.shape[1:])]) for row in rows] if len(rows) > len(parts) else rows
         names = ("given", "inverted", "nearest")[:len(parts)] * (len(rows) // len(parts))
         pictures.append(save_image(image_grid(small(torch.cat(full), SIDE), len(full[0]), names), path))
-    table = [(name, f"{float(error):.4f}", f"{float(most):.4f}", "" if first.nearest is None else f"{float(first.nearest[i]):.4f}")
-             for i, (name, error, most) in enumerate(zip(first.of.names, first.found.error, first.found.errors[:, -1], strict=True))]
+    header = ("sample", "error", "worst start", "nearest training sample", *([] if first.found.perceptual is None else ["perceptual"]))
+    table = [(name, *(f"{float(column[i]):.4f}" if column is not None else "" for column in columns_of(first)))
+             for i, name in enumerate(first.of.names)]
     table += [(f"{len(one.found.z)} {one.of.names[0]} samples, median", *medians(one)) for one in results[1:]]
     words = ("For each sample we search for the latent whose sample is nearest, by gradient descent from several starts. Errors are root "
              "mean squares in network units. Generated samples can be reached exactly, so their error is what the search misses. A larger "
-             "error shows what the generator cannot draw.", *notes)
+             "error shows what the generator cannot draw.", *([] if first.found.perceptual is None else [SEEN]), *notes)
     captions = [(p, "Given; what the generator makes of the latent that was found; the nearest training sample, where the data is here.")
                 for p in pictures]
-    return Section("Inversion", words, ("sample", "error", "worst start", "nearest training sample"), table, captions), pictures
+    return Section("Inversion", words, header, table, captions), pictures
 
 
-def medians(one: Inverted) -> tuple[str, str, str]:
-    return (f"{float(one.found.error.median()):.4f}", f"{float(one.found.errors[:, -1].median()):.4f}",
-            "" if one.nearest is None else f"{float(one.nearest.median()):.4f}")
+def columns_of(one: Inverted) -> list[Tensor | None]:
+    """Error, that of the worst start, distance to the nearest training sample, and perceptual distance if it was minimized: float[n]."""
+    return [one.found.error, one.found.errors[:, -1], one.nearest, *([] if one.found.perceptual is None else [one.found.perceptual[:, 0]])]
+
+
+def medians(one: Inverted) -> list[str]:
+    return ["" if column is None else f"{float(column.median()):.4f}" for column in columns_of(one)]
 
 
 def errors(one: Inverted) -> dict[str, Any]:
     """One set's inversions as plain values."""
     return {"samples": one.of.names, "errors": one.found.errors.tolist(), "latents": one.found.z.tolist(),
             "labels": None if one.found.labels is None else one.found.labels.tolist(),
-            "nearest_training_sample": None if one.nearest is None else one.nearest.tolist()}
+            "nearest_training_sample": None if one.nearest is None else one.nearest.tolist(),
+            "perceptual": None if one.found.perceptual is None else one.found.perceptual.tolist()}
 
 
 # ------------------------------------------------------------------------------------------------------------ words
@@ -261,14 +275,21 @@ def summary(run: Path, model: api.Model, bound: float, label: str | None, found:
     return Section("Summary", (*about, *notes))
 
 
+def shown_of(columns: list[T]) -> list[T]:
+    """Without that of the worst start, which is only on the page."""
+    return [columns[0], *columns[2:]]
+
+
 def told(found: dict[steering.Method, Directions], results: list[Inverted], notes: list[str], page: Path) -> str:
     lines = []
     for method, of in found.items():
         lines.append(f"directions by {METHODS[method][0]}, at layer '{of.layer}':")
         lines += [f"  {i + 1}  {about(method, of, i)}" for i in range(len(of.vectors))]
     for one in results[:1]:
-        lines += ["", "inversion: root mean squared error, and distance to the nearest training sample"]
-        lines += [f"  {name}  {float(error):.4f}" + ("" if one.nearest is None else f"  {float(one.nearest[i]):.4f}")
-                  for i, (name, error) in enumerate(zip(one.of.names, one.found.error, strict=True))]
-    lines += [f"  {len(one.found.z)} {one.of.names[0]} samples, median: {'  '.join(medians(one)[::2]).rstrip()}" for one in results[1:]]
+        seen = "" if one.found.perceptual is None else "; then perceptual distance"
+        lines += ["", f"inversion: root mean squared error, and distance to the nearest training sample{seen}"]
+        lines += [f"  {name}" + "".join(f"  {float(column[i]):.4f}" for column in shown_of(columns_of(one)) if column is not None)
+                  for i, name in enumerate(one.of.names)]
+    lines += [f"  {len(one.found.z)} {one.of.names[0]} samples, median: {'  '.join(shown_of(medians(one))).rstrip()}"
+              for one in results[1:]]
     return "\n".join([*lines, *([""] if notes else []), *notes, "", f"Open {page}"]).lstrip("\n")

@@ -117,9 +117,10 @@ def nearest(source: Finite, x: Tensor, own: Tensor | None) -> tuple[Tensor, Tens
     return best / x[0].numel() ** 0.5, which
 
 
-def inverted(model: Model, of: Set, source: Finite | None, own: Tensor | None, label: Any, seed: int, line: Progress) -> Inverted:
+def inverted(model: Model, of: Set, source: Finite | None, own: Tensor | None, label: Any, seed: int, line: Progress,
+             perceptual: float) -> Inverted:
     """Invert one set."""
-    found = model.invert(of.samples, labels=label, starts=STARTS, steps=STEPS, seed=seed, watch=steps(line))
+    found = model.invert(of.samples, labels=label, starts=STARTS, steps=STEPS, seed=seed, perceptual=perceptual, watch=steps(line))
     if source is None:
         return Inverted(of, found, None, None)
     x = of.samples if isinstance(model.space, Images) else model.space.encode(of.samples)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sparring.data.pretrained import JUDGING, pretrained
 from sparring.data.source import Arranged
 from sparring.data.translation.sets import Domains, TwoSets
 from sparring.errors import InputError
@@ -16,7 +17,8 @@ from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.domains import error, train_classifier
 from sparring.metrics.features import BETTER, Extractor, Watch, extract
 from sparring.metrics.intervals import MANY, Estimate, around, share
-from sparring.metrics.translated import l1, outline, psnr, run, ssim
+from sparring.metrics.translated import FEW, l1, outline, psnr, run, ssim
+from sparring.objectives import perceptual
 
 ROUNDS = 1500           # of the classifier of domains
 MOST = 1000             # images a domain
@@ -33,12 +35,15 @@ MEASURES: dict[str, Measure] = {
     "l1": Measure("lower", "mean absolute difference from the truth, of images in [-1, 1]"),
     "psnr": Measure("higher", "peak signal-to-noise ratio, dB, an image (at most 100)"),
     "ssim": Measure("higher", "structural similarity, an image"),
+    "perceptual": Measure("lower", "distance from the truth to a network that learned from photographs, an image, in [0, 4]; no model is "
+                                   "trained with that network"),
     "kid": Measure(METRICS["kid"].better, METRICS["kid"].meaning),
     "content": Measure("higher", "share of translations whose outline is nearest to that of their source"),
     "cycle_l1": Measure("lower", "mean absolute difference between images and their translation there and back; 0 for a model that changes "
                                  "nothing"),
     "domain_error": Measure("lower", "share of translations that a classifier trained on real images assigns to another domain"),
 }
+OF_PAIRS = ("l1", "psnr", "ssim", "perceptual")
 COSTLY = ("domain_error",)
 INTERVAL = "95 %, of the mean over images"
 
@@ -57,7 +62,8 @@ def figures(translation: Translation, source: Arranged, extractor: Extractor, n:
         raise InputError("; ".join(lacking_ones) + ". Leave it out.")
     wanted = [name for name in wanted if name not in why]
     if isinstance(source, TwoSets):
-        return of_two(translation, source, extractor, n, wanted, seed, watch), {} if asked or "kid" not in why else {"kid": why["kid"]}
+        told = () if asked else ("kid", "perceptual") if source.space.aligned else ("kid",)
+        return of_two(translation, source, extractor, n, wanted, seed, watch), {name: why[name] for name in told if name in why}
     return of_many(translation, source, n, wanted, seed, watch), {name: why[name] for name in COSTLY if name in why}
 
 
@@ -67,7 +73,7 @@ def not_of_two(translation: Translation, source: TwoSets, extractor: Extractor, 
     why = {"domain_error": "domain_error is for labelled domains, as stargan has them"}
     aligned, back = source.space.aligned, len(translation.names) > 1
     why |= {} if back else {"cycle_l1": "cycle_l1 needs a model that translates both ways"}
-    why |= {"content": "content is for sets without pairs"} if aligned else {name: f"{name} needs pairs" for name in ("l1", "psnr", "ssim")}
+    why |= {"content": "content is for sets without pairs"} | unseen() if aligned else {name: f"{name} needs pairs" for name in OF_PAIRS}
     if less := lacking("kid", min(map(len, source.examples(n, seed))), 1):
         why["kid"] = less
     elif aligned and not asked and extractor.name == "pixels":
@@ -75,9 +81,18 @@ def not_of_two(translation: Translation, source: TwoSets, extractor: Extractor, 
     return why
 
 
+def unseen() -> dict[str, str]:
+    """Why there is no perceptual distance, where its network is not there."""
+    try:
+        pretrained(JUDGING)
+    except InputError as error:
+        return {"perceptual": f"perceptual: {error}"}
+    return {}
+
+
 def not_of_many(wanted: list[str]) -> dict[str, str]:
     """The measures that labelled domains do not allow, or that train something and were not asked for, each with its reason."""
-    why = {name: f"{name} is not for labelled domains" for name in ("l1", "psnr", "ssim", "kid", "content")}
+    why = {name: f"{name} is not for labelled domains" for name in (*OF_PAIRS, "kid", "content")}
     if "domain_error" not in wanted:
         why["domain_error"] = "domain_error trains a classifier, for minutes; ask for it with --metrics domain_error"
     return why
@@ -100,6 +115,8 @@ def of_two(translation: Translation, source: TwoSets, extractor: Extractor, n: i
         for measure_of, title in ((l1, "l1"), (psnr, "psnr"), (ssim, "ssim")):
             if title in wanted:
                 found[title + ending] = mean([measure_of(a[None], b[None]) for a, b in zip(made, truth, strict=True)])
+        if "perceptual" in wanted:
+            found[f"perceptual({JUDGING.name}){ending}"] = seen_apart(made, truth)
         if "kid" in wanted:
             untouched = seen(1 - half) if x.shape[1] == truth.shape[1] else None
             found[extractor.named("kid") + ending] = distance(extract(extractor, made, watch), seen(half), untouched, seed)
@@ -133,6 +150,14 @@ def of_many(translation: Translation, source: Domains, n: int, wanted: list[str]
             again = torch.cat([translation.run(one[None], int(home)).cpu() for one, home in zip(made, homes, strict=True)])
             found[f"cycle_l1 {name}"] = mean([l1(a[None], b[None]) for a, b in zip(again, x, strict=True)])
     return found
+
+
+@torch.no_grad()
+def seen_apart(made: Tensor, truth: Tensor) -> Estimate:
+    """The mean perceptual distance, as in `objectives/perceptual.py`."""
+    parts = [perceptual.distance(pretrained(JUDGING), a, b) for a, b in zip(made.split(FEW), truth.split(FEW), strict=True)]
+    estimate = mean(torch.cat(parts).tolist())
+    return estimate._replace(about={**estimate.about, "extractor": JUDGING.name, "sha256": JUDGING.sha256})
 
 
 def distance(made: Tensor, real: Tensor, untouched: Tensor | None, seed: int) -> Estimate:

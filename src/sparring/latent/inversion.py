@@ -9,26 +9,37 @@ from torch import Tensor, nn
 
 from sparring.latent.layers import FEW, at_rest, run
 
+PIXELS = 2**18                      # of the images that the perceptual distance sees at once
 POOL = 512                          # latents among which starts are looked for
 RATE, FIRST, SECOND, TINY = 0.1, 0.9, 0.99, 1e-8        # of Adam
 Watch = Callable[[int, int], None]
 
 
 class Inversion(NamedTuple):
-    """What was found for each of n samples: the best of all starts, and the error that each start ended with, in order of size.
+    """What was found for each of n samples: the best of all starts, and the error that each start ended with, the best first.
 
-    Errors are root mean squares over a sample's numbers, as networks see them: images in [-1, 1], columns in their deviations.
+    Errors are root mean squares over a sample's numbers, as networks see them: images in [-1, 1], columns in their deviations.  The best
+    has the smallest error; where the perceptual distance had a weight, the smallest sum that was minimized.
     """
 
     z: Tensor                       # float[n, latent]
     labels: Tensor | None           # int64[n], or as networks take them, float[n, K]: what was given, or the best
     samples: Tensor                 # float[n, *shape]
     errors: Tensor                  # float[n, starts]
+    perceptual: Tensor | None = None    # float[n, starts], by another network than the one that was minimized; None without a weight
 
     @property
     def error(self) -> Tensor:
         """That of the best start, float[n]."""
         return self.errors[:, 0]
+
+
+class Seen(NamedTuple):
+    """A perceptual distance that is minimized beside the mean squared error, and the one that is reported."""
+
+    weight: float
+    from_these: Callable[[Tensor], Callable[[Tensor], Tensor]]     # of images that are looked for: how far others are, float[rows]
+    measured: Callable[[Tensor, Tensor], Tensor]
 
 
 def radius(latent: int) -> float:
@@ -39,27 +50,29 @@ def radius(latent: int) -> float:
 
 
 def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wanted: Tensor | None, starts: int, steps: int,
-           watch: Watch = lambda done, total: None) -> Inversion:
+           watch: Watch = lambda done, total: None, seen: Seen | None = None) -> Inversion:
     """The latents whose samples are nearest to x, float[n, *shape] in network units.
 
     Each sample starts from the `starts` nearest of a pool of latents float[m, latent] with their `classes` int64[m], of its own class
-    where `wanted` int64[n] says which.  Adam then takes `steps` steps down the mean squared error, at a rate that falls along a cosine,
-    and the best on the way is kept.  Latents stay as short as 999 of 1,000 that are drawn, so what is found could have been drawn.
+    where `wanted` int64[n] says which.  Adam then takes `steps` steps down the mean squared error, plus a weighted perceptual distance
+    where one is given, at a rate that falls along a cosine, and the best on the way is kept.  Latents stay as short as 999 of 1,000 that
+    are drawn, so what is found could have been drawn.
     """
+    few = FEW if seen is None else max(1, min(FEW, PIXELS // x[0, 0].numel()))
     with at_rest(net):
         chosen = nearest(net, x, pool, classes, wanted, starts)
         z, goal = pool[chosen].flatten(0, 1), x.repeat_interleave(starts, 0)
         labels = None if classes is None else classes[chosen].flatten(0, 1) if wanted is None else wanted.repeat_interleave(starts, 0)
-        found = list[tuple[Tensor, Tensor, Tensor]]()
+        found = list[tuple[Tensor, ...]]()
         watch(0, len(z))
-        for done in range(0, len(z), FEW):
-            rows = slice(done, done + FEW)
-            found.append(descend(net, goal[rows], z[rows], None if labels is None else labels[rows], steps))
-            watch(min(done + FEW, len(z)), len(z))
-    parts = [torch.cat(part) for part in zip(*found, strict=True)]
-    errors, order = parts[2].view(len(x), starts).sort(1)
-    best = order[:, 0] + starts * torch.arange(len(x))
-    return Inversion(parts[0][best], None if labels is None else labels[best], parts[1][best], errors)
+        for done in range(0, len(z), few):
+            rows = slice(done, done + few)
+            found.append(descend(net, goal[rows], z[rows], None if labels is None else labels[rows], steps, seen))
+            watch(min(done + few, len(z)), len(z))
+    latents, made, whole, errors, *distances = (torch.cat(part) for part in zip(*found, strict=True))
+    order = whole.view(len(x), starts).argsort(1) + starts * torch.arange(len(x))[:, None]
+    best = order[:, 0]
+    return Inversion(latents[best], None if labels is None else labels[best], made[best], errors[order], *(far[order] for far in distances))
 
 
 @torch.no_grad()
@@ -76,27 +89,32 @@ def nearest(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wan
     return chosen
 
 
-def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The best latents on the way, what they make, and its root mean squared error, float[rows], all on the CPU."""
+def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, steps: int, seen: Seen | None) -> tuple[Tensor, ...]:
+    """The best latents on the way, what they make, the loss and the root mean squared error, float[rows], and the perceptual distance
+    that is reported, if one is; all on the CPU."""
     place, longest = next(net.parameters()).device, radius(z.shape[1])
     goal, z = goal.to(place), shortened(z.to(place), longest)
-    mean, square, best, least, made_best = torch.zeros_like(z), torch.zeros_like(z), z, torch.full((len(z),), torch.inf, device=place), goal
+    apart = None if seen is None else seen.from_these(goal)
+    mean, square, least = torch.zeros_like(z), torch.zeros_like(z), torch.full((len(z),), torch.inf, device=place)
+    best, made_best, error_best = z, goal, least
     for step in range(1, steps + 2):
         z = z.detach().requires_grad_()
         made = run(net, z, labels).float()
         errors = (made - goal).square().flatten(1).mean(1)
-        better = errors.detach() < least
-        least = torch.where(better, errors.detach(), least)
+        loss = errors if seen is None or apart is None else errors + seen.weight * apart(made)
+        better = loss.detach() < least
+        least, error_best = torch.where(better, loss.detach(), least), torch.where(better, errors.detach(), error_best)
         best = torch.where(better[:, None], z.detach(), best)
         made_best = torch.where(better.view(-1, *[1] * (goal.ndim - 1)), made.detach(), made_best)
         if step > steps:
             break
-        slope, = torch.autograd.grad(errors.sum(), z)           # each row has its own: nothing mixes them
+        slope, = torch.autograd.grad(loss.sum(), z)           # each row has its own: nothing mixes them
         mean, square = torch.lerp(slope, mean, FIRST), torch.lerp(slope.square(), square, SECOND)
         rate = RATE * (1 + math.cos(math.pi * step / (steps + 1))) / 2
         move = mean / (1 - FIRST**step) / ((square / (1 - SECOND**step)).sqrt() + TINY)
         z = shortened(z.detach() - rate * move, longest)
-    return best.cpu(), made_best.cpu(), least.sqrt().cpu()
+    found = best.cpu(), made_best.cpu(), least.cpu(), error_best.sqrt().cpu()
+    return found if seen is None else (*found, seen.measured(found[1], goal.cpu()))
 
 
 def shortened(z: Tensor, longest: float) -> Tensor:

@@ -1,15 +1,18 @@
 """What `latent/` can do for a model that draws samples from latents: what was asked is checked here."""
 
 import math
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from sparring.data.pretrained import JUDGING, TRAINING, pretrained
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.latent.directions import MOST, Directions, closed_form, principal
-from sparring.latent.inversion import POOL, Inversion, Watch, invert
+from sparring.latent.inversion import POOL, Inversion, Seen, Watch, invert
+from sparring.objectives import perceptual
 from sparring.objectives.gan_turns import asked, examples_of
 from sparring.rng import generator
 from sparring.spaces import Images, Space
@@ -66,15 +69,35 @@ def network_labels(game: Game, space: Space, labels: Tensor | None) -> Tensor | 
 
 
 def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, starts: int, steps: int, seed: int,
-             watch: Watch = lambda done, total: None) -> Inversion:
-    """The latents of samples in user units; see `latent/inversion.py`.  Without labels, a start's class is found with it."""
+             watch: Watch = lambda done, total: None, weight: float = 0.0) -> Inversion:
+    """The latents of samples in user units; see `latent/inversion.py`.  Without labels, a start's class is found with it.  `weight` is
+    that of the perceptual distance."""
     net, x = network(game), in_network_units(space, samples)
+    seen = seen_apart(space, weight, next(net.parameters()).device)
     if starts > POOL:
         raise InputError(f"starts={starts}: inversion takes from 1 to {POOL} starts.")
     pool = game.prior(POOL, generator(seed, "inversion"))
     classes = network_labels(game, space, torch.arange(POOL) % max(1, game.classes))
-    found = invert(net, x, pool, classes, network_labels(game, space, labels), starts, steps, watch)
+    found = invert(net, x, pool, classes, network_labels(game, space, labels), starts, steps, watch, seen)
     return found._replace(samples=space.decode(found.samples))
+
+
+def seen_apart(space: Space, weight: float, device: torch.device) -> Seen | None:
+    """The perceptual distance with this weight; None for 0.  InputError for what is no weight, for samples that are no images, and
+    without the networks."""
+    if not 0 <= weight < math.inf:
+        raise InputError(f"perceptual={weight}: a weight is a number from 0, such as 0.1.")
+    if not weight:
+        return None
+    if not isinstance(space, Images):
+        raise InputError(f"perceptual={weight:g} compares images, and this model's samples are numbers. Leave it out.")
+    perceptual.refuse_without_network(weight, TRAINING, JUDGING)
+
+    @torch.no_grad()
+    def measured(made: Tensor, goal: Tensor) -> Tensor:
+        return perceptual.distance(pretrained(JUDGING), made, goal)
+
+    return Seen(weight, partial(perceptual.from_these, pretrained(TRAINING, device)), measured)
 
 
 def in_network_units(space: Space, samples: Any) -> Tensor:

@@ -8,18 +8,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sparring.data.pretrained import JUDGING, pretrained
+from sparring.nets.efficientnet import in_colour
 
 NAME, SIDE = JUDGING.name, 224          # a multiple of 32, the network's largest stride; it learned from 240
 FEW = 8                                 # images at once: they take 100 MB, and 32 are no faster
 RESIZE = f"{SIDE}x{SIDE} bilinear with antialiasing; transparency on white; grey in three equal channels"
-
-
-def in_colour(images: Tensor) -> Tensor:
-    """Images float[B, C, H, W] in [-1, 1], C = 1, 3 or 4, in three channels: grey ones thrice, transparency on white."""
-    if images.shape[1] == 4:
-        cover = (images[:, 3:] + 1) / 2
-        images = images[:, :3] * cover + (1 - cover)
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
 def enlarged(images: Tensor) -> Tensor:

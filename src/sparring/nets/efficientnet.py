@@ -123,6 +123,14 @@ class EfficientNet(nn.Module):
         return self.classify(self.features(x))
 
 
+def in_colour(images: Tensor) -> Tensor:
+    """Images float[B, C, H, W] in [-1, 1], C = 1, 3 or 4, in three channels: grey ones thrice, transparency on white."""
+    if images.shape[1] == 4:
+        cover = (images[:, 3:] + 1) / 2
+        images = images[:, :3] * cover + (1 - cover)
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+
+
 def names(form: Variant) -> dict[str, tuple[str, str]]:
     """By the name of a convolution here, those of the convolution and the batch norm that it is folded from."""
     found, k = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}, 0

@@ -16,6 +16,7 @@ from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
 from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
+from sparring.objectives.perceptual import as_loss
 from sparring.objectives.shared_settings import BETA1, HALF_DECAY, PATCH, TRANSLATION_EMA
 from sparring.settings import Integer, Settings
 from sparring.spaces import Space, TwoDomains
@@ -33,6 +34,8 @@ class Pix2pixSettings(Settings):
     width: int = Field(32, ge=2, le=512, description="feature maps of the first layers; 64 in the paper")
     field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = PATCH
     l1: float = Field(100.0, ge=0, le=1e6, description="weight of the L1 loss")
+    perceptual: float = Field(0.0, ge=0, le=1e6, description="weight of the distance to a network that learned from photographs; it "
+                              "needs the extra `photos`; 30 is a good first try")
     adversarial: float = Field(1.0, ge=0, le=1e6, description="weight of the conditional GAN's loss; 0: L1 alone")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout rate in the generator, its only noise")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
@@ -48,7 +51,7 @@ def defaults(space: Space) -> dict[str, Any]:
 
 
 def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
-    """G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) (Isola et al., 2017, eq. 4).
+    """G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) (Isola et al., 2017, eq. 4), and the perceptual distance where it has a weight.
 
     The generator's test-time mode is the same for all batches: norms are taken over each image, and dropout is off unless noise is
     asked for.  InputError for images smaller than a patch.
@@ -62,6 +65,7 @@ def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[st
 
     generator = learner(G, c.lr, (c.beta1, 0.999), c.steps, c.decay, ema=c.ema)
     discriminator = learner(D, c.lr, (c.beta1, 0.999), c.steps, c.decay)
+    seen_apart = as_loss(device) if c.perceptual else None
     made: dict[int, Tensor] = {}                # the round's translations: what D is asked about, G then learns from
 
     def discriminate(batch: Pair, step: int) -> Report:
@@ -77,13 +81,15 @@ def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[st
                       {"D(x)": lambda: real_logits.sigmoid().mean(), "D(G(z))": lambda: fake_logits.sigmoid().mean()})
 
     def generate(batch: Pair, step: int) -> Report:
-        """-log D(x, G(x)) + lambda |y - G(x)| (eqs. 1, 3 and section 3.3)."""
+        """-log D(x, G(x)) + lambda |y - G(x)| (eqs. 1, 3 and section 3.3), and the perceptual distance from y."""
         x, y = batch[source], batch[target]
         fake = made.pop(step) if step in made else full(G(x))
-        l1 = {"l1": c.l1 * l1_loss(fake, y)}
+        near = {"l1": c.l1 * l1_loss(fake, y)}
+        if seen_apart is not None:
+            near["perceptual"] = c.perceptual * seen_apart(fake, y).mean()
         if not c.adversarial:
-            return Report(l1)
-        return Report({"adversarial": c.adversarial * nonsaturating.generator(None, full(D(torch.cat([x, fake], 1)))), **l1})
+            return Report(near)
+        return Report({"adversarial": c.adversarial * nonsaturating.generator(None, full(D(torch.cat([x, fake], 1)))), **near})
 
     def run(x: Tensor, to: int, live: bool = False, noisy: bool = False) -> Tensor:
         return evaluate(G if live else generator.average, x.to(device), noisy)

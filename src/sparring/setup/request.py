@@ -13,6 +13,7 @@ from sparring.data.translation.sets import Domains, TwoSets
 from sparring.errors import InputError
 from sparring.game.accumulate import indivisible
 from sparring.metrics.run_scores import refuse_metric
+from sparring.objectives.perceptual import refuse_without_network
 from sparring.recipes import Recipe, find
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.spaces import Images
@@ -77,6 +78,7 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
         raise InputError("conditional=true needs labels, and this data has none. Labels come from subfolders (one per class) or a "
                          "labels.csv for images, from .cls files in shards, from a column `label` in Parquet, or from an array `labels` in "
                          "an .npz.")
+    refuse_without_network(getattr(settings, "perceptual", 0.0))
     batches(source, settings.batch, seed)                       # refuses fewer samples than a batch
     if isinstance(source, Finite) and isinstance(source.space, Images) and all_alike(source.values):
         raise InputError(f"all {len(source):,} images are the same, so there is nothing to learn. Give other images.")
