@@ -122,7 +122,7 @@ def test_a_whole_run_and_its_model(recipe, source, tmp_path):
     z = model.latents(2)
     model.interpolate(z, steps=3)
     model.traverse(z, torch.ones(z.shape[1]), steps=2)
-    model.invert(model.sample(2), steps=2, starts=2)
+    model.invert(model.sample(2), steps=2, starts=2, perceptual=0.1 if source == "images" else 0.0)
 
 
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning", "ignore:invalid value:RuntimeWarning")
