@@ -5,6 +5,7 @@ Runs stay in the folder that benchmarks/recipes/translators.py names, where they
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.recipes import translators
-from benchmarks.record import record
+from benchmarks.record import ROOT, record
 from sparring.api import load, run
 from sparring.data.settings import TranslationSettings
 from sparring.data.source import Pair, batches
@@ -50,15 +51,31 @@ def figures(made: Tensor, truth: Tensor) -> dict[str, float]:
             "ssim": translated.ssim(made, truth)}
 
 
+def folder_of(name: str, seed: int) -> Path:
+    return translators.RUNS / f"perceptual-{name.replace(' ', '-').replace('=', '')}-{seed}"
+
+
+def photographs(folder: Path, labels: Tensor) -> Tensor:
+    translation = load(folder).game.translation
+    assert translation is not None
+    return translated.run(translation, labels, 0)
+
+
 def trained(name: str, seed: int) -> dict[str, Any]:
-    folder = translators.RUNS / f"perceptual-{name.replace(' ', '-').replace('=', '')}-{seed}"
+    folder = folder_of(name, seed)
     if not (folder / "model").exists():
         run(prepare(Request("pix2pix", translators.FACADES, GIVEN | RUN[name], seed), folder), Line(f"{name} {seed}"))
-    test, model = test_pairs(), load(folder)
-    assert model.game.translation is not None
-    made = translated.run(model.game.translation, test.b, 0)
+    test = test_pairs()
+    made = photographs(folder, test.b)
     image_grid(torch.cat([x[:SHOWN] for x in (test.b, made, test.a)]), SHOWN, ("labels", name, "truth")).save(folder / "test.png")
     return figures(made, test.a)
+
+
+def sheet(path: Path, count: int = 8) -> None:
+    """The picture of docs/translation.md: the first test pairs, seed 0."""
+    test, names = Pair(*(half[:count] for half in test_pairs())), ("plain", "perceptual=30", "perceptual=100")
+    rows = [test.b, *(photographs(folder_of(name, 0), test.b) for name in names), test.a]
+    image_grid(torch.cat(rows), count, ("labels", *names, "truth")).save(path)
 
 
 def cost() -> dict[str, Any]:
@@ -92,3 +109,4 @@ if __name__ == "__main__":
     record("perceptual", f"pix2pix on facades at {SIZE} px, labels to photographs, {ROUNDS} rounds of 4 pairs, one thread, fp32, beside "
            "other work; the 106 test pairs. The loss looks through lite0; perceptual and kid through lite1.",
            {"perceptual=30": "perceptual and kid below plain, l1 at most 5 % above it"}, list(CASES.items()))
+    sheet(ROOT / "docs/pictures/pix2pix-perceptual.png")
