@@ -35,7 +35,7 @@ class Pix2pixSettings(Settings):
     field: Annotated[Literal[1, 16, 34, 70, 142, 286], Integer] = PATCH
     l1: float = Field(100.0, ge=0, le=1e6, description="weight of the L1 loss")
     perceptual: float = Field(0.0, ge=0, le=1e6, description="weight of the distance to a network that learned from photographs; it "
-                              "needs the extra `photos`; 30 is a good first try")
+                              "needs the extra `photos`; 10 to 30 are good first tries")
     adversarial: float = Field(1.0, ge=0, le=1e6, description="weight of the conditional GAN's loss; 0: L1 alone")
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout rate in the generator, its only noise")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
