@@ -101,6 +101,14 @@ def test_choices_suit_the_machine():
     here, there = chosen(coloured()), chosen(coloured(), fast=True)
     assert here["batch"] < there["batch"] and here["width"] < there["width"] and here["seen"] < there["seen"]
     assert chosen(coloured(500))["conditional"] and not chosen(coloured(60))["conditional"]
+    assert chosen(coloured(5))["batch"] == 5
+
+
+@pytest.mark.parametrize(("side", "fast", "seen"), [(32, False, 128), (64, False, 128), (128, False, 128), (256, False, 256),
+                                                    (64, True, 224), (256, True, 256), (1024, True, 512)])
+def test_images_are_enlarged_for_the_pretrained_network_and_reduced_only_when_they_are_large(side, fast, seen):
+    source = Finite(Images(3, side, side), torch.zeros(1, dtype=torch.uint8).expand(500, 3, side, side))
+    assert chosen(source, fast)["seen"] == seen
 
 
 @pytest.mark.parametrize(("given", "said"), [({"penalty": "r1"}, "no penalty"), ({"pack": 2}, "no pack"),

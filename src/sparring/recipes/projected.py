@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.data.pretrained import TRAINING, installed, pretrained
-from sparring.data.source import Source
+from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.game import Game
 from sparring.game.learner import learner
@@ -33,6 +33,7 @@ MATTERS = ("size", "steps", "batch", "lr", "lr_ratio", "decay", "width", "seen",
 SEEN: Any = Field(128, ge=32, le=1024, description="pixels of the shorter side at which images are shown to the pretrained network, "
                   "rounded to a multiple of 32; a round takes longer with its square")
 DEFAULTS = {"latent": 128, "lr": 5e-4, "lr_ratio": 0.4, "decay": 0.5, "ema": 0.998, "augment": "diff"}
+SEES, LEARNED, MOST = 128, 224, 512     # pixels a side at which images are shown: on a CPU, on a GPU, and at most
 BETAS = (0.0, 0.99)         # of Adam, for both players
 
 
@@ -60,12 +61,18 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
     """By setting, a value and its reason; `fast`: there is a GPU.  InputError, before anything is made, without the weights that training
     needs; sampling does not."""
     pretrained(TRAINING)
-    where = "on a GPU" if fast else "on a CPU"
+    space, count = source.space, len(source) if isinstance(source, Finite | Arranged) else None
+    assert isinstance(space, Images)
+    side, usual = min(space.height, space.width), 64 if fast else 16
+    batch = (usual, "a GPU has room for it" if fast else "small, for more steps in as many images")
+    width = 64 if fast else 32 if side <= SEES else 16
+    seen = max(LEARNED if fast else SEES, min(side, MOST))
+    why = "as large as the images are, so that their details are judged" if seen == side else \
+          "the size that the pretrained network learned from" if fast else "enlarged for the pretrained network, as far as a CPU can afford"
     return {
-        "batch": (64 if fast else 16, f"{where}: small batches, for more steps in as many images" if not fast else where),
-        "width": (64 if fast else 32, f"what trains in {'an hour' if fast else 'minutes'} {where}"),
-        "seen": (224 if fast else 128, "what the pretrained network learned from" if fast else "half a round's time is its, and grows with "
-                 "the square"),
+        "batch": batch if count is None or not 2 <= count < usual else (count, f"there are {count} images"),
+        "width": (width, f"for images of {space.height}x{space.width} on a {'GPU' if fast else 'CPU'}"),
+        "seen": (seen, why),
         **{name: (value, "as `projected` has it") for name, value in DEFAULTS.items()},
     }
 
