@@ -58,6 +58,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path, every):
     errors that Adam divides by themselves; it may wander by its learning rate, and nothing else depends on it.  So it is with the
     maps that tell StarGAN's generator the domain: they are constant, and the norm behind them leaves only what they do at the border.
     Every weight before an instance norm, which CycleGAN's mostly are, has no gradient along itself, and in float32 some rounding there.
+    Gradients of Projected GAN have passed through fifty layers of rectifiers, which rounding switches.
     """
     done = forked.together(2, forked.compared, tmp_path, tmp_path / "found", every)
     assert [ended.code for ended in done] == [0, 0], done
@@ -70,8 +71,9 @@ def test_two_processes_take_the_steps_of_one(tmp_path, every):
     assert max(off for name, off in double.items() if name not in unseen) <= 1e-12
     assert max(double.values()) <= 1e-10
     single = {name: off for name, off in found.items() if name.startswith("torch.float32") and name not in unseen}
-    assert max(off for name, (off, _, _) in single.items() if " cyclegan " in name) <= 1e-4
-    single = {name: off for name, off in single.items() if " cyclegan " not in name}
+    for recipe, most in ((" cyclegan ", 1e-4), (" projected ", 5e-3)):
+        assert max(off for name, (off, _, _) in single.items() if recipe in name) <= most
+        single = {name: off for name, off in single.items() if recipe not in name}
     assert max(off for off, _, _ in single.values()) <= 1e-5
     beyond, of = (sum(counts) for counts in list(zip(*single.values(), strict=True))[1:])
     assert beyond <= 1e-4 * of                                  # more than 1e-6 off: weights before a batch norm, after Adam

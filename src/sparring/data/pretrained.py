@@ -56,10 +56,11 @@ def installed() -> bool:
 
 
 @lru_cache
-def pretrained(weights: Published, device: torch.device = CPU) -> EfficientNet:
-    """The network, frozen, on this device: whoever asks gets the same one and leaves it as it is.  InputError without the extra, or when
-    its file is not the published one."""
-    return built(weights.form, kept(weights) or published(weights)).to(device)
+def pretrained(weights: Published, device: torch.device = CPU, dtype: torch.dtype = torch.float32) -> EfficientNet:
+    """The network, frozen, on this device, its numbers of this kind: whoever asks gets the same one and leaves it as it is.
+
+    InputError without the extra, or when its file is not the published one."""
+    return built(weights.form, kept(weights) or published(weights)).to(device, dtype)
 
 
 def kept(weights: Published) -> dict[str, Tensor] | None:

@@ -41,6 +41,7 @@ def variant(repeats: tuple[int, ...], side: int) -> Variant:
 LITE0 = variant((1, 2, 2, 3, 3, 4, 1), 224)
 LITE1 = variant((1, 3, 3, 4, 4, 5, 1), 240)
 STEM, HEAD, CLASSES = 32, 1280, 1000
+PRECISE = 5             # blocks that stay in float32 under autocast: rounding there does most of the harm to gradients and saves little
 MAPS = (24, 40, 112, 320)               # of the four stages that `stages` gives, at STRIDES
 
 
@@ -108,12 +109,21 @@ class EfficientNet(nn.Module):
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """What four stages give, float[B, MAPS[i], H / STRIDES[i], W / STRIDES[i]], sides rounded up."""
-        x, found = relu6(self.stem(x * (127.5 / 128) + 0.5 / 128)), list[Tensor]()      # (pixel - 127) / 128
-        for k, block in enumerate(self.blocks):
-            x = block(x)
-            if k in self.ends:
-                found.append(x)
+        found = list[Tensor]()
+        with torch.autocast(x.device.type, enabled=False):
+            x = relu6(self.stem(x.to(self.stem.conv.weight.dtype) * (127.5 / 128) + 0.5 / 128))         # (pixel - 127) / 128
+            for k in range(PRECISE):
+                x = self.through(k, x, found)
+        for k in range(PRECISE, len(self.blocks)):
+            x = self.through(k, x, found)
         return found
+
+    def through(self, k: int, x: Tensor, found: list[Tensor]) -> Tensor:
+        """What block k makes of x, which is added to what was found where a stage ends."""
+        x = self.blocks[k](x)
+        if k in self.ends:
+            found.append(x)
+        return x
 
     def features(self, x: Tensor) -> Tensor:
         """float[B, 1280]: the means over the places of the last layer before the classifier."""

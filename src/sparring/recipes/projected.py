@@ -103,4 +103,4 @@ def game(c: Any, space: Space, device: torch.device, own: Mapping[str, nn.Module
 
 def stages(device: torch.device, x: Tensor) -> list[Tensor]:
     """What the frozen network sees in images float[B, 3, H, W]."""
-    return pretrained(TRAINING, device).stages(x)
+    return pretrained(TRAINING, device, torch.promote_types(x.dtype, torch.float32)).stages(x)
