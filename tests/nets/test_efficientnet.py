@@ -1,7 +1,6 @@
 """EfficientNet-Lite, frozen: any size, gradients to the images, alone or in company, inside torch.func, in bf16."""
 
 import math
-from copy import deepcopy
 
 import pytest
 import torch
@@ -123,12 +122,14 @@ def test_in_bf16_a_filter_of_every_place_gives_what_one_of_every_second_gives(si
 def test_in_bf16_features_are_those_of_float32_and_gradients_point_the_same_way():
     """The network itself, of a photograph.  Rounding moves what a ReLU6 cuts off, so that gradients agree less than values do."""
     exact = pretrained(TRAINING)
-    low, photo = deepcopy(exact).bfloat16(), torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1)[None] / 127.5 - 1
+    photo = torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1)[None] / 127.5 - 1
     x, found = interpolate(photo, (64, 64), mode="bilinear", antialias=True), []
     along = [torch.randn(s.shape, generator=torch.Generator().manual_seed(0)) for s in exact.stages(x)]
-    for net, y in ((exact, x.clone()), (low, x.bfloat16())):
-        stages = [stage.float() for stage in net.stages(y.requires_grad_())]
+    for low in (False, True):
+        y = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            stages = [stage.float() for stage in exact.stages(y)]
         total = sum((stage * direction).mean() for stage, direction in zip(stages, along, strict=True))
         found.append([*stages, torch.autograd.grad(total, y)[0].float()])
     alike = [cosine_similarity(a.flatten(), b.flatten(), 0).item() for a, b in zip(*found, strict=True)]
-    assert min(alike[:-1]) > 0.998 and alike[-1] > 0.6
+    assert min(alike[:-1]) > 0.998 and alike[-1] > 0.9
