@@ -120,6 +120,17 @@ def test_the_average_follows_and_copies_buffers():
     assert torch.allclose(player.average[0].weight, net[0].weight, atol=0.051)
 
 
+def test_an_average_with_statistics_of_its_own_leaves_the_others_alone():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    net.register_buffer("count", torch.zeros(()))
+    player = Player(net, torch.optim.SGD(net.parameters(), 0.1), ema=0.5, own_statistics=True)
+    with torch.no_grad():
+        net[1].running_mean.fill_(3.0)
+        net.count.fill_(7.0)
+    player.follow(step=0)
+    assert player.average.count == 7 and not player.average[1].running_mean.any()
+
+
 def test_freezing_stops_gradients_but_not_the_statistics_of_batch_norm():
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     who = players() | {"a": Player(net, torch.optim.SGD(net.parameters(), 0.1))}

@@ -7,11 +7,12 @@ from sparring.game.players import Player
 from sparring.game.schedules import linear_decay
 
 
-def learner(net: nn.Module, lr: float, betas: tuple[float, float], steps: int, decay: float, *, ema: float = 0.0) -> Player:
+def learner(net: nn.Module, lr: float, betas: tuple[float, float], steps: int, decay: float, *, ema: float = 0.0,
+            own_statistics: bool = False) -> Player:
     """A network under Adam (Kingma and Ba, 2015), whose learning rate falls from `lr` to zero over the last `decay`, a fraction, of
-    `steps` rounds; with an average of its weights where `ema` is above 0."""
+    `steps` rounds; with an average of its weights where `ema` is above 0, which may have batch statistics of its own."""
     adam = Adam(free(net), lr, (float(betas[0]), float(betas[1])), fused=can_fuse(net))     # torch takes no whole numbers for betas
-    return Player(net, adam, ema=ema, learning_rate=linear_decay(lr, steps, decay) if decay else None)
+    return Player(net, adam, ema=ema, learning_rate=linear_decay(lr, steps, decay) if decay else None, own_statistics=own_statistics)
 
 
 def free(net: nn.Module) -> list[nn.Parameter]:

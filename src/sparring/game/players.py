@@ -54,10 +54,12 @@ class Player:
     sampling uses; 0 means no average: sampling uses the net itself.  Early on the decay is
     min(ema, (1 + step) / (10 + step)), so that the first, random weights are soon forgotten.
     `learning_rate` is a function of the round, or None to leave the optimizer's own.
+    The copy's buffers are those of the network, but for the statistics of batch norms with `own_statistics`: a turn has to run the copy
+    in training mode now and then.  Averaged weights make other maps than the network's, and by its statistics they come out too large.
     """
 
     def __init__(self, net: nn.Module, optimizer: Optimizer, *, ema: float = 0.0,
-                 learning_rate: Schedule | None = None) -> None:
+                 learning_rate: Schedule | None = None, own_statistics: bool = False) -> None:
         self.net, self.optimizer, self.ema, self.learning_rate = net, optimizer, ema, learning_rate
         self.pace = 1.0                         # what the learning rate is multiplied by: less after a step that was too large
         self._rates = [group["lr"] for group in optimizer.param_groups]
@@ -65,7 +67,9 @@ class Player:
         self.parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
         self._fast: list[Tensor] = list(net.parameters())
         self._slow: list[Tensor] = list(self.average.parameters())
-        self._buffers = list(zip(self.average.buffers(), net.buffers(), strict=True))
+        self.own_statistics = bool(ema) and own_statistics
+        kept = statistics(self.average) if self.own_statistics else set()
+        self._buffers = [(slow, fast) for slow, fast in zip(self.average.buffers(), net.buffers(), strict=True) if id(slow) not in kept]
         self._adam = adam.plain(optimizer)
 
     def thaw(self, learning: bool) -> None:
@@ -93,6 +97,11 @@ class Player:
             torch._foreach_lerp_(self._slow, self._fast, 1 - decay)
             for slow, fast in self._buffers:
                 slow.copy_(fast)
+
+
+def statistics(net: nn.Module) -> set[int]:
+    """The buffers of batch norms, by id."""
+    return {id(buffer) for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm) for buffer in module.buffers()}
 
 
 @dataclass(frozen=True)

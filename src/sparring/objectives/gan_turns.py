@@ -17,6 +17,8 @@ from sparring.objectives.losses import Adversarial
 from sparring.objectives.unroll import adam_ahead, weights_of, with_weights
 from sparring.spaces import Space, traits_of
 
+SETTLED = 4                             # rounds between those in which the averaged generator takes statistics of its own
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -92,6 +94,12 @@ class Adversaries:
         made = self.fake(batch).detach()
         stands_for = self.rules.every * self.rules.steps
         return Report({name: stands_for * term for name, term in self.penalized(batch, made, step).items()})
+
+    def settle(self, batch: Batch, step: int) -> Report:
+        """The averaged generator takes the statistics of its own maps, in its batch norms; nothing learns."""
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            self.generator.average(self.latents(batch), *self.labels(batch))
+        return Report()
 
     def penalized(self, batch: Batch, fake: Tensor, step: int) -> dict[str, Tensor]:
         """Each penalty by name, weighted; a packed sample has one gradient."""
@@ -207,7 +215,8 @@ class Adversaries:
         turns = {"discriminator": Turn(self.discriminator, self.discriminate, times=steps)}
         if self.rules.penalty and self.rules.every > 1:
             turns["penalty"] = Turn(self.discriminator, self.regularize, every=self.rules.every)
-        return turns | {"generator": Turn(self.generator, self.generate)}
+        turns["generator"] = Turn(self.generator, self.generate)
+        return turns | ({"statistics": Turn(self.generator, self.settle, every=SETTLED)} if self.generator.own_statistics else {})
 
     def game(self, turns: dict[str, Turn]) -> Game:
         """D can be asked for its belief only where it has one, and about single samples."""

@@ -93,7 +93,7 @@ def game(c: Any, space: Space, device: torch.device, own: Mapping[str, nn.Module
     G = own["generator"] if "generator" in own else ResidualGenerator(c.latent, space.shape, c.width, told)
     D = ProjectedDiscriminator(space.shape, partial(stages, device), c.seen, told)
     place({"generator": G, "discriminator": D}, space, device)
-    generator = learner(G, c.lr, BETAS, c.steps, c.decay, ema=c.ema)
+    generator = learner(G, c.lr, BETAS, c.steps, c.decay, ema=c.ema, own_statistics=True)
     discriminator = learner(D, c.lr * c.lr_ratio, BETAS, c.steps, c.decay)
     pair = Adversaries(generator, discriminator, nonsaturating, c.latent, device, classes,
                        Rules(augment=augmentation(c.augment, space, 0)), examples=examples_of(space, device))
