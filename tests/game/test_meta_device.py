@@ -33,14 +33,14 @@ SETTINGS = [{}, *(more for _, more in MORE), {"unroll": 2}, {"unroll": 2, "augme
             {"penalty": "consensus", "augment": "ada"}, {"penalty": "r1+r2", "augment": "diff"}, {"penalty": "dragan", "augment": "ada"},
             {"residual": True}, {"deep": True}, {"doubled": True}, {"skip": True}, {"colours": 7}, {"halvings": 1},
             {"gamma": 0.5, "pool": 3}, {"pool": 3, "batch": 2}, {"adversarial": 0.0}, {"direction": "BtoA"}, {"dropout": 0.0},
-            {"identity": 0.0}, {"decay": 0.5}, {"perceptual": 1.0}]
+            {"identity": 0.0}, {"decay": 0.5}, {"perceptual": 1.0}, {"backbone": "r3gan"}]
 SMALL = {"steps": 4, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "seen": 32}
 
 
 def suits(recipe, source, more):
     """Whether the recipe has these settings; a few that the data does not take are refused when the game is built."""
     return more.keys() <= RECIPES[recipe].settings.model_fields.keys() and \
-        (source == "images" or not more.keys() & {"augment", "residual", "deep"})
+        (source == "images" or not more.keys() & {"augment", "residual", "deep", "backbone"})
 
 
 def settings_for(recipe, source, more=None):

@@ -71,7 +71,8 @@ def variants(recipe):
               {"objective": "relativistic", "penalty": "gradient"}, {"objective": "wasserstein", "clip": 0.05},
               {"spectral": True, "noise": 0.3}, {"unroll": 2}, {"penalty": "consensus"}, {"decay": 0.5},
               {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}, {"pool": 3, "batch": 2}, {"adversarial": 0.0},
-              {"direction": "BtoA"}, {"residual": True}, {"doubled": True}, {"gamma": 0.5, "pool": 3}, {"perceptual": 1.0}]
+              {"direction": "BtoA"}, {"residual": True}, {"doubled": True}, {"gamma": 0.5, "pool": 3}, {"perceptual": 1.0},
+              {"backbone": "r3gan"}]
     if recipe == "stargan":                                     # cyclegan has none for domains of one and three channels, as they are here
         wanted += [{"skip": True}, {"colours": 7}]
     if recipe == "images":                                      # the game of `gan`
@@ -87,7 +88,7 @@ def possible(recipe, more):
 
 
 ROWS = [(recipe, source, more) for recipe, source in CELLS for more in (variants(recipe) if source not in ("density", "table") else [{}])
-        if source == "images" or not more.keys() & {"augment", "residual"}]
+        if source == "images" or not more.keys() & {"augment", "residual", "backbone"}]
 
 
 RESUMED = once(((*row, precision) for precision in ("fp32", "bf16") for row in ROWS),

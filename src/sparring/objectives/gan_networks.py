@@ -12,6 +12,7 @@ from sparring.errors import InputError
 from sparring.game import Player
 from sparring.nets.dcgan import ConvDiscriminator, ConvGenerator
 from sparring.nets.mlp import MLPDiscriminator, MLPGenerator
+from sparring.nets.r3gan import R3Discriminator, R3Generator
 from sparring.nets.residual_gan import ResidualDiscriminator, ResidualGenerator
 from sparring.objectives.augment import Adaptive, diff
 from sparring.objectives.gan_turns import Adversaries, Rules, examples_of
@@ -40,7 +41,7 @@ class Shape(Protocol):
 
 def opponents(c: Shape, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None, objective: Adversarial, rules: Rules,
               players: Callable[[nn.Module, nn.Module], tuple[Player, Player]], *, once: bool, sloped: str = "",
-              deep: bool = False, spectral: bool = False) -> Adversaries:
+              deep: bool = False, spectral: bool = False, modern: bool = False) -> Adversaries:
     """Generator and discriminator on the device; `own` networks, by name, replace the built-in ones.
 
     `players` puts both under their optimizers.  `once`: the discriminator moves once a round, so that its samples can serve the
@@ -48,7 +49,8 @@ def opponents(c: Shape, space: Space, device: torch.device, own: Mapping[str, nn
     samples of a batch.
     """
     classes = len(space.labels) if c.conditional else 0
-    nets = {**networks(space, c.latent, c.width, c.depth, c.slope, classes, rules.pack, residual=c.residual, deep=deep), **(own or {})}
+    built = networks(space, c.latent, c.width, c.depth, c.slope, classes, rules.pack, residual=c.residual, deep=deep, modern=modern)
+    nets = {**built, **(own or {})}
     if rules.penalty:
         refuse_batch_norm(nets["discriminator"], sloped)
     if spectral:
@@ -73,15 +75,20 @@ def inputs_of(space: Space, classes: int) -> int:
 
 
 def networks(space: Space, latent: int, width: int, depth: int, slope: float, classes: int, pack: int = 1, *,
-             residual: bool = False, deep: bool = False) -> dict[str, nn.Module]:
-    """A generator and a discriminator that fit the data's shape; a discriminator of packs sees them joined."""
+             residual: bool = False, deep: bool = False, modern: bool = False) -> dict[str, nn.Module]:
+    """A generator and a discriminator that fit the data's shape; a discriminator of packs sees them joined.  `modern`: R3GAN's."""
     classes = inputs_of(space, classes)
     if deep and (residual or not isinstance(space, Images)):
         raise InputError(f"deep=true is for the convolutional discriminator of images, and "
                          f"{'residual networks are deep as they are' if residual else 'this data is not images'}. Give deep=false.")
+    if modern and (residual or not isinstance(space, Images)):
+        raise InputError("residual=true and backbone=r3gan ask for two kinds of networks. Give one of them." if residual else
+                         "backbone=r3gan is for images, and this data is not images. Give backbone=plain.")
     if isinstance(space, Images):
         channels, height, wide = space.shape
         seen = (channels * pack, height, wide)
+        if modern:
+            return {"generator": R3Generator(latent, space.shape, width, classes), "discriminator": R3Discriminator(seen, width, classes)}
         if residual:
             return {"generator": ResidualGenerator(latent, space.shape, width, classes),
                     "discriminator": ResidualDiscriminator(seen, width, classes)}

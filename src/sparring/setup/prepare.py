@@ -33,7 +33,7 @@ from sparring.spaces import Space, to_json
 from sparring.training.loop import Plan, Remake, on_device
 
 SHAPING = {                                                     # by networks of one's own: the settings that then do nothing
-    ("generator", "discriminator"): ("both networks are", ("width", "depth", "slope", "residual")),
+    ("generator", "discriminator"): ("both networks are", ("width", "depth", "slope", "residual", "backbone")),
     ("generator",): ("the generator is", ("cells",)), ("discriminator",): ("the discriminator is", ("deep",)),
 }
 HARDLY = 50             # rounds: how long fewer will take is not foretold
