@@ -117,11 +117,11 @@ def test_it_learns_which_class_is_where():
     x = torch.randint(0, 40, (200, 1, 8, 8), dtype=torch.uint8, generator=rng)
     for picture, label in zip(x, y.tolist(), strict=True):
         picture[:, 2:6, 4 * label:4 * label + 4] += 200
-    model = sparring.fit("r3gan", data=Finite(Images(1, 8, 8, ("left", "right")), x, y), steps=80, width=8, latent=4, batch=16, threads=1,
-                         seed=0, lr=4e-3, gamma=0.3, backbone="r3gan", ema=0.9, compile="off", precision="fp32")
+    model = sparring.fit("r3gan", data=Finite(Images(1, 8, 8, ("left", "right")), x, y), steps=80, width=4, latent=4, batch=8, threads=1,
+                         seed=0, lr=5e-3, gamma=0.3, backbone="r3gan", ema=0.9, compile="off", precision="fp32")
     left, right = (model.sample(32, positions=i) for i in range(2))
-    assert left[..., :4].mean() > left[..., 4:].mean() + 0.5
-    assert right[..., 4:].mean() > right[..., :4].mean() + 0.5
+    assert left[..., :4].mean() > left[..., 4:].mean() + 0.4
+    assert right[..., 4:].mean() > right[..., :4].mean() + 0.4
 
 
 @pytest.mark.parametrize(("data", "more", "said"), [("ring", {}, "backbone=r3gan is for images"),
