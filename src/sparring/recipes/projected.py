@@ -34,6 +34,11 @@ SEEN: Any = Field(128, ge=32, le=1024, description="pixels of the shorter side a
                   "rounded to a multiple of 32; a round takes longer with its square")
 DEFAULTS = {"latent": 128, "lr": 5e-4, "lr_ratio": 0.4, "decay": 0.5, "ema": 0.998, "augment": "diff"}
 SEES, LEARNED, MOST = 128, 224, 512     # pixels a side at which images are shown: on a CPU, on a GPU, and at most
+WHY = {
+    "latent": "room for the variety of photographs", "lr": "larger than the paper's, for runs that are far shorter",
+    "lr_ratio": "discriminators that see so well must not run ahead", "decay": "the best samples come as the learning rate falls",
+    "ema": "an average over about 500 rounds", "augment": "discriminators would learn few images by heart (DiffAugment)",
+}
 BETAS = (0.0, 0.99)         # of Adam, for both players
 
 
@@ -73,7 +78,7 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
         "batch": batch if count is None or not 2 <= count < usual else (count, f"there are {count} images"),
         "width": (width, f"for images of {space.height}x{space.width} on a {'GPU' if fast else 'CPU'}"),
         "seen": (seen, why),
-        **{name: (value, "as `projected` has it") for name, value in DEFAULTS.items()},
+        **{name: (DEFAULTS[name], reason) for name, reason in WHY.items()},
     }
 
 
