@@ -27,7 +27,7 @@ MORE = [("images", {"penalty": "r1", "penalty_weight": 0.1, "penalty_every": 2})
         ("images", {"penalty": "dragan"}), ("curves", {"penalty": "one_sided", "objective": "wasserstein"}),
         ("curves", {"penalty": "gradient", "penalty_every": 2, "pack": 2}), ("images", {"objective": "relativistic", "clip": 0.05}),
         ("images", {"objective": "hinge", "spectral": True}), ("density", {"objective": "least_squares", "decay": 0.5}),
-        ("images", {"ema": 0.0}), ("images", {"conditional": False})]
+        ("images", {"ema": 0.0}), ("images", {"conditional": False}), ("images", {"path_every": 1, "penalty_every": 1})]
 
 
 def cells():
@@ -49,7 +49,11 @@ def build(recipe, source, more):
     small = {"steps": 40, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "pool": 0}
     few = {k: v for k, v in small.items() if k in entry.settings.model_fields}
     settings = entry.settings(**{**entry.defaults(SOURCES[source].space), **few, **more})
-    return in_precision(entry.game(settings, SOURCES[source].space, CPU), "fp32", CPU)
+    game = in_precision(entry.game(settings, SOURCES[source].space, CPU), "fp32", CPU)
+    for part in game.memory.values():
+        if hasattr(part, "p"):
+            part.p = 0.9                                        # adaptive augmentation begins with none, and may not have begun by the end
+    return game
 
 
 def played(recipe, source, more, group, seen=iter):
@@ -83,7 +87,7 @@ def few():
 
 def compare(group: ProcessGroup, chosen=cells) -> dict[str, list[float]]:
     """For each of the cells in both precisions, and every tensor of its weights: the largest difference, and how many exceed 1e-6, of how
-    many.
+    many; over the largest number in it, where that is above one.
 
     Together first; what is played alone is then shared out.
     """
@@ -96,7 +100,7 @@ def compare(group: ProcessGroup, chosen=cells) -> dict[str, list[float]]:
                     together[dtype, i] = played(*cell, group)
                 elif i % group.world_size == group.rank:
                     for name, tensor in played(*cell, ALONE).items():
-                        off = (together[dtype, i][name] - tensor).abs()
+                        off = (together[dtype, i][name] - tensor).abs() / max(1.0, tensor.abs().max().item())
                         found[f"{dtype} {' '.join(map(str, cell))} {name}"] = [off.max().item(), (off > 1e-6).sum().item(), off.numel()]
     return found
 

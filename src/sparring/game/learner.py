@@ -15,6 +15,16 @@ def learner(net: nn.Module, lr: float, betas: tuple[float, float], steps: int, d
     return Player(net, adam, ema=ema, learning_rate=linear_decay(lr, steps, decay) if decay else None, own_statistics=own_statistics)
 
 
+def lazily(lr: float, betas: tuple[float, float], every: int) -> tuple[float, tuple[float, float]]:
+    """The learning rate and decays of a player whose every n-th step is followed by a second, lazy one.
+
+    The rate is scaled by r = n / (n + 1), and the decays are raised to the power of r, which keeps the optimizer's memory as long
+    (Karras et al., 2020, appendix B).  Unchanged for 0: no step is.
+    """
+    r = every / (every + 1) if every else 1.0
+    return r * lr, (betas[0]**r, betas[1]**r)
+
+
 def free(net: nn.Module) -> list[nn.Parameter]:
     """The parameters that may learn: those of a user's network may be frozen in part."""
     return [p for p in net.parameters() if p.requires_grad]

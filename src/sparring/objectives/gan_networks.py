@@ -126,6 +126,15 @@ def adaptation(images: int) -> int:
     return min(500_000, max(1, images // 4))
 
 
+def adapts(augment: str, seen: int, steps: int, more: int) -> list[str]:
+    """That adaptive augmentation goes by the length of a run whose discriminator sees so many images a round, and how it would go in one
+    of `more` rounds; nothing where it does not."""
+    now, then = adaptation(steps * seen), adaptation(more * seen)
+    return [] if augment != "ada" or now == then else [
+        f"augment=ada may go from none to full in {now:,} images, a quarter of what {steps:,} rounds show; of {more:,} rounds it would be "
+        f"{then:,}"]
+
+
 def place(nets: Mapping[str, nn.Module], space: Space, device: torch.device) -> None:
     """Move networks to the device; those for images into channels_last, the layout that convolutions on a CPU prefer."""
     for net in nets.values():

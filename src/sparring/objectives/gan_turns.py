@@ -256,7 +256,7 @@ def asked(labels: Tensor | None, device: torch.device, examples: Tensor | None) 
 
 
 @torch.no_grad()
-def evaluate(net: nn.Module, *inputs: Tensor | bool) -> Tensor:
+def evaluate(net: nn.Module, *inputs: Tensor | float | None) -> Tensor:
     """The net's output in evaluation mode (BatchNorm by its running statistics), its mode left as it was."""
     training = net.training
     net.eval()

@@ -17,6 +17,8 @@ HALF_DECAY: Any = Field(0.5, ge=0, le=1, description=SPAN)
 EMA: Any = Field(0.999, ge=0, lt=1, description="decay of the weights' moving average, which sampling uses; 0: no average")
 TRANSLATION_EMA: Any = Field(0.0, ge=0, lt=1, description="decay of the moving average of the generators' weights, which translation uses; "
                              "0, as in the paper: no average")
+AUGMENT: Any = Field("none", description="augment the images that D sees, so that fewer suffice: diff = always (DiffAugment), ada = as "
+                     "often as needed (ADA)")
 CONDITIONAL: Any = Field(False, description="make the model conditional: give both networks the label; needs data with labels")
 DOUBLED: Any = Field(False, description="enlarge by doubling and convolving; the paper's transposed convolutions leave a checkerboard in "
                      "short runs")

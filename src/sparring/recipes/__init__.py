@@ -14,7 +14,7 @@ from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.game.schedules import decays
 from sparring.objectives.gan_networks import NETWORKS
-from sparring.recipes import cyclegan, gan, images, pix2pix, projected, r3gan, stargan, vae, wgan
+from sparring.recipes import cyclegan, gan, images, pix2pix, projected, r3gan, stargan, stylegan, vae, wgan
 from sparring.settings import Settings
 from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors
 
@@ -53,6 +53,8 @@ RECIPES: dict[str, Recipe] = {
                      Reader(example="digits", kinds=(Images,)), images.choices, images.MATTERS),
     "projected": Recipe(projected.SUMMARY, projected.ProjectedSettings, projected.defaults, projected.game, decays, ("generator",),
                         Reader(example="digits", kinds=(Images,)), projected.choices, projected.MATTERS),
+    "stylegan": Recipe(stylegan.SUMMARY, stylegan.StyleganSettings, stylegan.defaults, stylegan.game, stylegan.laid_out,
+                       reads=Reader(example="digits", kinds=(Images,)), choices=stylegan.choices, matters=stylegan.MATTERS),
     "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, nothing, NETWORKS,
                    matters=wgan.MATTERS_CLIP),
     "wgan-gp": Recipe(wgan.SUMMARY_PENALTY, wgan.WganGpSettings, wgan.defaults_penalty, wgan.penalized, decays, NETWORKS,

@@ -10,11 +10,11 @@ from torch import nn
 from sparring.game import Game, Player
 from sparring.game.learner import learner
 from sparring.game.schedules import constant, decays, falls, linear_decay
-from sparring.objectives.gan_networks import adaptation, augmentation, opponents, refuse_nonsense
+from sparring.objectives.gan_networks import adapts, augmentation, opponents, refuse_nonsense
 from sparring.objectives.gan_turns import Rules
 from sparring.objectives.losses import OBJECTIVES
 from sparring.objectives.penalties import PENALTIES
-from sparring.objectives.shared_settings import CONDITIONAL, DECAY, DEPTH, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
+from sparring.objectives.shared_settings import AUGMENT, CONDITIONAL, DECAY, DEPTH, EMA, LATENT, LR, RESIDUAL, SLOPE, WIDTH
 from sparring.settings import OneOf, Settings
 from sparring.spaces import Images, Space
 
@@ -54,8 +54,7 @@ class GanSettings(Settings):
     unroll: int = Field(0, ge=0, le=100, description="unrolled GAN: number of discriminator steps that the generator looks ahead; 0: none")
     noise: float = Field(0.0, ge=0, le=10, description="instance noise: standard deviation of noise added to all that the "
                          "discriminator sees, falling to 0 by the end")
-    augment: Literal["none", "diff", "ada"] = Field("none", description="augment the images that D sees, so that fewer suffice: "
-                                                    "diff = always (DiffAugment), ada = as often as needed (ADA)")
+    augment: Literal["none", "diff", "ada"] = AUGMENT
     conditional: bool = CONDITIONAL
 
 
@@ -97,11 +96,7 @@ def laid_out(c: GanSettings, more: int) -> list[str]:
     told = decays(c, more)
     if c.noise:
         told.append(falls(f"noise={c.noise}", "the noise", lambda n: linear_decay(c.noise, n, 1.0), c.steps, more))
-    now, then = (adaptation(n * c.batch * c.discriminator_steps) for n in (c.steps, more))
-    if c.augment == "ada" and now != then:
-        told.append(f"augment=ada may go from none to full in {now:,} images, a quarter of what {c.steps:,} rounds show; of {more:,} "
-                    f"rounds it would be {then:,}")
-    return told
+    return told + adapts(c.augment, c.batch * c.discriminator_steps, c.steps, more)
 
 
 def player(net: nn.Module, c: GanSettings, ratio: float = 1.0, *, ema: float = 0.0, lazy: int = 0) -> Player:

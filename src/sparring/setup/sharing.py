@@ -19,7 +19,7 @@ def refuse_uneven(settings: Settings, run_settings: dict[str, Any], device: Call
     """InputError for what several processes cannot share; `run_settings`: the given settings of the run."""
     if group.world_size == 1:
         return
-    part, pack = settings.batch // group.world_size, getattr(settings, "pack", 1)
+    part = settings.batch // group.world_size
     match device():
         case "cuda" if not dist.is_nccl_available():
             raise InputError("several processes on GPUs need a build of torch with NCCL, and this one has none. Give --device cpu, or "
@@ -33,9 +33,10 @@ def refuse_uneven(settings: Settings, run_settings: dict[str, Any], device: Call
     if settings.batch % group.world_size:
         raise InputError(f"batch={settings.batch} is not a multiple of the world size, {group.world_size}. Try "
                          f"batch={max(1, part) * group.world_size}.")
-    if part % pack:
-        raise InputError(f"batch={settings.batch} gives each of {group.world_size} processes {part} samples, not a multiple of "
-                         f"pack={pack}. Try batch={max(1, part // pack) * pack * group.world_size}.")
+    for name in ("pack", "group"):                              # samples of a batch that are looked at together
+        if part % (size := getattr(settings, name, 1)):
+            raise InputError(f"batch={settings.batch} gives each of {group.world_size} processes {part} samples, not a multiple of "
+                             f"{name}={size}. Try batch={max(1, part // size) * size * group.world_size}.")
     if (parts := run_settings.get("accumulate", 1)) > 1:
         raise InputError(f"accumulate={parts} cannot be used with several processes, which split each batch already. Give accumulate=1, or "
                          "use more processes.")
