@@ -23,7 +23,7 @@ from sparring.latent import steering
 from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
-from sparring.latent.truncation import checked, truncated
+from sparring.latent.truncation import asked, of_latents, truncated
 from sparring.progress import Line, watched
 from sparring.recipes import Recipe, find
 from sparring.rng import generator
@@ -87,7 +87,8 @@ class Model:
 
         The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its classes in turn unless
         `labels`, `positions` or `shares` say otherwise, as `labels_for` takes them.  With a `truncation`, no number of a latent is larger
-        than that (Brock et al., 2019).  `watch(done, n)` is told how far it is.
+        than that (Brock et al., 2019); of a model with styles it is psi, from 0 to 1: how far each style is from their average (Karras et
+        al., 2019).  `watch(done, n)` is told how far it is.
         """
         n, seed = whole_count(n), whole_seed(seed)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
@@ -96,37 +97,39 @@ class Model:
     def sample_at(self, which: Tensor, *, seed: int = 0, truncation: float | None = None,
                   watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
         """The same at labels such as `labels_for(n)` gives: one sample each."""
-        bound = checked(truncation)
-        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), bound),
-                           len(which), torch.cat([which, which[:1].repeat_interleave(CHUNK, 0)]), watch)
+        cut = asked(self.game.generator, truncation)
+        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), cut.bound),
+                           len(which), torch.cat([which, which[:1].repeat_interleave(CHUNK, 0)]), watch, cut.psi)
 
     def latents(self, n: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
-        """The latents of `sample(n, seed=seed, truncation=truncation)`: float[n, latent]."""
-        n, seed, bound = whole_count(n), whole_seed(seed), checked(truncation)
+        """The latents of `sample(n, seed=seed, truncation=truncation)`: float[n, latent].  InputError for a `truncation` of styles."""
+        n, seed, bound = whole_count(n), whole_seed(seed), of_latents(self.game.generator, truncation)
         check_memory(8 * n * steering.latent_size(self.game), f"n={n:,} latents", "Draw fewer, several times, with other seeds.")
         drawn = [self.game.prior(CHUNK, generator(seed, "sample", k)) for k in range(-(-n // CHUNK))]
         return truncated(torch.cat(drawn)[:n], bound)
 
-    def generate(self, z: Any, *, labels: Any = None) -> Tensor:
+    def generate(self, z: Any, *, labels: Any = None, truncation: float | None = None) -> Tensor:
         """The samples of these latents, float[n, latent], as `sample` gives them."""
-        z = steering.latents(self.game, z)
-        return self.at(z, self.labels_for(len(z), labels))
+        z, cut = steering.latents(self.game, z), asked(self.game.generator, truncation)
+        return self.at(truncated(z, cut.bound), self.labels_for(len(z), labels), cut.psi)
 
-    def at(self, z: Tensor, which: Tensor) -> Tensor:
-        """The samples of these latents at labels such as `labels_for(n)` gives."""
+    def at(self, z: Tensor, which: Tensor, psi: float = 1.0) -> Tensor:
+        """The samples of these latents at labels such as `labels_for(n)` gives; where there are styles, these with `psi`."""
         whole = -len(z) % CHUNK
         full = torch.cat([z, torch.zeros(whole, z.shape[1])])
-        return self._drawn(lambda k: full[k * CHUNK:(k + 1) * CHUNK], len(z), torch.cat([which, which[:1].repeat_interleave(whole, 0)]))
+        return self._drawn(lambda k: full[k * CHUNK:(k + 1) * CHUNK], len(z), torch.cat([which, which[:1].repeat_interleave(whole, 0)]),
+                           psi=psi)
 
     @torch.no_grad()
     def _drawn(self, latents: Callable[[int], Tensor], n: int, which: Tensor,
-               watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
+               watch: Callable[[int, int], None] = lambda done, total: None, psi: float = 1.0) -> Tensor:
         """n samples of latents that come in chunks: whole ones, since another shape may change the last bits."""
         parts, few = list[Tensor](), at_once(self.space, self.settings)
+        more = {} if psi == 1 else {"psi": psi}                 # only generators with styles know it
         for start in range(0, n, CHUNK):
             z = latents(start // CHUNK)
             for i in range(start, min(start + CHUNK, n), few):
-                parts.append(self.game.sample(z[i - start:i - start + few], which[i:i + few])[:n - i].cpu())
+                parts.append(self.game.sample(z[i - start:i - start + few], which[i:i + few], **more)[:n - i].cpu())
                 watch(min(i + few, n), n)
         samples = self.space.decode(torch.cat(parts))
         if not torch.isfinite(samples).all():

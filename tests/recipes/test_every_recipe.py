@@ -75,6 +75,8 @@ def variants(recipe):
               {"backbone": "r3gan"}]
     if recipe == "stargan":                                     # cyclegan has none for domains of one and three channels, as they are here
         wanted += [{"skip": True}, {"colours": 7}]
+    if recipe == "stylegan":                                    # every part of which has state: lengths, mean of w, strength
+        wanted = [{"augment": "ada", "path_every": 2, "penalty_every": 2}, *wanted, {"path_weight": 0.0, "gamma": 0.0, "mixing": 0.0}]
     if recipe == "images":                                      # the game of `gan`
         return [{}, {"residual": True}, {"deep": True}]
     return [more for more in wanted if more.keys() <= RECIPES[recipe].settings.model_fields.keys() and possible(recipe, more)]

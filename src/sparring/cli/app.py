@@ -87,7 +87,7 @@ def sample(
     label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
                                                "else all in turn.")] = None,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
-                                                     "kinds of samples, and more typical ones.")] = None,
+                                                     "kinds of samples, and more typical ones. Of stylegan: psi, from 0 to 1.")] = None,
     shares: Annotated[str, typer.Option("--shares", help="How classes are mixed: even, or as in the data.")] = "even",
     as_json: Json = False,
 ) -> None:
@@ -185,7 +185,7 @@ def explore(
     steps: Annotated[int, typer.Option("--steps", help="How many samples along each direction, and from one to the next.")] = 9,
     reach: Annotated[float, typer.Option("--reach", help="How far along a direction, to both sides.")] = 3.0,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in the latents that all begins "
-                                                     "from, such as 0.7.")] = None,
+                                                     "from, such as 0.7. Of stylegan: psi, from 0 to 1.")] = None,
     invert: Annotated[Path | None, typer.Option("--invert", help="An image, a folder or a .zip (.npy or .npz of numbers): find the latents "
                                                 "that make these.")] = None,
     perceptual: Annotated[float, typer.Option("--perceptual", help="Weight of the perceptual distance in --invert, such as 0.1.")] = 0.0,

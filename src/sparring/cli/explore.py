@@ -16,9 +16,9 @@ from sparring.errors import InputError, shown
 from sparring.evaluation import inversion
 from sparring.evaluation.inversion import Inverted
 from sparring.latent import steering
+from sparring.latent import truncation as cut
 from sparring.latent.directions import Directions
 from sparring.latent.slerp import path as way
-from sparring.latent.truncation import checked, truncated
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_image
 from sparring.pictures.traversals import frames, in_a_frame, sheet, small
@@ -30,6 +30,13 @@ ROWS, WAYS = 8, 4                               # samples in a frame of a slider
 BYTES, FIGURE = 4_500_000, 15_000               # of all frames, images before they are packed: a page stays below 10 MB; of a figure
 SIDE, LEAST = 128, 32                           # pixels of an image on the page
 BOUNDS = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5, 2.0, math.inf)
+PSIS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)          # as many
+KINDS = {
+    False: "Truncation bounds every number of a latent. Small bounds give typical samples that look alike; 0 gives the one sample at z "
+           "= 0. Without a bound the samples have the full variety. All bounds show the same latents: each number keeps its quantile.",
+    True: "Truncation in W: each style is moved towards the average style, to psi times its distance. At 0 all are the average; at 1 the "
+          "samples have the full variety. All show the same latents.",
+}
 SEEN = ("The descent minimized the mean squared error and a perceptual distance, by one network that learned from photographs. The column "
         "\"perceptual\" is that distance by another such network.")
 T = TypeVar("T")
@@ -51,33 +58,50 @@ class Tour:
     labels: Tensor
     seed: int
     side: int                                   # pixels of an image in a frame, at most
+    psi: float = 1.0                            # of a model with styles: how far these are from their average
+
+    @property
+    def styles(self) -> bool:
+        return cut.has_styles(self.model.game.generator)
 
     def samples(self, latents: Tensor) -> Tensor:
         """Samples of latents float[rows, columns, latent], the labels by row: float[rows, columns, *shape]."""
         rows, columns = latents.shape[:2]
         which = self.labels[torch.arange(rows) % len(self.labels)].repeat_interleave(columns, 0)
-        return self.model.at(latents.flatten(0, 1), which).unflatten(0, (rows, columns))
+        return self.model.at(latents.flatten(0, 1), which, self.psi).unflatten(0, (rows, columns))
+
+    def truncated(self, rows: int) -> Tensor:
+        """Samples of the same latents with ever less truncation: float[BOUNDS, rows, *shape]."""
+        z = self.model.latents(rows, seed=self.seed)
+        if self.styles:
+            return torch.stack([replace(self, psi=psi).samples(z[:, None])[:, 0] for psi in PSIS])
+        return self.samples(torch.stack([cut.truncated(z, bound) for bound in BOUNDS], 1)).transpose(0, 1)
+
+    def names(self) -> list[str]:
+        """What each of these truncations is called."""
+        return [f"{psi:g}" for psi in PSIS] if self.styles else [named(bound) for bound in BOUNDS]
 
 
 def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
             invert: Path | None, seed: int, perceptual: float) -> dict[str, Any]:
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
-    model, bound, places = api.load(run), checked(truncation), steering.offsets(reach, steps)
+    model, places = api.load(run), steering.offsets(reach, steps)
+    bound, psi = cut.asked(model.game.generator, truncation)
     size, space = steering.latent_size(model.game), model.space
     asked = label if label is None or model.traits is None else label.split(",")
     count, folder = min(6, size) if n is None else n, out or run / "explore"
     found, notes = found_directions(model, count, asked, seed)
     rows, side = room(space, len(found) * count * steps + 2 * steps + 2 * len(BOUNDS))
     rows = in_a_frame(space, rows)
-    z = model.latents(rows, seed=seed, truncation=truncation)
-    tour = Tour(model, z, model.labels_for(rows, asked), seed, side)
+    z = cut.truncated(model.latents(rows, seed=seed), bound)
+    tour = Tour(model, z, model.labels_for(rows, asked), seed, side, psi)
     if perceptual and invert is None:
         raise InputError(f"--perceptual {perceptual:g} belongs to --invert. Give what to invert, or leave it out.")
     steering.seen_apart(space, perceptual, torch.device("cpu"))         # refuses before anything is written
     given = None if invert is None else inversion.given(model, invert)
     with told_when_unwritable(folder), tempfile.TemporaryDirectory(prefix="sparring-") as kept:
         cells = Path(kept)
-        sections = [summary(run, model, bound, label, found, notes)]
+        sections = [summary(run, model, cut.Truncation(bound, psi), label, found, notes)]
         pictures = []
         for method, of in found.items():
             pictures.append(direction_sheet(tour, of, places, folder / f"{method}.png"))
@@ -179,20 +203,14 @@ def way_section(tour: Tour, steps: int, cells: Path) -> Section:
     return Section("From one sample to another", (words,), slides=slides, slider="share of the way", begin=0)
 
 
-def bounded(tour: Tour, rows: int) -> Tensor:
-    """The same whole latents under every bound: float[bounds, rows, latent]."""
-    z = tour.model.latents(rows, seed=tour.seed)
-    return torch.stack([truncated(z, bound) for bound in BOUNDS])
-
-
 def named(bound: float) -> str:
     return "none" if bound == math.inf else f"{bound:g}"
 
 
 def truncation_sheet(tour: Tour, path: Path) -> Path:
-    samples = tour.samples(bounded(tour, ROWS).transpose(0, 1)).transpose(0, 1)
+    samples = tour.truncated(ROWS)
     if isinstance(tour.model.space, Images):
-        return sheet(tour.model.space, samples, path, tuple(named(bound) for bound in BOUNDS), ("", "", ""))
+        return sheet(tour.model.space, samples, path, tuple(tour.names()), ("", "", ""))
     if isinstance(tour.model.space, Vectors) and samples.shape[2] <= 2:         # a line for each sample
         return sheet(tour.model.space, samples.transpose(0, 1), path, (), ("0", "none", "truncation"))
     return sheet(tour.model.space, samples[[2, 4, 6, 7]], path, tuple(f"truncation {named(BOUNDS[i])}" for i in (2, 4, 6, 7)),
@@ -201,12 +219,9 @@ def truncation_sheet(tour: Tour, path: Path) -> Path:
 
 def truncation_section(tour: Tour, cells: Path) -> Section:
     many = len(tour.z) if not isinstance(tour.model.space, Images) else 2 * len(tour.z)
-    z = bounded(tour, many).transpose(0, 1)
-    drawn = frames(tour.model.space, tour.samples(z).transpose(0, 1), cells, "bound", len(tour.z), tour.side)
-    slides = [(frame, f"truncation {named(bound)}") for frame, bound in zip(drawn, BOUNDS, strict=True)]
-    return Section("Truncation", ("Truncation bounds every number of a latent. Small bounds give typical samples that look alike; 0 gives "
-                   "the one sample at z = 0. Without a bound the samples have the full variety. All bounds show the same latents: each "
-                   "number keeps its quantile.",), slides=slides, slider="truncation")
+    drawn = frames(tour.model.space, tour.truncated(many), cells, "bound", len(tour.z), tour.side)
+    slides = [(frame, f"truncation {name}") for frame, name in zip(drawn, tour.names(), strict=True)]
+    return Section("Truncation", (KINDS[tour.styles],), slides=slides, slider="truncation")
 
 
 # -------------------------------------------------------------------------------------------------------- inversion
@@ -266,10 +281,12 @@ def plain(of: Directions) -> dict[str, Any]:
     return {"layer": of.layer, "shares": of.shares.tolist(), "linear": of.linear.tolist(), "vectors": of.vectors.tolist()}
 
 
-def summary(run: Path, model: api.Model, bound: float, label: str | None, found: dict[steering.Method, Directions],
+def summary(run: Path, model: api.Model, kept: cut.Truncation, label: str | None, found: dict[steering.Method, Directions],
             notes: list[str]) -> Section:
     about = [f"A model of {model.recipe}, whose latents are {steering.latent_size(model.game)} numbers from N(0, 1)"
-             + ("" if bound == math.inf else f", here none larger than {bound:g}") + "."]
+             + ("" if kept.bound == math.inf else f", here none larger than {kept.bound:g}") + "."]
+    if kept.psi < 1:
+        about.append(f"Styles are at {kept.psi:g} of their distance from the average style.")
     if model.labels:
         about.append(f"All samples are of class {shown(label)}." if label is not None else "Samples are of its classes in turn.")
     return Section("Summary", (*about, *notes))

@@ -13,6 +13,7 @@ from sparring.data.asked import Shares
 from sparring.data.labels import TABLE, table_of
 from sparring.data.tables.csv_file import CLASS, TRAIT
 from sparring.errors import InputError, listed, shown
+from sparring.latent.truncation import told
 from sparring.pictures.samples import draw_samples
 from sparring.spaces import Images, Vectors, digits, shares_of, to_uint8
 
@@ -36,7 +37,8 @@ def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}. Give another --out.") from None
     first = f"{n} samples: {path}{', which replaced that file' if again else ''}"
-    said = [first, *about_classes(model, form, shares, asked=labels is not None)]
+    kind = [] if truncation is None else [told(model.game.generator, truncation)]
+    said = [first, *kind, *about_classes(model, form, shares, asked=labels is not None)]
     return {"out": str(path), "n": n, "seed": seed, "shape": list(samples.shape), "shares": shares, "text": "\n".join(said)}
 
 

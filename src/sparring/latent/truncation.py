@@ -1,11 +1,25 @@
-"""Truncation: latents from a normal distribution of which the tails are cut off (Brock et al., 2019, section 3.1)."""
+"""Truncation: fewer kinds of samples, and more typical ones, in either of two ways.
+
+Where a latent z goes straight to the layers: z from a normal distribution of which the tails are cut off (Brock et al., 2019, section
+3.1).  Where a mapping network makes a style w of it: w nearer to the average style, w_mean + psi (w - w_mean) (Karras et al., 2019,
+section 3.2 and appendix B).
+"""
 
 import math
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparring.errors import InputError
+from sparring.nets.style import StyleGenerator
+
+
+class Truncation(NamedTuple):
+    """What was asked for: a bound on the numbers of z, or, where there are styles, psi."""
+
+    bound: float = math.inf
+    psi: float = 1.0
 
 
 def truncated(z: Tensor, bound: float) -> Tensor:
@@ -34,3 +48,43 @@ def checked(bound: float | None) -> float:
     if not number > 0:
         raise InputError(f"truncation={bound}: give a number above 0, such as 0.7, or leave it out for no truncation.")
     return number
+
+
+def has_styles(net: nn.Module | None) -> bool:
+    """Whether a generator has a mapping network, and so is truncated in W."""
+    return isinstance(net, StyleGenerator)
+
+
+def asked(net: nn.Module | None, value: float | None) -> Truncation:
+    """The kind that this generator takes; None for no truncation.  InputError for a psi outside [0, 1], or where there is no average of
+    styles yet, and for a bound that is not above zero."""
+    if not isinstance(net, StyleGenerator):
+        return Truncation(bound=checked(value))
+    if value is None:
+        return Truncation()
+    try:
+        psi = float(value)
+    except (TypeError, ValueError):
+        psi = math.nan
+    if not 0 <= psi <= 1:
+        raise InputError(f"truncation={value}: this model is truncated in W, where psi says how far styles are from their average. Give "
+                         "a number from 0 to 1, such as 0.7, or leave it out for no truncation.")
+    if psi < 1 and not float(net.seen) > 0:
+        raise InputError(f"truncation={value} draws styles to their average, and this model has none yet: it has not trained a round. "
+                         "Train it first, or leave truncation out.")
+    return Truncation(psi=psi)
+
+
+def of_latents(net: nn.Module | None, value: float | None) -> float:
+    """The bound on latents that was asked for.  InputError where truncation leaves latents as they are."""
+    if value is not None and has_styles(net):
+        raise InputError(f"truncation={value}: this model is truncated in W, and its latents stay as they are. Leave it out here, and give "
+                         "it to `generate` or `sample`.")
+    return asked(net, value).bound
+
+
+def told(net: nn.Module | None, value: float) -> str:
+    """Which kind of truncation this is, for people."""
+    if has_styles(net):
+        return f"truncation {value:g} in W: styles at {value:g} of their distance from the average style"
+    return f"truncation {value:g} of latents: no number in them is larger than that"
