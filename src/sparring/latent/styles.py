@@ -1,0 +1,173 @@
+"""Steering by styles: what the space W of a style-based generator allows (Karras et al., 2019; 2020a).
+
+A style is one vector w for all layers; W+ is one for each layer.  Early layers are coarse: they decide poses and outlines.  Late ones are
+fine: they decide colours and textures.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sparring.errors import InputError
+from sparring.latent.directions import Directions, facing, refuse_too_many
+from sparring.latent.layers import FEW, at_rest
+from sparring.nets.style import Modulated, StyleGenerator, StyleLayer
+
+MANY = 10_000                           # styles whose mean and components are taken (Karras et al., 2020a, appendix D)
+RATE, FIRST, SECOND, TINY = 0.1, 0.9, 0.999, 1e-8       # of Adam
+RISE, FALL = 0.05, 0.25                 # shares of the steps in which its rate rises at first, and falls at the end
+Watch = Callable[[int, int], None]
+
+
+def styled(net: nn.Module) -> StyleGenerator:
+    """The generator; InputError for one without styles."""
+    if not isinstance(net, StyleGenerator):
+        raise InputError("this model's generator has no styles. Train recipe stylegan for that, or use what works on latents: "
+                         "model.interpolate, model.directions, model.invert.")
+    return net
+
+
+@torch.no_grad()
+def styles(net: StyleGenerator, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    """The styles of latents float[n, latent]: float[n, latent], on the CPU."""
+    place = net.mean.device
+    with at_rest(net):
+        parts = [net.mapping(part.to(place), None if labels is None else labels[i * FEW:(i + 1) * FEW].to(place)).cpu()
+                 for i, part in enumerate(z.split(FEW))]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def drawn(net: StyleGenerator, w: Tensor) -> Tensor:
+    """Images of styles float[n, latent], or of one a layer, float[n, layers, latent]: float[n, C, H, W], on the CPU."""
+    w = net.everywhere(w) if w.ndim == 2 else w
+    with at_rest(net):
+        return torch.cat([net.synthesis(part.to(net.mean.device)).float().cpu() for part in w.split(FEW)])
+
+
+def middle(net: StyleGenerator) -> int:
+    """The first of the fine layers: half of all layers are coarse."""
+    return net.synthesis.count // 2
+
+
+def mixed(net: StyleGenerator, coarse: Tensor, fine: Tensor, at: int | None = None) -> Tensor:
+    """Every one of the coarse styles float[a, latent] with every one of the fine ones float[b, latent], which hold from layer `at` on:
+    float[a, b, layers, latent] (style mixing; Karras et al., 2019, section 3.1).
+
+    InputError for a layer that there is not.
+    """
+    layers, first = net.synthesis.count, middle(net) if at is None else at
+    if not 1 <= first < layers:
+        raise InputError(f"at={first}: this generator has {layers} layers. Give the first one with the fine style, from 1 to {layers - 1}.")
+    a, b = (w[:, None].expand(-1, layers, -1) for w in (coarse, fine))
+    early = (torch.arange(layers) < first)[:, None]
+    return torch.where(early, a[:, None], b[None])
+
+
+def between(w: Tensor, steps: int) -> Tensor:
+    """The way through these styles, float[k, ...] with k >= 2, along straight lines, since W has no sphere: `steps` a leg with both ends,
+    float[(k - 1) (steps - 1) + 1, ...]."""
+    if len(w) < 2 or steps < 2:
+        raise InputError(f"{len(w)} styles in {steps} steps: a way needs at least two of each.")
+    shares = torch.linspace(0, 1, steps)[:-1].view(-1, *[1] * (w.ndim - 1))
+    return torch.cat([torch.cat([torch.lerp(a, b, shares) for a, b in pairwise(w)]), w[-1:]])
+
+
+# -------------------------------------------------------------------------------------------------------- directions
+def affine(net: StyleGenerator, layers: range | None = None) -> Tensor:
+    """What the layers multiply a style by to scale their maps, one below the other: float[maps of all, latent]; of `layers` alone, by the
+    number of the style that they take."""
+    takes = list[tuple[int, nn.Module]](enumerate(net.synthesis.layers))
+    takes += [(2 * i + 1, image) for i, image in enumerate(net.synthesis.images)]
+    convolutions = [(i, layer.convolution if isinstance(layer, StyleLayer) else layer) for i, layer in takes]
+    chosen = [layer.style for i, layer in convolutions if isinstance(layer, Modulated) and (layers is None or i in layers)]
+    if not chosen:
+        raise InputError(f"there is no layer among {layers}: this generator has {net.synthesis.count}.")
+    return torch.cat([layer.weight.detach() * layer.scale for layer in chosen]).cpu()
+
+
+def closed_form(net: StyleGenerator, n: int, layers: range | None = None) -> Directions:
+    """The n directions in W along which the layers' scales move farthest: eigenvectors of A^T A, A as in `affine` (Shen and Zhou, 2021,
+    section 2, for style-based generators).  InputError when n is more than there are."""
+    A = affine(net, layers).double()
+    refuse_too_many(n, A.shape[1])
+    values, vectors = torch.linalg.eigh(A.T @ A)
+    values = values.flip(0).clamp_min(0)
+    return Directions(facing(vectors.flip(1).T)[:n].float(), (values / values.sum())[:n].float(), torch.ones(n), "styles")
+
+
+def principal(w: Tensor, n: int) -> Directions:
+    """The n main components of styles float[N, latent] (Haerkoenen et al., 2020, section 3).  InputError when n is more than there are."""
+    refuse_too_many(n, w.shape[1])
+    centred = w.double() - w.double().mean(0)
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(w))
+    values = values.flip(0).clamp_min(0)
+    return Directions(facing(vectors.flip(1).T)[:n].float(), (values / values.sum())[:n].float(), torch.ones(n), "w")
+
+
+# --------------------------------------------------------------------------------------------------------- inversion
+class Inverted(NamedTuple):
+    """The styles that were found for n images, what they draw, and its root mean squared error."""
+
+    styles: Tensor                      # float[n, latent], or in W+ float[n, layers, latent]
+    samples: Tensor                     # float[n, C, H, W]
+    error: Tensor                       # float[n]
+
+
+def inverted(net: StyleGenerator, x: Tensor, known: Tensor, plus: bool, steps: int,
+             apart: Callable[[Tensor], Callable[[Tensor], Tensor]] | None = None, weight: float = 0.0,
+             watch: Watch = lambda done, total: None) -> Inverted:
+    """The styles whose images are nearest to x, float[n, C, H, W] in [-1, 1], by gradient descent from the mean of `known` styles
+    (Abdal et al., 2019; Karras et al., 2020a, appendix D); `plus`: a style a layer.
+
+    The loss is the mean squared error, plus a weighted perceptual distance where `apart` gives one.  Adam's rate rises over the first
+    steps and falls along a cosine over the last.  The noise is that of evaluation mode and is not moved: nothing of an image can hide in
+    it.  The best on the way is kept.  InputError for images of another size.
+    """
+    if x.shape[1:] != (own := drawn(net, known[:1]).shape[1:]):
+        raise InputError(f"images of shape {tuple(x.shape[1:])} cannot be inverted by a generator of {tuple(own)}. Bring them to that size "
+                         "first.")
+    place, centre = net.mean.device, known.mean(0)
+    scale = float((known - centre).square().sum(1).mean().sqrt()) / math.sqrt(known.shape[1])      # steps as large as W is wide
+    found = list[tuple[Tensor, Tensor, Tensor]]()
+    with at_rest(net):
+        for done in range(0, len(x), FEW):
+            goal = x[done:done + FEW].to(place)
+            begin = centre.expand(len(goal), net.synthesis.count, -1) if plus else centre.expand(len(goal), -1)
+            found.append(descended(net, goal, begin.to(place), scale * RATE, steps, apart, weight))
+            watch(done + len(goal), len(x))
+    return Inverted(*(torch.cat(part) for part in zip(*found, strict=True)))
+
+
+def descended(net: StyleGenerator, goal: Tensor, w: Tensor, rate: float, steps: int,
+              apart: Callable[[Tensor], Callable[[Tensor], Tensor]] | None, weight: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The best styles on the way, what they draw, and its root mean squared error, all on the CPU."""
+    far = None if apart is None or not weight else apart(goal)
+    mean, square, least = torch.zeros_like(w), torch.zeros_like(w), torch.full((len(w),), torch.inf, device=w.device)
+    best, made_best, error_best = w, goal, least
+    for step in range(1, steps + 2):
+        w = w.detach().requires_grad_()
+        made = net.synthesis(net.everywhere(w) if w.ndim == 2 else w).float()
+        errors = (made - goal).square().flatten(1).mean(1)
+        loss = errors if far is None else errors + weight * far(made)
+        better = loss.detach() < least
+        least, error_best = torch.where(better, loss.detach(), least), torch.where(better, errors.detach(), error_best)
+        best = torch.where(better.view(-1, *[1] * (w.ndim - 1)), w.detach(), best)
+        made_best = torch.where(better[:, None, None, None], made.detach(), made_best)
+        if step > steps:
+            break
+        slope, = torch.autograd.grad(loss.sum(), w)             # each row has its own: nothing mixes them
+        mean, square = torch.lerp(slope, mean, FIRST), torch.lerp(slope.square(), square, SECOND)
+        move = mean / (1 - FIRST**step) / ((square / (1 - SECOND**step)).sqrt() + TINY)
+        w = w.detach() - rate * ramp(step / steps) * move
+    return best.cpu(), made_best.cpu(), error_best.sqrt().cpu()
+
+
+def ramp(share: float) -> float:
+    """Of the rate, by the share of steps that are done: from near 0 to 1 over RISE, to 0 along a cosine over FALL."""
+    falling = (1 - math.cos(math.pi * min(1.0, (1 - share) / FALL))) / 2
+    return falling * min(1.0, share / RISE)
