@@ -136,3 +136,14 @@ def test_frames_stay_small(tmp_path) -> None:
         shots = frames(space, torch.randn(2, 3, n), tmp_path, str(n), 8, 128)
         assert [p.name for p in shots] == [f"{n}-000.png", f"{n}-001.png"]
         assert all(1000 < p.stat().st_size < 20_000 for p in shots) and shots[0].read_bytes() != shots[1].read_bytes()
+
+
+def test_of_a_model_with_styles_they_are_mixed_moved_and_walked_through(shell, tmp_path):
+    untrained("stylegan", SOURCES["images"].space, latent=6).save(tmp_path / "model")
+    said = shell("explore", "model", *FEW, "--out", "page", "--json")
+    assert said.code == 0, said.err
+    found = said.json()
+    names = {Path(picture).name for picture in found["pictures"]}
+    assert {"mixing.png", "style-styles.png", "style-components.png", "style-ways.png"} <= names
+    assert all(len(of["vectors"]) == 2 and len(of["vectors"][0]) == 6 for of in found["styles"].values())
+    assert "Style mixing" in (tmp_path / "page" / "index.html").read_text()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sparring import api
+from sparring.cli.explore_styles import COARSE, FINE, style_section
 from sparring.errors import InputError, shown
 from sparring.evaluation import inversion
 from sparring.evaluation.inversion import Inverted
@@ -108,14 +109,20 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
             sections += direction_sections(tour, method, of, places, cells)
         pictures += [way_sheet(tour, steps, folder / "interpolation.png"), truncation_sheet(tour, folder / "truncation.png")]
         sections += [way_section(tour, steps, cells), truncation_section(tour, cells)]
+        of_styles: dict[str, Any] = {}
+        if tour.styles:
+            many = model.latents(COARSE + FINE, seed=seed)
+            which = model.labels_for(1, asked).repeat_interleave(len(many), 0)
+            section, of_styles = style_section(model, many, which, count, places, steps, folder)
+            sections, pictures = [sections[0], section, *sections[1:]], pictures + [picture for picture, _ in section.pictures]
         results = [] if given is None else inversions(model, run, given, asked, seed, notes, perceptual)
         if results:
             section, made = inversion_section(space, results, notes, folder / "inversion.png")
             sections, pictures = [*sections[:1], section, *sections[1:]], pictures + made
         page = write_page(folder / "index.html", f"What the latents of {run} do", sections)
     return {"run": str(run), "page": str(page), "pictures": [str(p) for p in pictures], "latent": size, "seed": seed,
-            "directions": {method: plain(of) for method, of in found.items()}, "inversions": [errors(one) for one in results],
-            "notes": notes, "text": told(found, results, notes, page)}
+            "directions": {method: plain(of) for method, of in found.items()}, "styles": of_styles,
+            "inversions": [errors(one) for one in results], "notes": notes, "text": told(found, results, notes, page)}
 
 
 @contextmanager
