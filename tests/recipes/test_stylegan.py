@@ -12,8 +12,10 @@ from made import refused
 from shell import Shell
 from sparring.data.source import Finite
 from sparring.errors import InputError
+from sparring.game.processes import ProcessGroup
 from sparring.recipes import stylegan
 from sparring.recipes.stylegan import StyleganSettings
+from sparring.setup.sharing import refuse_uneven
 from sparring.spaces import Images
 from untrained import untrained
 
@@ -113,3 +115,9 @@ def test_large_images_take_more_layers_and_less_width():
 def test_no_psi_where_there_are_no_styles():
     with pytest.raises(InputError, match="above 0"):
         untrained("gan", Images(1, 8, 8)).sample(2, truncation=0)
+
+
+def test_processes_have_whole_groups_of_neighbours():
+    refused("6 samples, not a multiple of group=4. Try batch=8",
+            refuse_uneven, StyleganSettings(batch=12), {}, lambda: "cpu", ProcessGroup(0, 2))
+    refuse_uneven(StyleganSettings(batch=16), {}, lambda: "cpu", ProcessGroup(0, 2))
