@@ -111,8 +111,7 @@ def game(c: StyleganSettings, space: Space, device: torch.device, own: Mapping[s
     def sample(z: Tensor, labels: Tensor | None = None, live: bool = False, psi: float = 1.0) -> Tensor:
         return evaluate(G if live else generator.average, z.to(device), *(pair.chosen(labels) or (None,)), psi)
 
-    turns = pair.turns(1) | ({"path": Turn(generator, even_steps, every=c.path_every)} if c.path_weight else {})
-    made = pair.game(turns)
+    made = pair.game(pair.turns(1) | ({"path": Turn(generator, even_steps, every=c.path_every)} if c.path_weight else {}))
     return replace(made, sample=sample, memory=made.memory | ({"path_length": lengths} if c.path_weight else {}))
 
 
