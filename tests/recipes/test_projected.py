@@ -143,7 +143,3 @@ def test_a_run_keeps_what_was_chosen_when_it_began(tmp_path, request, monkeypatc
     refused("holds a run with other settings", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few, lr=0.1)
     request.getfixturevalue("absent")
     refused(r"pip install 'sparring\[photos\]'", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few)
-
-
-def test_how_a_pretrained_network_sees_is_refused_where_none_does():
-    refused(r"seen=32 says how .* Leave it out, or give projected=true", sparring.fit, "images", data=squares(), **FEW)

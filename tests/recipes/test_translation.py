@@ -278,7 +278,7 @@ def test_translators_are_evaluated_in_what_a_network_for_photographs_sees(run, m
     _, model = run
     pairs = small_pairs()
     found = sparring.evaluate(model, real=pairs)
-    assert found["metrics"].keys() == {"l1", "psnr", "ssim", "kid(lite1)"} and "kid" not in found["left_out"]
+    assert found["metrics"].keys() == {"l1", "psnr", "ssim", "perceptual(lite1)", "kid(lite1)"} and "kid" not in found["left_out"]
     assert any(note.startswith("features of kid: lite1, a network that learned from photographs") for note in found["notes"])
     assert "pixels" not in " ".join([*found["notes"], *found["left_out"].values()]) and sum(seen) == 2 * len(pairs)
 

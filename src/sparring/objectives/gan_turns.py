@@ -233,8 +233,7 @@ class Adversaries:
         return evaluate(self.generator.net if live else self.generator.average, z.to(self.device), *self.chosen(labels))
 
     def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits float[B]; of several discriminators, their means."""
-        return evaluate(self.discriminator.net, x.to(self.device), *self.chosen(labels)).reshape(len(x), -1).mean(1)
+        return evaluate(self.discriminator.net, x.to(self.device), *self.chosen(labels)).flatten()
 
     def chosen(self, labels: Tensor | None) -> tuple[Tensor, ...]:
         """Labels as networks take them."""

@@ -35,7 +35,7 @@ FEW = 100               # pictures of a class, below which it is not worth a nam
 class ImagesSettings(gan.GanSettings):
     """The settings of `images`: those of `gan`, and whether and how a pretrained network judges."""
 
-    projected: bool = Field(False, description="judge images through a network that learned from photographs (Projected GAN); default: "
+    projected: bool = Field(False, description="judge through a network that knows photographs (Projected GAN); default: "
                             "for images in colour, where the extra `photos` is installed")
     seen: int = SEEN
 
@@ -48,9 +48,6 @@ def defaults(space: Space) -> dict[str, Any]:
 def game(c: ImagesSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """The game of the system that the settings name.  InputError for settings of the other one."""
     if not c.projected:
-        if c.seen != ImagesSettings.model_fields["seen"].default:
-            raise InputError(f"seen={c.seen} says how a pretrained network is shown images, and here none judges. Leave it out, or give "
-                             "projected=true.")
         return gan.game(c, space, device, own)
     if odd := foreign(c):
         raise InputError(f"projected=true judges with discriminators of its own, which have no {listed(odd)}. Leave that out, or give "

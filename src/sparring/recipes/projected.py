@@ -30,8 +30,8 @@ from sparring.spaces import Images, Space
 SUMMARY = "images, judged through a network that learned from photographs (Projected GAN; Sauer et al., 2021): good ones soon"
 MATTERS = ("size", "steps", "batch", "lr", "lr_ratio", "decay", "width", "seen", "augment", "conditional")
 
-SEEN: Any = Field(128, ge=32, le=1024, description="pixels of the shorter side at which images are shown to the pretrained network, "
-                  "rounded to a multiple of 32; a round takes longer with its square")
+SEEN: Any = Field(128, ge=32, le=1024, description="pixels a side that the pretrained network sees; of the shorter side, rounded to a "
+                  "multiple of 32; a round takes longer with its square")
 DEFAULTS = {"latent": 128, "lr": 5e-4, "lr_ratio": 0.4, "decay": 0.5, "ema": 0.998, "augment": "diff"}
 SEES, LEARNED, MOST = 128, 224, 512     # pixels a side at which images are shown: on a CPU, on a GPU, and at most
 WHY = {
@@ -49,7 +49,7 @@ class ProjectedSettings(Settings):
     latent: int = LATENT
     width: int = WIDTH
     lr: float = LR
-    lr_ratio: float = Field(0.4, gt=0, le=1000, description="the discriminators' learning rate divided by the generator's, which is lr")
+    lr_ratio: float = Field(0.4, gt=0, le=1000, description="the discriminators' learning rate over the generator's (lr)")
     decay: float = DECAY
     ema: float = EMA
     seen: int = SEEN
@@ -102,8 +102,12 @@ def game(c: Any, space: Space, device: torch.device, own: Mapping[str, nn.Module
     discriminator = learner(D, c.lr * c.lr_ratio, BETAS, c.steps, c.decay)
     pair = Adversaries(generator, discriminator, nonsaturating, c.latent, device, classes,
                        Rules(augment=augmentation(c.augment, space, 0)), examples=examples_of(space, device))
-    made = pair.game(pair.turns(1))
-    return made if installed() else replace(made, judge=None)   # a model draws without the weights that its discriminators need
+    def judge(x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The mean of the four."""
+        return pair.judge(x, labels).unflatten(0, (len(x), -1)).mean(1)
+
+    # a model draws without the weights that its discriminators need
+    return replace(pair.game(pair.turns(1)), judge=judge if installed() else None)
 
 
 def stages(device: torch.device, x: Tensor) -> list[Tensor]:
