@@ -16,6 +16,7 @@ from torch.nn.functional import conv2d
 
 from benchmarks.record import record
 from sparring.data.pretrained import TRAINING, pretrained
+from sparring.metrics import lite1
 from sparring.nets import efficientnet
 from sparring.nets.projected import ProjectedDiscriminator
 from sparring.nets.residual_gan import ResidualGenerator
@@ -76,10 +77,21 @@ def case(low: bool) -> dict[str, Any]:
         "four discriminators, with gradients": images_a_second(partial(backwards, heads, x, learned, low)),
         "the whole way from an image to its scores and back": images_a_second(partial(backwards, D, x, [], low)),
     }
+    deep = efficientnet.PRECISE
+    efficientnet.PRECISE = 0
+    found["pretrained network, no block kept in float32"] = images_a_second(partial(forwards, net.stages, large, low))
+    found["the whole way and back, no block kept in float32"] = images_a_second(partial(backwards, D, x, [], low))
+    efficientnet.PRECISE = deep
+    found["features that judge (lite1), in float32"] = images_a_second(partial(forwards, lite1.features, x, False))
+    maps = torch.randn(BATCH, 144, 32, 32).contiguous(memory_format=torch.channels_last).to(LOWEST if low else torch.float32)
+    one = efficientnet.SameConv(144, 144, 5, 2, groups=144).to(memory_format=torch.channels_last, dtype=maps.dtype)
+    one.requires_grad_(False)
+    found["one 5x5 filter a map with a stride of 2, with gradients"] = images_a_second(partial(backwards, one, maps, [], False))
     strided = efficientnet.SameConv.forward
     efficientnet.SameConv.forward = plain  # type: ignore[method-assign]
     found["pretrained network, with gradients of strided filters as torch has them"] = images_a_second(
         partial(backwards, net.stages, large, [], low))
+    found["the same filter as torch has it"] = images_a_second(partial(backwards, one, maps, [], False))
     efficientnet.SameConv.forward = strided  # type: ignore[method-assign]
     return found
 

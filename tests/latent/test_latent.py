@@ -250,7 +250,8 @@ def test_every_recipe_with_a_latent_can_be_steered(recipe, source) -> None:
         assert torch.allclose(found.vectors.norm(dim=1), torch.ones(2), atol=1e-5) and (found.shares.diff() <= 0).all()
     moved = made.traverse(z, found.vectors[0], steps=3)
     assert moved.shape == (3, 3, *made.space.shape)
-    assert torch.allclose(moved[:, 1], made.sample(3, seed=5), atol=1e-6)       # at other places in a batch, where last bits may differ
+    last_bits = 1e-6 if recipe == "projected" else 0.0          # its layers differ with the place in a batch
+    assert torch.allclose(moved[:, 1], made.sample(3, seed=5), rtol=0, atol=last_bits)
     back = made.invert(made.sample(2), starts=2, steps=3)
     assert back.samples.shape == (2, *made.space.shape) and (back.labels is None) == (not made.labels)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparring import api
-from sparring.cli.explore_styles import COARSE, FINE, style_section
+from sparring.cli.explore_styles import COARSE, FINE, plain, style_section
 from sparring.errors import InputError, shown
 from sparring.evaluation import inversion
 from sparring.evaluation.inversion import Inverted
@@ -284,10 +284,6 @@ def errors(one: Inverted) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------------------ words
-def plain(of: Directions) -> dict[str, Any]:
-    return {"layer": of.layer, "shares": of.shares.tolist(), "linear": of.linear.tolist(), "vectors": of.vectors.tolist()}
-
-
 def summary(run: Path, model: api.Model, kept: cut.Truncation, label: str | None, found: dict[steering.Method, Directions],
             notes: list[str]) -> Section:
     about = [f"A model of {model.recipe}, whose latents are {steering.latent_size(model.game)} numbers from N(0, 1)"

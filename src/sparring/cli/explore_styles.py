@@ -42,7 +42,7 @@ def style_section(model: Model, z: Tensor, which: Tensor, n: int, places: Tensor
 
 
 def plain(of: Directions) -> dict[str, Any]:
-    return {"layer": of.layer, "shares": of.shares.tolist(), "vectors": of.vectors.tolist()}
+    return {"layer": of.layer, "shares": of.shares.tolist(), "linear": of.linear.tolist(), "vectors": of.vectors.tolist()}
 
 
 def mixing(net: StyleGenerator, w: Tensor, path: Path) -> Path:

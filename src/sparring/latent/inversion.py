@@ -94,27 +94,39 @@ def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, step
     that is reported, if one is; all on the CPU."""
     place, longest = next(net.parameters()).device, radius(z.shape[1])
     goal, z = goal.to(place), shortened(z.to(place), longest)
-    apart = None if seen is None else seen.from_these(goal)
-    mean, square, least = torch.zeros_like(z), torch.zeros_like(z), torch.full((len(z),), torch.inf, device=place)
+    found = nearest_on_the_way(lambda z: run(net, z, labels), goal, z, steps,
+                               lambda step: RATE * (1 + math.cos(math.pi * step / (steps + 1))) / 2,
+                               lambda z: shortened(z, longest), None if seen is None else seen.from_these(goal),
+                               0.0 if seen is None else seen.weight)
+    return found if seen is None else (*found, seen.measured(found[1], goal.cpu()))
+
+
+def nearest_on_the_way(draw: Callable[[Tensor], Tensor], goal: Tensor, begin: Tensor, steps: int, rate: Callable[[int], float],
+                       kept: Callable[[Tensor], Tensor], apart: Callable[[Tensor], Tensor] | None = None, weight: float = 0.0,
+                       second: float = SECOND) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Adam's way (Kingma and Ba, 2015) from points float[rows, ...] down the mean squared error to the goal, plus a weighted distance:
+    the best points on it, what they draw, the loss and the root mean squared error, float[rows], all on the CPU.
+
+    `rate` goes by the step, from 1; `kept` brings points back to where they may be."""
+    z, mean, square = begin, torch.zeros_like(begin), torch.zeros_like(begin)
+    least = torch.full((len(begin),), torch.inf, device=begin.device)
     best, made_best, error_best = z, goal, least
     for step in range(1, steps + 2):
         z = z.detach().requires_grad_()
-        made = run(net, z, labels).float()
+        made = draw(z).float()
         errors = (made - goal).square().flatten(1).mean(1)
-        loss = errors if seen is None or apart is None else errors + seen.weight * apart(made)
+        loss = errors if apart is None else errors + weight * apart(made)
         better = loss.detach() < least
         least, error_best = torch.where(better, loss.detach(), least), torch.where(better, errors.detach(), error_best)
-        best = torch.where(better[:, None], z.detach(), best)
+        best = torch.where(better.view(-1, *[1] * (z.ndim - 1)), z.detach(), best)
         made_best = torch.where(better.view(-1, *[1] * (goal.ndim - 1)), made.detach(), made_best)
         if step > steps:
             break
-        slope, = torch.autograd.grad(loss.sum(), z)           # each row has its own: nothing mixes them
-        mean, square = torch.lerp(slope, mean, FIRST), torch.lerp(slope.square(), square, SECOND)
-        rate = RATE * (1 + math.cos(math.pi * step / (steps + 1))) / 2
-        move = mean / (1 - FIRST**step) / ((square / (1 - SECOND**step)).sqrt() + TINY)
-        z = shortened(z.detach() - rate * move, longest)
-    found = best.cpu(), made_best.cpu(), least.cpu(), error_best.sqrt().cpu()
-    return found if seen is None else (*found, seen.measured(found[1], goal.cpu()))
+        slope, = torch.autograd.grad(loss.sum(), z)             # each row has its own: nothing mixes them
+        mean, square = torch.lerp(slope, mean, FIRST), torch.lerp(slope.square(), square, second)
+        move = mean / (1 - FIRST**step) / ((square / (1 - second**step)).sqrt() + TINY)
+        z = kept(z.detach() - rate(step) * move)
+    return best.cpu(), made_best.cpu(), least.cpu(), error_best.sqrt().cpu()
 
 
 def shortened(z: Tensor, longest: float) -> Tensor:

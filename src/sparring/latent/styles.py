@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 from sparring.errors import InputError
 from sparring.latent.directions import Directions, facing, refuse_too_many
+from sparring.latent.inversion import Watch, nearest_on_the_way
 from sparring.latent.layers import FEW, at_rest
 from sparring.nets.style import Modulated, StyleGenerator, StyleLayer
 
-MANY = 10_000                           # styles whose mean and components are taken (Karras et al., 2020a, appendix D)
-RATE, FIRST, SECOND, TINY = 0.1, 0.9, 0.999, 1e-8       # of Adam
+RATE, SECOND = 0.1, 0.999               # of Adam
 RISE, FALL = 0.05, 0.25                 # shares of the steps in which its rate rises at first, and falls at the end
-Watch = Callable[[int, int], None]
 
 
 def styled(net: nn.Module) -> StyleGenerator:
@@ -138,33 +137,13 @@ def inverted(net: StyleGenerator, x: Tensor, known: Tensor, plus: bool, steps: i
         for done in range(0, len(x), FEW):
             goal = x[done:done + FEW].to(place)
             begin = centre.expand(len(goal), net.synthesis.count, -1) if plus else centre.expand(len(goal), -1)
-            found.append(descended(net, goal, begin.to(place), scale * RATE, steps, apart, weight))
+            best, made, _, error = nearest_on_the_way(
+                lambda w: net.synthesis(net.everywhere(w) if w.ndim == 2 else w), goal, begin.to(place), steps,
+                lambda step: scale * RATE * ramp(step / steps), lambda w: w, apart(goal) if apart is not None and weight else None, weight,
+                SECOND)
+            found.append((best, made, error))
             watch(done + len(goal), len(x))
     return Inverted(*(torch.cat(part) for part in zip(*found, strict=True)))
-
-
-def descended(net: StyleGenerator, goal: Tensor, w: Tensor, rate: float, steps: int,
-              apart: Callable[[Tensor], Callable[[Tensor], Tensor]] | None, weight: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The best styles on the way, what they draw, and its root mean squared error, all on the CPU."""
-    far = None if apart is None or not weight else apart(goal)
-    mean, square, least = torch.zeros_like(w), torch.zeros_like(w), torch.full((len(w),), torch.inf, device=w.device)
-    best, made_best, error_best = w, goal, least
-    for step in range(1, steps + 2):
-        w = w.detach().requires_grad_()
-        made = net.synthesis(net.everywhere(w) if w.ndim == 2 else w).float()
-        errors = (made - goal).square().flatten(1).mean(1)
-        loss = errors if far is None else errors + weight * far(made)
-        better = loss.detach() < least
-        least, error_best = torch.where(better, loss.detach(), least), torch.where(better, errors.detach(), error_best)
-        best = torch.where(better.view(-1, *[1] * (w.ndim - 1)), w.detach(), best)
-        made_best = torch.where(better[:, None, None, None], made.detach(), made_best)
-        if step > steps:
-            break
-        slope, = torch.autograd.grad(loss.sum(), w)             # each row has its own: nothing mixes them
-        mean, square = torch.lerp(slope, mean, FIRST), torch.lerp(slope.square(), square, SECOND)
-        move = mean / (1 - FIRST**step) / ((square / (1 - SECOND**step)).sqrt() + TINY)
-        w = w.detach() - rate * ramp(step / steps) * move
-    return best.cpu(), made_best.cpu(), error_best.sqrt().cpu()
 
 
 def ramp(share: float) -> float:

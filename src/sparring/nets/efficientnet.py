@@ -41,7 +41,7 @@ def variant(repeats: tuple[int, ...], side: int) -> Variant:
 LITE0 = variant((1, 2, 2, 3, 3, 4, 1), 224)
 LITE1 = variant((1, 3, 3, 4, 4, 5, 1), 240)
 STEM, HEAD, CLASSES = 32, 1280, 1000
-PRECISE = 5             # blocks that stay in float32 under autocast: rounding there does most of the harm to gradients and saves little
+PRECISE = 5             # blocks that stay in float32 under autocast: rounding there does most of the harm to gradients
 MAPS = (24, 40, 112, 320)               # of the four stages that `stages` gives, at STRIDES
 
 
@@ -55,7 +55,7 @@ class SameConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """In bf16, where gradients will be asked for, a filter a map with stride 2 is one with stride 1 of which every second place is
-        kept: a processor takes up to forty times as long for the gradient of the former."""
+        kept: for the gradient of the former a processor takes about four times as long (benchmarks/results/projected_speed.json)."""
         if self.conv.stride[0] == 1:
             return self.conv(x)
         x = pad(x, self.edges(x))

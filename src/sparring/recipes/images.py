@@ -85,8 +85,8 @@ def worth_projecting(space: Images, given: Any) -> tuple[bool, str]:
     if odd := foreign(given):
         return False, f"{listed(odd)} is of the other discriminator"
     if not installed():
-        return False, f"with a network that knows photographs, images in colour can be recognised far sooner: {EXTRA}"
-    return True, "in colour: a network that learned from photographs judges, and what is drawn can be recognised far sooner"
+        return False, f"with a network that knows photographs, what is drawn of photographs can be recognised sooner: {EXTRA}"
+    return True, "in colour: a network that learned from photographs judges, and what is drawn of photographs can be recognised sooner"
 
 
 def unaided(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
