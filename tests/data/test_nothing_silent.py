@@ -1,151 +1,45 @@
 """Whatever is left out or assumed on reading data is said, refused with what to type, or read; and a normal set is no noise."""
 
-import io
 import os
 import re
-import tarfile
-import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
-import sparring
 from shell import Shell
+from small_sets import (
+    GAUSS,
+    KINDS,
+    SHADES,
+    animated,
+    arrays,
+    dark,
+    digits,
+    encoded,
+    grey,
+    icons,
+    idx,
+    image,
+    labels,
+    linked,
+    numbers,
+    parquet,
+    pets,
+    put,
+    tar,
+    text,
+    zip_up,
+    zipped,
+)
 from sparring.data import DataSettings, open_source
 from sparring.data.images.assumed import cut_off, sliver
 from sparring.errors import InputError
-from sparring.setup.announced import announced
-from sparring.setup.request import Request, resolve
-
-RNG = np.random.default_rng(0)
-SHADES = RNG.integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
-KINDS = np.arange(40) % 4
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def image(size: tuple[int, int] = (8, 8)) -> Image.Image:
-    return Image.fromarray(RNG.integers(0, 256, (*size, 3)).astype(np.uint8))
-
-
-def put(folder: str, n: int = 6, size: tuple[int, int] = (8, 8), form: str = "png", begin: int = 0) -> None:
-    """n images of noise."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for i in range(begin, begin + n):
-        image(size).save(f"{folder}/{i:03}.{form}")
-
-
-def pets(n: int = 6) -> None:
-    put("d/cat", n)
-    put("d/dog", n)
-
-
-def text(name: str, words: str = "x") -> None:
-    Path(name).parent.mkdir(parents=True, exist_ok=True)
-    Path(name).write_text(words)
-
-
-def tar(name: str, images: tuple[str, ...] = ("a.png", "b.png"), **others: str) -> None:
-    Path(name).parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(name, "w") as archive:
-        for one in images:
-            data = io.BytesIO()
-            image().save(data, "PNG")
-            about = tarfile.TarInfo(one)
-            about.size = len(data.getvalue())
-            archive.addfile(about, io.BytesIO(data.getvalue()))
-        for one, words in others.items():
-            about = tarfile.TarInfo(one.replace("_", "."))
-            about.size = len(words)
-            archive.addfile(about, io.BytesIO(words.encode()))
-
-
-def linked(name: str) -> None:
-    tar(name)
-    with tarfile.open(name, "a") as archive:
-        about = tarfile.TarInfo("c.png")
-        about.type, about.linkname = tarfile.SYMTYPE, "a.png"
-        archive.addfile(about)
-
-
-def idx(name: str, values: np.ndarray) -> None:
-    Path(name).parent.mkdir(parents=True, exist_ok=True)
-    head = bytes([0, 0, 8, values.ndim]) + b"".join(k.to_bytes(4, "big") for k in values.shape)
-    Path(name).write_bytes(head + values.astype(np.uint8).tobytes())
-
-
-def digits() -> None:
-    idx("d/train-images-idx3-ubyte", SHADES[..., 0])
-    idx("d/train-labels-idx1-ubyte", KINDS)
-
-
-def parquet(place: str, **columns: object) -> None:
-    pa = pytest.importorskip("pyarrow")
-    from pyarrow import parquet as pq
-
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), place)
-
-
-def encoded(n: int = 6, size: tuple[int, int] = (8, 8), form: str = "PNG", **more: object) -> list[bytes]:
-    found = []
-    for _ in range(n):
-        data = io.BytesIO()
-        image(size).save(data, form, **more)
-        found.append(data.getvalue())
-    return found
-
-
-def zipped() -> None:
-    pets()
-    text("d/metadata.csv")
-    with zipfile.ZipFile("d.zip", "w") as archive:
-        for path in sorted(Path("d").rglob("*")):
-            archive.write(path, path.relative_to("d"))
-        archive.writestr("__MACOSX/._cat", b"x")
-        archive.writestr("bird/", b"")
-
-
-def grey(values: np.ndarray) -> None:
-    Path("d").mkdir()
-    for i, one in enumerate(values):
-        Image.fromarray(one).save(f"d/{i:03}.png")
-
-
-def animated() -> None:
-    Path("d").mkdir()
-    for i in range(6):
-        image().save(f"d/{i}.gif", save_all=True, append_images=[image()])
-
-
-def icons() -> None:
-    Path("d").mkdir()
-    for i in range(20):
-        values = np.full((8, 8, 4), 255, np.uint8)
-        values[..., 3] = 255 * RNG.integers(0, 2, (8, 8))
-        Image.fromarray(values).save(f"d/{i}.png")
-
-
-def labels(name: str = "d/labels.csv", column: object = (lambda i: i % 5)) -> None:
-    put("d", 40)
-    text(name, "file,kind\n" + "".join(f"{i:03}.png,{column(i)}\n" for i in range(40)))
-
-
-def arrays(**found: np.ndarray) -> None:
-    np.savez("d.npz", **found)
-
-
-def numbers(*columns: np.ndarray) -> None:
-    np.save("d.npy", np.stack(columns, 1))
-
-
-GAUSS = RNG.normal(size=40)
 
 
 # What lies there, where, and what must be said; then, where it matters, how many samples and which classes are read.
@@ -269,21 +163,6 @@ NORMAL = {
 }
 
 
-def dark() -> list[bytes]:
-    found = []
-    for one in SHADES[:6] // 128:
-        data = io.BytesIO()
-        Image.fromarray(one).save(data, "PNG")
-        found.append(data.getvalue())
-    return found
-
-
-def zip_up() -> None:
-    with zipfile.ZipFile("d.zip", "w") as archive:
-        for path in sorted(Path("d").rglob("*.png")):
-            archive.write(path, path.relative_to("d"))
-
-
 @pytest.mark.parametrize("case", SAID)
 def test_what_is_left_out_or_assumed_is_said(case):
     make, where, wanted, count, classes = SAID[case]
@@ -308,80 +187,6 @@ def test_a_normal_set_is_no_noise(case):
     make, where = NORMAL[case]
     make()
     assert open_source(where).odd == ()
-
-
-# -------------------------------------------------------------------------------------------------------- who shows it
-FAST = {"steps": 2, "batch": 4, "width": 4, "threads": 1, "precision": "fp32"}
-
-
-def test_all_four_show_it(monkeypatch, capsys):
-    pets()
-    put("d", 1)
-    shell, wanted = Shell(monkeypatch, capsys), "left out: 000.png"
-    assert wanted in shell("train", "gan", "--data", "d", "--out", "run", *(f"{k}={v}" for k, v in FAST.items())).err
-    said = shell("data", "d", "--out", "sheet")
-    assert wanted in said.out and said.code == 0
-    assert wanted in shell("evaluate", "run", "--metrics", "kid", "--n", "4").out
-    assert wanted in shell("evaluate", "--real", "d", "--generated", "d", "--metrics", "kid").out
-    with pytest.warns(UserWarning, match=wanted):
-        sparring.fit("gan", "d", **FAST)
-
-
-def test_who_watches_is_told_every_note_and_nobody_is_warned():
-    pets()
-    put("d", 1)
-    source, said = open_source("d"), []
-    announced(SimpleNamespace(source=source, notes=()), said.append)
-    assert said == list(source.notes)
-
-
-@pytest.mark.parametrize("make, where, code, wanted", [
-    (lambda: grey(SHADES[..., 0].astype(np.uint16) * 16), "d", 0, "Values use a sliver of their range: .*12 bits in 16"),
-    (lambda: np.save("d.npy", SHADES.astype(np.uint16) * 16), "d.npy", 0, "values use a sliver of their range: .*12 bits in 16|Values use"),
-    (lambda: (put("d", 6, (20, 40)), put("d", 6, (40, 20), begin=6)), "d", 0, "50% of an image is cut off"),
-    (lambda: (put("d/train"), put("d/test")), "d", 0, "--data d/train or --data d/test"),
-    (lambda: [put(f"d/{name}") for name in ("trainA", "trainB")], "d", 0, "cyclegan, stargan. take the parts as they are"),
-    (lambda: (pets(), put("d", 8)), "d", 1, "8 loose ones beside"),
-    (icons, "d", 1, "20 of them are transparent and were laid on white: see whether alpha=black"),
-    (lambda: numbers(GAUSS, KINDS), "d.npy", 0, "Taken for measurements"),
-])
-def test_a_look_finds_it(make, where, code, wanted, monkeypatch, capsys):
-    make()
-    said = Shell(monkeypatch, capsys)("data", where, "--out", "sheet")
-    assert said.code == code and re.search(wanted, said.out), said.out + said.err
-
-
-def test_a_refusal_says_what_was_done_on_reading():
-    icons()
-    with pytest.raises(InputError, match=r"all 20 images are the same.* On reading: 20 images have transparency, .*; alpha=black"):
-        resolve(Request("gan", "d", {"batch": 4}))
-    assert resolve(Request("gan", "d", {"batch": 4, "alpha": "black"})).source.values.float().std() > 0
-    arrays(x=SHADES, target=KINDS / 3)
-    with pytest.raises(InputError, match=r"this data has none.* On reading: .*target holds decimal numbers"):
-        resolve(Request("gan", "d.npz", {"batch": 4, "conditional": True}))
-
-
-@pytest.mark.parametrize("recipe, folders, wanted", [
-    ("cyclegan", "trainA trainB testA testB valA valB", "not used: 12 images of val"),
-    ("stargan", "train/a train/b test/a test/b val/a val/b", "not used: 12 images of val"),
-    ("cyclegan", "A B", r"1 files that are not images were skipped \(1 .txt\)"),
-    ("cyclegan", "A B", "not read: labels.csv, since only images"),
-])
-def test_translators_say_it_too(recipe, folders, wanted):
-    for name in folders.split():
-        put(f"d/{name}")
-    text("d/notes.txt")
-    text("d/labels.csv", "file,x\n")
-    source = resolve(Request(recipe, "d", {"batch": 2, "size": 8})).source
-    assert [note for note in source.odd if re.search(wanted, note)], source.odd
-    assert set(source.odd) <= set(source.notes)
-
-
-def test_a_folder_beside_train_is_no_domain():
-    for name in ("train/a", "train/b", "extra"):
-        put(f"d/{name}")
-    with pytest.raises(InputError, match=r"d holds extra beside train\. If it is a domain"):
-        resolve(Request("stargan", "d", {"batch": 2, "size": 8}))
 
 
 # ------------------------------------------------------------------------------------------------------------ by numbers
