@@ -220,7 +220,7 @@ def test_scoring_in_mid_run_changes_nothing(runs, tmp_path, monkeypatch):
 def test_the_best_state_is_kept_and_opens_like_a_run(tmp_path, monkeypatch):
     wanted = iter([3.0, 2.0, float("nan"), 2.0, 5.0])
     with monkeypatch.context() as patch:
-        patch.setattr("sparring.training.loop.score", lambda game, source, seed, metric: {"kid(values)": next(wanted)})
+        patch.setattr("sparring.training.loop.score", lambda game, source, seed, metric, learned: {"kid(values)": next(wanted)})
         sparring.fit("gan", "ring", out=tmp_path / "run", steps=10, **TINY | {"score_every": 2, "save_every": 4, "keep_best": "kid"})
     assert [p.name for p in (tmp_path / "run" / "best" / "checkpoint").iterdir()] == ["000000004"]
     model = sparring.load(tmp_path / "run" / "best")
@@ -232,7 +232,7 @@ def test_the_best_state_is_kept_and_opens_like_a_run(tmp_path, monkeypatch):
 
 def test_higher_is_better_for_some(tmp_path, monkeypatch):
     wanted = iter([0.3, 0.2, 0.4])
-    monkeypatch.setattr("sparring.training.loop.score", lambda game, source, seed, metric: {"recall(values)": next(wanted)})
+    monkeypatch.setattr("sparring.training.loop.score", lambda game, source, seed, metric, learned: {"recall(values)": next(wanted)})
     sparring.fit("gan", "ring", out=tmp_path / "run", steps=3, **TINY | {"score_every": 1, "keep_best": "recall"})
     assert [p.name for p in (tmp_path / "run" / "best" / "checkpoint").iterdir()] == ["000000003"]
 

@@ -12,6 +12,7 @@ from sparring.game import Game
 from sparring.metrics import classes, density, mixtures_2d, modes, quadratic, translated
 from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.compared_sets import judged_on, labels_like, seen, some, stored
+from sparring.metrics.cost import multiplications
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
@@ -19,17 +20,27 @@ from sparring.spaces import Images, in_shares
 
 SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
 FEW = 500                           # samples where features are slow: a quarter of a minute of them, and as much of the data
+DEAR = 50_000_000                   # multiplications that draw a sample, from which on scores of many may outlast a short run
 
 
-def score(game: Game, source: Source, seed: int, metric: str = "none") -> dict[str, float]:
+def score(game: Game, source: Source, seed: int, metric: str = "none", learned: int = SAMPLES) -> dict[str, float]:
     """Scores of the averaged generator, by name; the draws depend on the seed alone, so scores can be compared over steps.
-    `metric` is one of METRICS that is scored too, against data that is held out where there is such."""
+    `metric` is one of METRICS that is scored too, against data that is held out where there is such.  `learned`: how many samples a run
+    learns from between two scores; where a generator is dear, scores are of no more, so that they take a small part of its time."""
     if game.translation is not None:
         return translated.score(game.translation, source, seed) if isinstance(source, Arranged) else {}
-    return usual(game, source, seed) | ({} if metric == "none" else scored(game, source, seed, metric))
+    most = at_most(game, source, learned)
+    return usual(game, source, seed, most) | ({} if metric == "none" else scored(game, source, seed, metric, most))
 
 
-def usual(game: Game, source: Source, seed: int) -> dict[str, float]:
+def at_most(game: Game, source: Source, learned: int) -> int:
+    """Of how many samples scores are, at most: the same at any speed, so that a run is scored alike wherever it is resumed."""
+    if learned >= SAMPLES or not isinstance(source, Finite) or multiplications(game) <= DEAR:
+        return SAMPLES
+    return min(SAMPLES, max(FEW, learned))
+
+
+def usual(game: Game, source: Source, seed: int, most: int) -> dict[str, float]:
     """What is scored whether it is asked for or not."""
     match source:
         case Quadratic():
@@ -39,14 +50,14 @@ def usual(game: Game, source: Source, seed: int) -> dict[str, float]:
         case Mixture():
             return modes.score(draw(game, source, 2500, seed)[0], source) | mixtures_2d.score(game, source, seed)
         case Finite():
-            return against_data(game, source, seed)
+            return against_data(game, source, seed, most)
     return {}
 
 
-def scored(game: Game, source: Source, seed: int, metric: str) -> dict[str, float]:
+def scored(game: Game, source: Source, seed: int, metric: str, most: int) -> dict[str, float]:
     """One of METRICS, under the name that it has with its features."""
     extractor, part = choose(source.space)[0], judged_on(source)[0]
-    n = enough(source, part, extractor, metric)[0]
+    n = enough(source, part, extractor, metric, most)[0]
     made = stored(source.space, draw(game, source, n, seed)[0], None)
     real, fake = (extract(extractor, seen(x)) for x in (some(part, n, seed, "real"), made))
     return {extractor.named(metric): measure([metric], real, fake, seed)[metric].value}
@@ -60,10 +71,10 @@ def refuse_metric(source: Source, metric: str) -> None:
         raise InputError(f"keep_best={metric} cannot be computed: {why} in the scores of a run. Give keep_best=kid, or another metric.")
 
 
-def enough(source: Source, part: Source, extractor: Extractor, metric: str) -> tuple[int, int]:
+def enough(source: Source, part: Source, extractor: Extractor, metric: str, most: int = SAMPLES) -> tuple[int, int]:
     """How many samples a metric of METRICS is computed of in a run's scores, and how many features each has."""
     features = extract(extractor, seen(some(part, 2, 0, "real"))).shape[1]
-    most = min(SAMPLES, max(FEW, 2 * METRICS[metric].least(features))) if extractor.slow else SAMPLES
+    most = min(SAMPLES, max(FEW if extractor.slow else most, 2 * METRICS[metric].least(features)))
     return affordable(source, min(most, len(part)) if isinstance(part, Finite) else most), features
 
 
@@ -79,7 +90,7 @@ def draw(game: Game, source: Source, n: int, seed: int, *, live: bool = False) -
     return source.space.decode(torch.cat(parts)), labels
 
 
-def against_data(game: Game, source: Finite, seed: int) -> dict[str, float]:
+def against_data(game: Game, source: Finite, seed: int, most: int = SAMPLES) -> dict[str, float]:
     """Generated samples beside a data set, held out from training where there is such a part.
 
     `swd`: sliced Wasserstein distance in network units, and `swd_floor`, the same between two halves of the data.
@@ -89,15 +100,15 @@ def against_data(game: Game, source: Finite, seed: int) -> dict[str, float]:
     real = source.held_out or source
     some = torch.randperm(len(real), generator=generator(seed, "real"))[:affordable(source, SAMPLES)]
     x, y = real.at(some)
-    made, labels = draw(game, source, affordable(source, SAMPLES), seed)
+    made, labels = draw(game, source, affordable(source, most), seed)
     made = source.space.encode(made) if not isinstance(source.space, Images) else made
     half = min(len(x) // 2, len(made))
     result = {"swd": sliced_wasserstein(made[:half], x[:half], seed),
               "swd_floor": sliced_wasserstein(x[half:2 * half], x[:half], seed)} if half else {}
     if y is not None and readable(source, y):
-        most = SAMPLES if made[0].numel() <= 256 else 2000      # a support vector machine takes the square of that
-        made, labels, x, y = made[:most], labels[:most], x[:most], y[:most]
-        known = source.at(torch.randperm(len(source), generator=generator(seed, "known"))[:most])
+        taken = SAMPLES if made[0].numel() <= 256 else 2000     # a support vector machine takes the square of that
+        made, labels, x, y = made[:taken], labels[:taken], x[:taken], y[:taken]
+        known = source.at(torch.randperm(len(source), generator=generator(seed, "known"))[:taken])
         if game.classes:
             result["svc_accuracy"] = classes.svc_accuracy(made, labels, x, y)
             result["svc_accuracy_real"] = classes.svc_accuracy(known.x, checked(known.labels), x, y)

@@ -150,7 +150,7 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             if group.first and shown:
                 snapshot(game, source, folder.samples, at.step, plan.seed)
             if group.first and scored:
-                scores = score(game, source, plan.seed, plan.keep_best)
+                scores = score(game, source, plan.seed, plan.keep_best, plan.score_every * plan.batch)
                 append(folder.scores, {"step": at.step, **scores})
                 keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, group))
             if shown or scored:
