@@ -209,6 +209,15 @@ def test_what_a_generator_made_is_given_back() -> None:
     assert torch.allclose((layer(found.z) - layer(z)).square().mean(1).sqrt(), found.error, atol=1e-5)
 
 
+def test_whoever_waits_is_told_every_step_of_all_starts() -> None:
+    layer, _, _ = known()
+    told = list[tuple[int, int]]()
+    invert(layer, normal(50, 20), normal(512, 6), None, None, 3, 4, lambda done, total: told.append((done, total)))
+    done = [at for at, _ in told]
+    assert {total for _, total in told} == {50 * 3 * 4} and done[0] == 0 and done[-1] == 50 * 3 * 4
+    assert done == sorted(done) and len(done) == 1 + 3 * 4      # three parts of 64 rows at most
+
+
 def test_inversion_stays_where_latents_are() -> None:
     layer, _, _ = known()
     far = layer(10 * torch.nn.functional.normalize(normal(3, 6, seed=4), dim=1)).detach()

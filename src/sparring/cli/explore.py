@@ -237,10 +237,12 @@ def inversions(model: api.Model, run: Path, given: inversion.Set, label: Any, se
     """What was given, then what it is held against."""
     source, odd = inversion.data_of(run)
     notes += [*given.notes, *odd]
-    results = [inversion.inverted(model, given, source, None, label, seed, Line("inverting what was given"), perceptual)]
-    for name, (of, own) in inversion.sets_beside(model, source, seed).items():
-        results.append(inversion.inverted(model, of._replace(names=[name]), source, own, None, seed, Line(f"inverting {name} samples"),
-                                          perceptual))
+    beside = inversion.sets_beside(model, source, seed)
+    lines = [Line(f"inverting {what} ({i} of {1 + len(beside)})")
+             for i, what in enumerate(["what was given", *(f"{name} samples" for name in beside)], 1)]
+    results = [inversion.inverted(model, given, source, None, label, seed, lines[0], perceptual)]
+    for line, (name, (of, own)) in zip(lines[1:], beside.items(), strict=True):
+        results.append(inversion.inverted(model, of._replace(names=[name]), source, own, None, seed, line, perceptual))
     return results
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -56,19 +57,22 @@ def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, want
     Each sample starts from the `starts` nearest of a pool of latents float[m, latent] with their `classes` int64[m], of its own class
     where `wanted` int64[n] says which.  Adam then takes `steps` steps down the mean squared error, plus a weighted perceptual distance
     where one is given, at a rate that falls along a cosine, and the best on the way is kept.  Latents stay as short as 999 of 1,000 that
-    are drawn, so what is found could have been drawn.
+    are drawn, so what is found could have been drawn.  `watch` is told the steps of all starts, of how many.
     """
     few = FEW if seen is None else max(1, min(FEW, PIXELS // x[0, 0].numel()))
+
+    def so_far(done: int, step: int) -> None:
+        watch(done * steps + min(few, len(z) - done) * step, len(z) * steps)
+
     with at_rest(net):
         chosen = nearest(net, x, pool, classes, wanted, starts)
         z, goal = pool[chosen].flatten(0, 1), x.repeat_interleave(starts, 0)
         labels = None if classes is None else classes[chosen].flatten(0, 1) if wanted is None else wanted.repeat_interleave(starts, 0)
         found = list[tuple[Tensor, ...]]()
-        watch(0, len(z))
+        watch(0, len(z) * steps)
         for done in range(0, len(z), few):
             rows = slice(done, done + few)
-            found.append(descend(net, goal[rows], z[rows], None if labels is None else labels[rows], steps, seen))
-            watch(min(done + few, len(z)), len(z))
+            found.append(descend(net, goal[rows], z[rows], None if labels is None else labels[rows], steps, seen, partial(so_far, done)))
     latents, made, whole, errors, *distances = (torch.cat(part) for part in zip(*found, strict=True))
     order = whole.view(len(x), starts).argsort(1) + starts * torch.arange(len(x))[:, None]
     best = order[:, 0]
@@ -89,7 +93,8 @@ def nearest(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wan
     return chosen
 
 
-def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, steps: int, seen: Seen | None) -> tuple[Tensor, ...]:
+def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, steps: int, seen: Seen | None,
+            told: Callable[[int], None]) -> tuple[Tensor, ...]:
     """The best latents on the way, what they make, the loss and the root mean squared error, float[rows], and the perceptual distance
     that is reported, if one is; all on the CPU."""
     place, longest = next(net.parameters()).device, radius(z.shape[1])
@@ -97,17 +102,18 @@ def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, step
     found = nearest_on_the_way(lambda z: run(net, z, labels), goal, z, steps,
                                lambda step: RATE * (1 + math.cos(math.pi * step / (steps + 1))) / 2,
                                lambda z: shortened(z, longest), None if seen is None else seen.from_these(goal),
-                               0.0 if seen is None else seen.weight)
+                               0.0 if seen is None else seen.weight, told=told)
     return found if seen is None else (*found, seen.measured(found[1], goal.cpu()))
 
 
 def nearest_on_the_way(draw: Callable[[Tensor], Tensor], goal: Tensor, begin: Tensor, steps: int, rate: Callable[[int], float],
                        kept: Callable[[Tensor], Tensor], apart: Callable[[Tensor], Tensor] | None = None, weight: float = 0.0,
-                       second: float = SECOND) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+                       second: float = SECOND, told: Callable[[int], None] = lambda step: None
+                       ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Adam's way (Kingma and Ba, 2015) from points float[rows, ...] down the mean squared error to the goal, plus a weighted distance:
     the best points on it, what they draw, the loss and the root mean squared error, float[rows], all on the CPU.
 
-    `rate` goes by the step, from 1; `kept` brings points back to where they may be."""
+    `rate` goes by the step, from 1; `kept` brings points back to where they may be; `told` is given every step that was taken."""
     z, mean, square = begin, torch.zeros_like(begin), torch.zeros_like(begin)
     least = torch.full((len(begin),), torch.inf, device=begin.device)
     best, made_best, error_best = z, goal, least
@@ -126,6 +132,7 @@ def nearest_on_the_way(draw: Callable[[Tensor], Tensor], goal: Tensor, begin: Te
         mean, square = torch.lerp(slope, mean, FIRST), torch.lerp(slope.square(), square, second)
         move = mean / (1 - FIRST**step) / ((square / (1 - second**step)).sqrt() + TINY)
         z = kept(z.detach() - rate(step) * move)
+        told(step)
     return best.cpu(), made_best.cpu(), least.cpu(), error_best.sqrt().cpu()
 
 
