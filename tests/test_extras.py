@@ -17,7 +17,8 @@ def test_of_one_that_is_missing_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError) as caught, needs("pyarrow", "parquet", "x.parquet: reading Parquet"):
         import pyarrow  # noqa: F401
-    assert str(caught.value) == "x.parquet: reading Parquet needs pyarrow, which is not installed. Get it: pip install 'sparring[parquet]'."
+    assert str(caught.value) == "x.parquet: reading Parquet needs pyarrow, which is not installed. Get it: pip install " \
+        "'sparring[parquet]' (in a clone: pip install -e '.[parquet]')."
 
 
 def test_of_one_that_is_broken_it_is_said_why(tmp_path, monkeypatch):

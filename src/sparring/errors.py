@@ -38,12 +38,17 @@ def listed(names: Sequence[object], most: int = 10) -> str:
     return ", ".join(map(shown, names[:most])) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
+def extra(name: str) -> str:
+    """The line that installs what an extra brings: into any environment that has this package, and from a clone of it."""
+    return f"pip install 'sparring[{name}]' (in a clone: pip install -e '.[{name}]')"
+
+
 @contextmanager
-def needs(module: str, extra: str, what: str) -> Iterator[None]:
+def needs(module: str, brought: str, what: str) -> Iterator[None]:
     """While a module is imported that only an extra brings: InputError, which begins with `what` needs it, when it cannot be, with the
     line that installs it."""
     try:
         yield
     except ImportError as error:
         lacks = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({reason(error)})"
-        raise InputError(f"{what} needs {module}, which {lacks}. Get it: pip install 'sparring[{extra}]'.") from None
+        raise InputError(f"{what} needs {module}, which {lacks}. Get it: {extra(brought)}.") from None

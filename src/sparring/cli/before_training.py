@@ -1,8 +1,9 @@
 """What is printed before training starts."""
 
+from sparring.data.images.findings import HANDFUL, too_few
 from sparring.data.source import Arranged, Finite
 from sparring.setup.prepare import Prepared
-from sparring.spaces import traits_of
+from sparring.spaces import Images, traits_of
 
 
 def facts(prepared: Prepared) -> list[str]:
@@ -13,6 +14,8 @@ def facts(prepared: Prepared) -> list[str]:
     lines = [f"data: {' and '.join(data) if isinstance(data, list) else data}, {size}, shape {'x'.join(map(str, source.space.shape))}"
              + (f", {len(source.space.labels)} classes" if source.space.labels and traits_of(source.space) is None else "")]
     lines += source.notes if isinstance(source, Finite | Arranged) else ()
+    if isinstance(source, Finite) and isinstance(source.space, Images) and len(source) <= HANDFUL:
+        lines.append(too_few(len(source), grey=source.space.channels == 1))
     run, why = config["run_settings"], config.get("reasons", {})
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
     if prepared.plan.compile:

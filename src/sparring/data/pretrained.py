@@ -16,11 +16,11 @@ from safetensors import torch as tensors
 from torch import Tensor
 
 from sparring.data import cache
-from sparring.errors import InputError
+from sparring.errors import InputError, extra
 from sparring.nets.efficientnet import LITE0, LITE1, EfficientNet, Variant, built, shapes
 from sparring.untrusted import Strange, read_file
 
-EXTRA = "pip install 'sparring[photos]'"
+EXTRA = extra("photos")
 CPU = torch.device("cpu")
 BYTES = 2**26           # no file of weights is larger
 

@@ -43,6 +43,15 @@ class DataSettings(BaseModel):
         return "auto" if size is None else f"{size[0]}x{size[1]}"
 
 
+class OpaqueSettings(DataSettings):
+    """The same without transparency, for those who see images through a network that learned from photographs."""
+
+    channels: Literal["auto", "1", "3"] = Field(
+        default="auto", description="Colour channels: auto, 1 (grey) or 3 (RGB); the network that learned from photographs sees no "
+        "transparency.")
+    alpha: Literal["white", "black"] = Field(default="white", description="The background for transparent pixels.")
+
+
 class DomainSettings(DataSettings):
     """The same, and whether training images are mirrored."""
 

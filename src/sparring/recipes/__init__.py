@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sparring.data import open_source
-from sparring.data.settings import DataSettings, DomainSettings, TranslationSettings
+from sparring.data.settings import DataSettings, DomainSettings, OpaqueSettings, TranslationSettings
 from sparring.data.source import Source
 from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
 from sparring.errors import InputError, did_you_mean
@@ -52,7 +52,7 @@ RECIPES: dict[str, Recipe] = {
     "images": Recipe(images.SUMMARY, images.ImagesSettings, images.defaults, images.game, gan.laid_out, NETWORKS,
                      Reader(example="digits", kinds=(Images,)), images.choices, images.MATTERS),
     "projected": Recipe(projected.SUMMARY, projected.ProjectedSettings, projected.defaults, projected.game, decays, ("generator",),
-                        Reader(example="digits", kinds=(Images,)), projected.choices, projected.MATTERS),
+                        Reader(settings=OpaqueSettings, example="digits", kinds=(Images,)), projected.choices, projected.MATTERS),
     "stylegan": Recipe(stylegan.SUMMARY, stylegan.StyleganSettings, stylegan.defaults, stylegan.game, stylegan.laid_out,
                        reads=Reader(example="digits", kinds=(Images,)), choices=stylegan.choices, matters=stylegan.MATTERS),
     "wgan": Recipe(wgan.SUMMARY_CLIP, wgan.WganSettings, wgan.defaults, wgan.clipped, nothing, NETWORKS,

@@ -75,6 +75,9 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
             return {"projected": (True, why)} | projected.choices(source, given, fast) | by_class(space, count, given)
         except InputError as error:
             raise InputError(f"projected=true: {error} projected=false trains without it.") from None
+    if "seen" in given.model_fields_set:
+        raise InputError(f"seen={given.seen} is the size at which projected=true shows images to its pretrained network, and these are "
+                         f"judged without one{f' ({why})' if why else ''}. Leave it out{'' if why else ', or give projected=true'}.")
     return ({"projected": (False, why)} if why else {}) | unaided(source, given, fast)
 
 

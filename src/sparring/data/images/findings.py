@@ -9,11 +9,13 @@ from sparring.data.images.check import NEAR_AT_MOST, PAIRS, Labels, Sight, Sight
 from sparring.data.images.decode import FORMATS
 from sparring.data.images.folder import BAD_SHARE
 from sparring.data.labels import TABLE
+from sparring.data.pretrained import installed
 from sparring.data.settings import AUTO, choose_size
 from sparring.errors import shown
 
 NAMED = 10              # of a kind that are named
 FEW = 100               # images, below which any GAN learns them by heart
+HANDFUL = 20            # images, up to which nothing else can be learned
 LOOK = " Look at them in the picture of duplicates."
 UNEVEN = 10             # times as many images in the largest class as in the smallest
 
@@ -144,10 +146,18 @@ def troubling(found: dict[str, Any], good: int, across: int, *, usable: bool) ->
         said.append(f"All images are in one folder, '{found['only_folder']}', so there are no classes. For classes, use one folder per "
                     "class.")
     said += about_labels(labels)
-    if 1 < good < FEW:
-        said.append(f"{good} images are few: the generator may copy them. augment=ada helps, and `sparring evaluate` measures "
-                    "memorization.")
-    return said
+    return said + ([few] if (few := too_few(good, grey="1 channel(s)" in found.get("read_as", ""))) else [])
+
+
+def too_few(count: int, *, grey: bool) -> str:
+    """What becomes of so few images, and what helps as far as it does: the augmentation that `images` chooses.  Empty for enough."""
+    if count <= 1 or count >= FEW:
+        return ""
+    if count <= HANDFUL:
+        return f"{count} images are so few that they will be learned by heart: samples will be copies of them. Give a hundred or more."
+    how = "ada" if grey or not installed() else "diff"
+    return f"{count} images are few: the generator may copy them. augment={how}, which `images` chooses, helps, and `sparring evaluate` " \
+           "measures memorization."
 
 
 def about_labels(labels: dict[str, int] | None, what: str = "image") -> list[str]:
