@@ -12,7 +12,6 @@ from sparring.game import Game
 from sparring.metrics import classes, density, mixtures_2d, modes, quadratic, translated
 from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.compared_sets import judged_on, labels_like, seen, some, stored
-from sparring.metrics.cost import multiplications
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
@@ -20,24 +19,21 @@ from sparring.spaces import Images, in_shares
 
 SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
 FEW = 500                           # samples where features are slow: a quarter of a minute of them, and as much of the data
-DEAR = 50_000_000                   # multiplications that draw a sample, from which on scores of many may outlast a short run
 
 
 def score(game: Game, source: Source, seed: int, metric: str = "none", learned: int = SAMPLES) -> dict[str, float]:
     """Scores of the averaged generator, by name; the draws depend on the seed alone, so scores can be compared over steps.
     `metric` is one of METRICS that is scored too, against data that is held out where there is such.  `learned`: how many samples a run
-    learns from between two scores; where a generator is dear, scores are of no more, so that they take a small part of its time."""
+    learns from between two scores; scores of images are of no more, so that they take a small part of its time."""
     if game.translation is not None:
         return translated.score(game.translation, source, seed) if isinstance(source, Arranged) else {}
-    most = at_most(game, source, learned)
+    most = at_most(source, learned)
     return usual(game, source, seed, most) | ({} if metric == "none" else scored(game, source, seed, metric, most))
 
 
-def at_most(game: Game, source: Source, learned: int) -> int:
-    """Of how many samples scores are, at most: the same at any speed, so that a run is scored alike wherever it is resumed."""
-    if learned >= SAMPLES or not isinstance(source, Finite) or multiplications(game) <= DEAR:
-        return SAMPLES
-    return min(SAMPLES, max(FEW, learned))
+def at_most(source: Source, learned: int) -> int:
+    """Of how many samples scores are, at most.  Images are dear to draw: in a short run, scores of many would outlast the training."""
+    return min(SAMPLES, max(FEW, learned)) if isinstance(source.space, Images) else SAMPLES
 
 
 def usual(game: Game, source: Source, seed: int, most: int) -> dict[str, float]:
