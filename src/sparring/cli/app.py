@@ -110,7 +110,7 @@ def evaluate(
                                                    "left out. Twice for two folders of images.")] = None,
     generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples, as `train --data` takes data.")] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help="With commas: fid, fid_infinity, kid, precision, recall, "
-                                                "density, coverage, swd, memorization, cas; all that apply but cas when left out. Of "
+                                                "density, coverage, swd, memorization; these when left out; cas, path_length. Of "
                                                 "translators: l1, psnr, ssim, perceptual, kid, content, cycle_l1, domain_error.")] = None,
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
     size: Annotated[str, typer.Option("--size", help="The size to judge images at: auto (their own), a side, HEIGHTxWIDTH.")] = "auto",

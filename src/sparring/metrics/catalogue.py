@@ -37,7 +37,9 @@ METRICS = {
     "memorization": Metric("share of samples as near to the training data as the nearest 5 % of other real data", "lower",
                            lambda features: memorization.LEAST),
     "cas": Metric("accuracy on real data of a classifier trained on samples", "higher", lambda features: 2),
+    "path_length": Metric("how far samples change with a small step of a style, or of a latent", "lower", lambda features: 2),
 }
+OF_A_MODEL = ("path_length",)           # they need no data, and are only had when they are asked for
 OF_FEATURES = tuple(name for name, metric in METRICS.items() if metric.family is not None)
 
 
