@@ -20,23 +20,24 @@ from sparring.errors import InputError, RunFailed, did_you_mean, reason
 from sparring.game import Game
 from sparring.game.translate import Fit, target, translate
 from sparring.latent import steering
+from sparring.latent import styles as in_w
 from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
 from sparring.latent.truncation import asked, of_latents, truncated
 from sparring.progress import Line, watched
-from sparring.recipes import Recipe, find
+from sparring.recipes import find
 from sparring.rng import generator
 from sparring.runs import checkpoint
-from sparring.runs.folder import RunFolder, parse_json, remade
+from sparring.runs.folder import RunFolder, parse_json
 from sparring.settings import Settings, make, whole_count, whole_seed
 from sparring.setup.announced import announced
-from sparring.setup.build import build
 from sparring.setup.prepare import Prepared, prepare, versions
+from sparring.setup.rebuild import rebuild
 from sparring.setup.request import Request, choose_device
-from sparring.spaces import Images, Space, Traits, from_json, to_json, traits_of
+from sparring.spaces import Images, Space, Traits, to_json, traits_of
 from sparring.training.loop import Outcome, Progress, train
-from sparring.untrusted import JSON_BYTES, number, told
+from sparring.untrusted import JSON_BYTES
 
 CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
 NUMBERS = 2**24 # in one of a network's maps, over all the samples that are made at once
@@ -168,6 +169,40 @@ class Model:
         which = None if labels is None else self.labels_for(len(samples), labels)
         starts, steps = whole_count(starts, "starts", "starts"), whole_count(steps, "steps", "steps")
         return steering.inverted(self.game, self.space, samples, which, starts, steps, whole_seed(seed), watch, perceptual)
+
+    # ------------------------------------------------------------------------------------------- models with styles
+    def styles(self, z: Any, *, labels: Any = None, truncation: float | None = None) -> Tensor:
+        """The styles w of latents float[n, latent], with a `truncation` that much nearer to their average: float[n, latent].
+
+        This and what follows is for models with styles (recipe stylegan); InputError for others, and for styles of another model."""
+        z, net = steering.latents(self.game, z), in_w.styled(steering.network(self.game))
+        which = steering.network_labels(self.game, self.space, self.labels_for(len(z), labels))
+        return in_w.nearer(net, in_w.styles(net, z, which), asked(net, truncation).psi)
+
+    def draw(self, w: Any) -> Tensor:
+        """Samples of styles float[n, latent], or of one a layer (W+), float[n, layers, latent]; the class, where there are any, is in
+        them."""
+        net = in_w.styled(steering.network(self.game))
+        return self.space.decode(in_w.drawn(net, in_w.fitting(net, w)))
+
+    def mix(self, coarse: Any, fine: Any, *, at: int | None = None) -> Tensor:
+        """Style mixing (Karras et al., 2019, section 3.1): every one of a coarse styles with every one of b fine ones, which hold from
+        layer `at` on, the middle one unless it is given: samples [a, b, *shape]."""
+        net = in_w.styled(steering.network(self.game))
+        return self.draw(in_w.mixed(net, in_w.fitting(net, coarse), in_w.fitting(net, fine), at).flatten(0, 1)).unflatten(
+            0, (len(coarse), len(fine)))
+
+    def interpolate_styles(self, w: Any, *, steps: int = 8) -> Tensor:
+        """Samples on the way through these styles along straight lines: (k - 1) (steps - 1) + 1 of them, as `interpolate` has them."""
+        return self.draw(in_w.between(in_w.fitting(in_w.styled(steering.network(self.game)), w), steps))
+
+    def invert_styles(self, samples: Any, *, labels: Any = None, plus: bool = True, steps: int = 500, seed: int = 0,
+                      perceptual: float = 0.0, watch: Callable[[int, int], None] = lambda done, total: None) -> in_w.Inverted:
+        """The styles that draw what is nearest to these samples, one a layer (W+) or, without `plus`, one for all (W), with the error that
+        is left: see `sparring.latent.styles.inverted`.  The rest is as in `invert`."""
+        which = None if labels is None else self.labels_for(len(samples), labels)
+        return steering.inverted_styles(self.game, self.space, samples, which, plus, whole_count(steps, "steps", "steps"),
+                                        whole_seed(seed), watch, perceptual)
 
     def translate(self, images: Tensor, *, to: Any = None, fit: Fit = "resize", seed: int | None = None) -> Tensor:
         """Images float[B, C, H, W] in [-1, 1] in the domain called `to`, in the size they came in, on the CPU.
@@ -311,7 +346,7 @@ def from_model(path: Path, device: str, own: dict[str, nn.Module], fix: str) -> 
             checkpoint.fit(files, name, expected)
             return checkpoint.read_tensors(files, name)
 
-        model, held = rebuild(config, path, device, own, tensors)
+        model, held = rebuilt(config, path, device, own, tensors)
         model.game.model.load_state_dict(held)
         model.game = model.game.only_averaged()
         return model
@@ -335,58 +370,17 @@ def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -
         return found
 
     with fix_told("Train into a new folder, or get the run again from where it came."):
-        model, found = rebuild(config, folder.path, device, own, files, every_network=True)
+        model, found = rebuilt(config, folder.path, device, own, files, every_network=True)
         step, facts = checkpoint.restore(found, model.game, advice="")
     model.trained = {"steps": step, "seconds": facts.get("seconds", 0.0), "data": config.get("data")}
     return model
 
 
-def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module], read: Callable[[Game], T],
+def rebuilt(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module], read: Callable[[Game], T],
             *, every_network: bool = False) -> tuple[Model, T]:
-    """A model with fresh weights from a config.json, and what was read for it; InputError when that is not of the expected form.
-
-    `read` is given the game on paper (no weights, no memory) first: what a stranger's config asks for is held against the
-    tensors that are there before memory is taken.  Sampling does not need a discriminator of one's own; a checkpoint
-    holds `every_network`.
-    """
-    try:
-        recipe, settings, space = described(config)
-        needed = config.get("own_networks") or (config.get("trained") or {}).get("own_networks") or {}
-        lacking = set(needed) - set(own) - (set() if every_network else {"discriminator"})
-        with torch.device("meta"):
-            paper = recipe.game(settings, space, torch.device("meta"), None)
-        size = sum(t.numel() * t.element_size() for t in checkpoint.networks(paper).values())
-        check_memory(3 * size, "its networks, while they are read", "Use a machine with more memory.")
-    except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
-        why = str(error) if isinstance(error, InputError) else repr(error)
-        raise InputError(f"{path / checkpoint.CONFIG} does not describe a model: {told(why)} Get it again from where it came, or "
-                         f"train again.") from None
-    if lacking:
-        raise InputError(f"{path} was trained with your own networks; give them again: "
-                         f"sparring.load(path, {', '.join(f'{name}=...' for name in needed)}).")
-    if not own:
-        found = read(paper)
-    game = build(recipe, settings, space, torch.device(device), 0, own)
-    if own:
-        found = read(game)
+    """A model with fresh weights from a config.json, and what was read for it: see `sparring.setup.rebuild`."""
+    settings, space, game, found = rebuild(config, path, device, own, read, every_network=every_network)
     return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained")), found
-
-
-def described(config: dict[str, Any]) -> tuple[Recipe, Settings, Space]:
-    """Recipe, settings and space of a config.json; InputError unless these, and whatever else a model takes from it, are of
-    the form that is written here."""
-    wrong = [name for name, kind in (("recipe", str), ("settings", dict), ("space", dict)) if not isinstance(config.get(name), kind)]
-    wrong += [name for name in ("scores", "trained", "own_networks") if not isinstance(config.get(name) or {}, dict)]
-    if not wrong:
-        wrong += [] if all(map(number, (config.get("scores") or {}).values())) else ["scores"]
-        wrong += [] if isinstance((config.get("trained") or {}).get("own_networks") or {}, dict) else ["trained"]
-    if wrong:
-        raise InputError(f"its {' and '.join(wrong)} cannot be understood.")
-    recipe = find(config["recipe"][:100])
-    needed = (config.get("own_networks") or {}) | ((config.get("trained") or {}).get("own_networks") or {})
-    if unknown := sorted(needed.keys() - set(recipe.networks)):
-        raise InputError(f"there is no network '{unknown[0]}' in {config['recipe']}.")
-    return recipe, remade(recipe.settings, config["settings"]), from_json(config["space"])
 
 
 @contextmanager

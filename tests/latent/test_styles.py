@@ -87,6 +87,30 @@ def test_images_of_its_own_are_inverted_and_W_plus_is_nearer_to_others(net, plus
     torch.testing.assert_close((found.samples - x).square().mean((1, 2, 3)).sqrt(), found.error)
 
 
+def test_inversion_tells_every_step_and_begins_where_it_is_told(net):
+    known, told = some(net, 16), list[tuple[int, int]]()
+    x = styles.drawn(net, known[:3])
+    found = styles.inverted(net, x, known, False, 4, begin=known[:3], watch=lambda done, total: told.append((done, total)))
+    assert told == [(3, 12), (6, 12), (9, 12), (12, 12)]
+    assert (found.error < 1e-6).all() and torch.allclose(found.styles, known[:3])       # the best on the way is where it began
+
+
+def test_styles_of_each_layer_can_be_mixed(net):
+    a, b = some(net, 2), some(net, 1, seed=1)
+    assert torch.equal(styles.mixed(net, net.everywhere(a), b), styles.mixed(net, a, b))
+
+
+@pytest.mark.parametrize(("shape", "said"), [((2, 9, 8), "9 styles a sample, and this generator has 6 layers"),
+                                             ((2, 12), r"whose styles are 8 numbers.*float\[n, 6, 8\].*another model cannot be used"),
+                                             ((0, 8), "do not fit"), ((8,), "do not fit")])
+def test_styles_that_do_not_fit_are_refused(net, shape, said):
+    with pytest.raises(InputError, match=said):
+        styles.fitting(net, torch.zeros(shape))
+    with pytest.raises(InputError, match="NaN or infinities"):
+        styles.fitting(net, torch.full((1, 8), torch.nan))
+    assert styles.fitting(net, torch.zeros(2, 6, 8)).shape == (2, 6, 8)
+
+
 def test_images_of_another_size_are_refused(net):
     with pytest.raises(InputError, match=r"\(3, 8, 8\) cannot be inverted by a generator of \(3, 16, 16\)"):
         styles.inverted(net, torch.zeros(1, 3, 8, 8), some(net, 4), True, 2)

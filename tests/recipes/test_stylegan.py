@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import sparring
 from conftest import small_images
@@ -12,6 +13,7 @@ from made import refused
 from shell import Shell
 from sparring.data.source import Finite
 from sparring.errors import InputError
+from sparring.evaluation.inversion import where
 from sparring.game.processes import ProcessGroup
 from sparring.recipes import stylegan
 from sparring.recipes.stylegan import StyleganSettings
@@ -73,6 +75,62 @@ def test_the_command_says_which_kind_of_truncation_it_is(model, tmp_path, monkey
     assert shell("explore", "styles", "--directions", 1, "--steps", 2, "--truncation", 0.5, "--out", "page").code == 0
     page = (tmp_path / "page" / "index.html").read_text()
     assert "Truncation in W" in page and "0.5 of their distance" in page
+
+
+def test_styles_draw_mix_and_are_passed_through(model):
+    z = model.latents(3, seed=1)
+    w = model.styles(z)
+    assert torch.allclose(model.draw(w), model.generate(z), atol=1e-5)
+    assert torch.allclose(model.draw(model.styles(z, truncation=0.5)), model.generate(z, truncation=0.5), atol=1e-5)
+    grid, layers = model.mix(w[:2], w, at=1), model.game.generator.synthesis.count
+    assert grid.shape == (2, 3, *model.space.shape)
+    assert torch.allclose(grid[[0, 1], [0, 1]], model.draw(w[:2]), atol=1e-5)
+    way = model.interpolate_styles(w, steps=4)
+    assert len(way) == 7 and torch.allclose(way[[0, 3, 6]], model.draw(w), atol=1e-5)
+    refused(f"has {layers} layers. Give the first one", model.mix, w, w, at=layers)
+    refused(f"{layers + 3} styles a sample, and this generator has {layers} layers", model.draw, w[:, None].expand(-1, layers + 3, -1))
+
+
+def test_styles_of_another_model_are_refused(model):
+    other = untrained("stylegan", Images(1, 8, 8), latent=12)
+    refused("whose styles are 8 numbers.*another model cannot be used", model.mix, model.styles(model.latents(2)),
+            other.styles(other.latents(2)))
+    refused("has no styles", untrained("gan", Images(1, 8, 8)).mix, torch.zeros(1, 8), torch.zeros(1, 8))
+    refused("none yet", other.styles, other.latents(2), truncation=0.5)
+
+
+def test_pictures_are_found_in_w_and_nearer_in_w_plus(model):
+    x, told = model.sample(4, seed=9), list[int]()
+    in_w, in_w_plus = (model.invert_styles(x, plus=plus, steps=40, watch=lambda done, total: told.append(done)) for plus in (False, True))
+    assert in_w.styles.shape == (4, 8) and in_w_plus.styles.shape == (4, model.game.generator.synthesis.count, 8)
+    assert in_w_plus.error.mean() < (x - x.mean(0)).square().mean().sqrt()
+    assert torch.equal(in_w.labels, model.labels_for(4)) and told == [4 * step for step in range(1, 41)] * 2
+    assert torch.allclose(model.draw(in_w_plus.styles), in_w_plus.samples, atol=1e-5)
+    assert torch.equal(model.invert_styles(x[:1], labels=model.labels[1], steps=1).labels, torch.tensor([1]))
+    refused("are not like this model's: expected float.n, 1, 8, 8.", model.invert_styles, torch.zeros(1, 1, 9, 8))
+
+
+def test_explore_inverts_into_w_plus_unless_told_otherwise(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sparring.evaluation.inversion.IN_W", 2)
+    monkeypatch.setattr("sparring.evaluation.inversion.STEPS", 2)
+    shell = Shell(monkeypatch, capsys)
+    model.save("styles")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("dark.png")
+    few = ("explore", "styles", "--directions", 1, "--steps", 2, "--invert", "dark.png")
+    found = shell(*few, "--json").json()["inversions"][0]
+    assert found["space"] == "w+" and len(found["styles"][0]) == model.game.generator.synthesis.count
+    assert "inversion in W+" in shell(*few).out and "(the space W+)" in (tmp_path / "styles/explore/index.html").read_text()
+    assert "latents" in shell(*few, "--space", "z", "--json").json()["inversions"][0]
+    for words, said in ((("--space", "y"), "inversion looks in z, w or w+"), (("--invert", "missing.png"), "missing.png")):
+        answer = shell(*few, *words)
+        assert answer.code == 2 and said in answer.err
+    answer = shell("explore", "styles", "--space", "w")
+    assert answer.code == 2 and "--space w belongs to --invert" in answer.err
+
+
+def test_there_is_no_w_without_styles():
+    refused("--space w\\+ is for models with styles", where, untrained("gan", Images(1, 8, 8)), "w+")
 
 
 @pytest.mark.parametrize(("data", "said"), [

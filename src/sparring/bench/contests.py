@@ -21,6 +21,8 @@ CLASSIC: Mapping[str, Any] = {"batch": 64, "latent": 5, "width": 128, "depth": 1
                               "beta1": 0.9, "decay": 0, "ema": 0, "compile": "off"}
 DCGAN: Mapping[str, Any] = {"batch": 64, "latent": 32, "width": 64, "ema": 0, "compile": "off"}
 R1: Mapping[str, Any] = {"penalty": "r1", "penalty_weight": 1.0}
+STYLES: Mapping[str, Any] = {"batch": 16, "latent": 64, "width": 16, "augment": "none", "compile": "off", "precision": "fp32"}
+TURNS = 16              # rounds after which every lazy penalty of stylegan has had its turn: what is timed is a multiple of them
 LONG = 10_000           # rounds of the run that a contest is a part of, which is what the choice of precision is about
 
 
@@ -34,7 +36,7 @@ class Contest:
     theirs: Callable[[int, int], float]
 
 
-def trained(data: Callable[[], Any], settings: Mapping[str, Any]) -> Callable[[int, int], float]:
+def trained(data: Callable[[], Any], settings: Mapping[str, Any], recipe: str = "gan") -> Callable[[int, int], float]:
     """Rounds a second as `sparring train` counts them, logging included, from the second logged round on.
 
     The first round makes the optimizer's moments, and waits for the compiler where there is one.
@@ -42,7 +44,7 @@ def trained(data: Callable[[], Any], settings: Mapping[str, Any]) -> Callable[[i
     def rate(threads: int, rounds: int) -> float:
         given = {**settings, "steps": LONG, "threads": threads, "log_every": max(1, rounds // 10)}
         with tempfile.TemporaryDirectory() as folder:
-            prepared = prepare(Request("gan", data(), given), Path(folder) / "run")
+            prepared = prepare(Request(recipe, data(), given), Path(folder) / "run")
             plan = replace(prepared.plan, show_every=0, score_every=0, save_every=0, steps=rounds)
             run(replace(prepared, plan=plan), Silent())
             rows = read_lines(prepared.folder.log)
@@ -74,6 +76,13 @@ def images_by_hand(r1: float = 0.0) -> Callable[[int, int], float]:
     return rate
 
 
+def styles_by_hand(threads: int, rounds: int) -> float:
+    values = noise_images().values
+    assert isinstance(values, torch.Tensor)
+    torch.set_num_threads(threads)
+    return by_hand.styles(values, STYLES["width"], STYLES["latent"], STYLES["batch"], rounds)
+
+
 CONTESTS: dict[str, Contest] = {
     "curves": Contest("quadratic curves, the classic settings", 1500, trained(lambda: "quadratic", CLASSIC), curves_by_hand),
     "curves-compiled": Contest("the same, each turn compiled (compile=on)", 3000,
@@ -82,6 +91,8 @@ CONTESTS: dict[str, Contest] = {
     "images-fp32": Contest("32x32 DCGAN, width 64, precision=fp32", 20, trained(noise_images, {**DCGAN, "precision": "fp32"}),
                            images_by_hand()),
     "images-r1": Contest("32x32 DCGAN, width 64, R1 in every round", 12, trained(noise_images, {**DCGAN, **R1}), images_by_hand(1.0)),
+    "stylegan": Contest("32x32 StyleGAN, width 16, all its parts", 10 * TURNS, trained(noise_images, STYLES, "stylegan"),
+                        styles_by_hand),
 }
 
 

@@ -177,8 +177,7 @@ def translate(
 
 @commands.command()
 def explore(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder, of a system that draws samples from "
-                                       "latents.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder, that draws samples from latents.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the page and the pictures; RUN/explore when left out.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; all in turn when left out.")] = None,
     directions: Annotated[int | None, typer.Option("--directions", help="How many by each method; 6 at most when left out.")] = None,
@@ -188,6 +187,7 @@ def explore(
                                                      "from, such as 0.7. Of stylegan: psi, from 0 to 1.")] = None,
     invert: Annotated[Path | None, typer.Option("--invert", help="An image, a folder or a .zip (.npy or .npz of numbers): find the latents "
                                                 "that make these.")] = None,
+    space: Annotated[str, typer.Option("--space", help="Where --invert looks: z, w, w+; auto: w+ of stylegan, z of others.")] = "auto",
     perceptual: Annotated[float, typer.Option("--perceptual", help="Weight of the perceptual distance in --invert, such as 0.1.")] = 0.0,
     seed: Seed = 0,
     as_json: Json = False,
@@ -198,7 +198,7 @@ def explore(
         reading(run)
         from sparring.cli.explore import explore as command
 
-        return command(run, out, label, directions, steps, reach, truncation, invert, seed, perceptual)
+        return command(run, out, label, directions, steps, reach, truncation, invert, seed, perceptual, space)
 
     finish(action, as_json, "explore")
 

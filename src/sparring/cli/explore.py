@@ -40,6 +40,11 @@ KINDS = {
 }
 SEEN = ("The descent minimized the mean squared error and a perceptual distance, by one network that learned from photographs. The column "
         "\"perceptual\" is that distance by another such network.")
+SOUGHT: dict[inversion.Where, str] = {
+    "z": "the latent whose sample is nearest, by gradient descent from several starts",
+    "w": "the style whose sample is nearest, by gradient descent from the average style",
+    "w+": "the styles, one for each layer, whose sample is nearest, by gradient descent from the average style (the space W+)",
+}
 T = TypeVar("T")
 METHODS: dict[steering.Method, tuple[str, str]] = {
     "closed_form": ("closed form", "Eigenvectors of A'A, where A is what the first layer that z reaches multiplies it by (Shen and "
@@ -84,7 +89,7 @@ class Tour:
 
 
 def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
-            invert: Path | None, seed: int, perceptual: float) -> dict[str, Any]:
+            invert: Path | None, seed: int, perceptual: float, space_: str = "auto") -> dict[str, Any]:
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
     model, places = api.load(run), steering.offsets(reach, steps)
     bound, psi = cut.asked(model.game.generator, truncation)
@@ -98,6 +103,9 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
     tour = Tour(model, z, model.labels_for(rows, asked), seed, side, psi)
     if perceptual and invert is None:
         raise InputError(f"--perceptual {perceptual:g} belongs to --invert. Give what to invert, or leave it out.")
+    if space_ != "auto" and invert is None:
+        raise InputError(f"--space {shown(space_)} belongs to --invert. Give what to invert, or leave it out.")
+    place = inversion.where(model, space_)
     steering.seen_apart(space, perceptual, torch.device("cpu"))         # refuses before anything is written
     given = None if invert is None else inversion.given(model, invert)
     with told_when_unwritable(folder), tempfile.TemporaryDirectory(prefix="sparring-") as kept:
@@ -115,14 +123,14 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
             which = model.labels_for(1, asked).repeat_interleave(len(many), 0)
             section, of_styles = style_section(model, many, which, count, places, steps, folder)
             sections, pictures = [sections[0], section, *sections[1:]], pictures + [picture for picture, _ in section.pictures]
-        results = [] if given is None else inversions(model, run, given, asked, seed, notes, perceptual)
+        results = [] if given is None else inversions(model, run, given, asked, seed, notes, perceptual, place)
         if results:
-            section, made = inversion_section(space, results, notes, folder / "inversion.png")
+            section, made = inversion_section(space, results, notes, folder / "inversion.png", place)
             sections, pictures = [*sections[:1], section, *sections[1:]], pictures + made
         page = write_page(folder / "index.html", f"What the latents of {run} do", sections)
     return {"run": str(run), "page": str(page), "pictures": [str(p) for p in pictures], "latent": size, "seed": seed,
             "directions": {method: plain(of) for method, of in found.items()}, "styles": of_styles,
-            "inversions": [errors(one) for one in results], "notes": notes, "text": told(found, results, notes, page)}
+            "inversions": [errors(one, place) for one in results], "notes": notes, "text": told(found, results, notes, page, place)}
 
 
 @contextmanager
@@ -233,20 +241,21 @@ def truncation_section(tour: Tour, cells: Path) -> Section:
 
 # -------------------------------------------------------------------------------------------------------- inversion
 def inversions(model: api.Model, run: Path, given: inversion.Set, label: Any, seed: int, notes: list[str],
-               perceptual: float) -> list[Inverted]:
+               perceptual: float, place: inversion.Where) -> list[Inverted]:
     """What was given, then what it is held against."""
     source, odd = inversion.data_of(run)
     notes += [*given.notes, *odd]
     beside = inversion.sets_beside(model, source, seed)
     lines = [Line(f"inverting {what} ({i} of {1 + len(beside)})")
              for i, what in enumerate(["what was given", *(f"{name} samples" for name in beside)], 1)]
-    results = [inversion.inverted(model, given, source, None, label, seed, lines[0], perceptual)]
+    results = [inversion.inverted(model, given, source, None, label, seed, lines[0], perceptual, place)]
     for line, (name, (of, own)) in zip(lines[1:], beside.items(), strict=True):
-        results.append(inversion.inverted(model, of._replace(names=[name]), source, own, None, seed, line, perceptual))
+        results.append(inversion.inverted(model, of._replace(names=[name]), source, own, None, seed, line, perceptual, place))
     return results
 
 
-def inversion_section(space: Any, results: list[Inverted], notes: list[str], path: Path) -> tuple[Section, list[Path]]:
+def inversion_section(space: Any, results: list[Inverted], notes: list[str], path: Path,
+                      place: inversion.Where) -> tuple[Section, list[Path]]:
     """What was given, what the generator makes of it and the nearest training sample; then the errors of all sets."""
     first, pictures = results[0], list[Path]()
     if isinstance(space, Images):
@@ -259,11 +268,11 @@ def inversion_section(space: Any, results: list[Inverted], notes: list[str], pat
     header = ("sample", "error", "worst start", "nearest training sample", *([] if first.found.perceptual is None else ["perceptual"]))
     table = [(name, *(f"{float(column[i]):.4f}" if column is not None else "" for column in columns_of(first)))
              for i, name in enumerate(first.of.names)]
-    table += [(f"{len(one.found.z)} {one.of.names[0]} samples, median", *medians(one)) for one in results[1:]]
-    words = ("For each sample we search for the latent whose sample is nearest, by gradient descent from several starts. Errors are root "
-             "mean squares in network units. Generated samples can be reached exactly, so their error is what the search misses. A larger "
-             "error shows what the generator cannot draw.", *([] if first.found.perceptual is None else [SEEN]), *notes)
-    captions = [(p, "Given; what the generator makes of the latent that was found; the nearest training sample, where the data is here.")
+    table += [(f"{len(one.found.points)} {one.of.names[0]} samples, median", *medians(one)) for one in results[1:]]
+    words = (f"For each sample we search for {SOUGHT[place]}. Errors are root mean squares in network units. Generated samples can be "
+             "reached exactly, so their error is what the search misses. A larger error shows what the generator cannot draw.",
+             *([] if first.found.perceptual is None else [SEEN]), *notes)
+    captions = [(p, "Given; what the generator makes of what was found; the nearest training sample, where the data is here.")
                 for p in pictures]
     return Section("Inversion", words, header, table, captions), pictures
 
@@ -277,9 +286,10 @@ def medians(one: Inverted) -> list[str]:
     return ["" if column is None else f"{float(column.median()):.4f}" for column in columns_of(one)]
 
 
-def errors(one: Inverted) -> dict[str, Any]:
+def errors(one: Inverted, place: inversion.Where) -> dict[str, Any]:
     """One set's inversions as plain values."""
-    return {"samples": one.of.names, "errors": one.found.errors.tolist(), "latents": one.found.z.tolist(),
+    return {"samples": one.of.names, "errors": one.found.errors.tolist(), "space": place,
+            "latents" if place == "z" else "styles": one.found.points.tolist(),
             "labels": None if one.found.labels is None else one.found.labels.tolist(),
             "nearest_training_sample": None if one.nearest is None else one.nearest.tolist(),
             "perceptual": None if one.found.perceptual is None else one.found.perceptual.tolist()}
@@ -302,16 +312,17 @@ def shown_of(columns: list[T]) -> list[T]:
     return [columns[0], *columns[2:]]
 
 
-def told(found: dict[steering.Method, Directions], results: list[Inverted], notes: list[str], page: Path) -> str:
+def told(found: dict[steering.Method, Directions], results: list[Inverted], notes: list[str], page: Path, place: inversion.Where) -> str:
     lines = []
     for method, of in found.items():
         lines.append(f"directions by {METHODS[method][0]}, at layer '{of.layer}':")
         lines += [f"  {i + 1}  {about(method, of, i)}" for i in range(len(of.vectors))]
     for one in results[:1]:
         seen = "" if one.found.perceptual is None else "; then perceptual distance"
-        lines += ["", f"inversion: root mean squared error, and distance to the nearest training sample{seen}"]
+        where = "" if place == "z" else f" in {place.upper()}"
+        lines += ["", f"inversion{where}: root mean squared error, and distance to the nearest training sample{seen}"]
         lines += [f"  {name}" + "".join(f"  {float(column[i]):.4f}" for column in shown_of(columns_of(one)) if column is not None)
                   for i, name in enumerate(one.of.names)]
-    lines += [f"  {len(one.found.z)} {one.of.names[0]} samples, median: {'  '.join(shown_of(medians(one))).rstrip()}"
+    lines += [f"  {len(one.found.points)} {one.of.names[0]} samples, median: {'  '.join(shown_of(medians(one))).rstrip()}"
               for one in results[1:]]
     return "\n".join([*lines, *([""] if notes else []), *notes, "", f"Open {page}"]).lstrip("\n")

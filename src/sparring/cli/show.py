@@ -35,7 +35,7 @@ def show(what: str, data: str | None, every: bool = False) -> dict[str, Any]:
         run_settings, name, title = RunSettings(), what, f"{what} on {on}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")
-        name, model = str(config.get("recipe")), api.rebuild(config, Path(what), "cpu", {}, lambda game: None)[0]
+        name, model = str(config.get("recipe")), api.rebuilt(config, Path(what), "cpu", {}, lambda game: None)[0]
         recipe, settings, space = find(name), model.settings, model.space
         looks, held = (part if isinstance(part := config.get(of), dict) else {} for of in ("run_settings", "data_settings"))
         run_settings = make(RunSettings, looks)                 # a model folder has none

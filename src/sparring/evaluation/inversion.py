@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,9 +12,11 @@ from sparring.data import open_source
 from sparring.data.images.decode import decode, quiet
 from sparring.data.images.inputs import files_of
 from sparring.data.source import Finite
-from sparring.errors import InputError, shown
+from sparring.errors import InputError, did_you_mean, shown
 from sparring.evaluation.samples import of_run
+from sparring.latent import styles
 from sparring.latent.inversion import Inversion
+from sparring.latent.truncation import has_styles
 from sparring.metrics.compared_sets import seen
 from sparring.rng import generator
 from sparring.spaces import Images
@@ -23,6 +25,9 @@ from sparring.training.loop import Progress
 MOST = 16               # samples that are inverted, of those given and of each set beside them
 SEARCHED = 20_000       # training samples that are looked through for the nearest
 STARTS, STEPS = 4, 200
+IN_W = 500              # steps in W and W+, from one start
+Where = Literal["z", "w", "w+"]
+PLACES: tuple[Where, ...] = ("z", "w", "w+")
 
 
 class Set(NamedTuple):
@@ -37,9 +42,23 @@ class Inverted(NamedTuple):
     """One set's inversions, and its distances to the nearest training sample where the data is here, both as in `Inversion`."""
 
     of: Set
-    found: Inversion
+    found: Inversion | styles.Inverted
     nearest: Tensor | None          # float[n]
     neighbours: Tensor | None       # float[n, *shape]
+
+
+def where(model: Model, asked: str) -> Where:
+    """Where to look: in W+ for models with styles, which reaches most images, and in z for others, unless it was `asked` for.
+
+    InputError for another word, and for W where there are no styles."""
+    if asked == "auto":
+        return "w+" if has_styles(model.game.generator) else "z"
+    chosen = next((place for place in PLACES if place == asked.lower()), None)
+    if chosen is None:
+        raise InputError(f"--space {shown(asked)}: inversion looks in z, w or w+.{did_you_mean(asked, PLACES)}")
+    if chosen != "z" and not has_styles(model.game.generator):
+        raise InputError(f"--space {chosen} is for models with styles (recipe stylegan), and this is one of {model.recipe}. Leave it out.")
+    return chosen
 
 
 # ------------------------------------------------------------------------------------------------------- what is given
@@ -118,9 +137,14 @@ def nearest(source: Finite, x: Tensor, own: Tensor | None) -> tuple[Tensor, Tens
 
 
 def inverted(model: Model, of: Set, source: Finite | None, own: Tensor | None, label: Any, seed: int, line: Progress,
-             perceptual: float) -> Inverted:
+             perceptual: float, place: Where = "z") -> Inverted:
     """Invert one set."""
-    found = model.invert(of.samples, labels=label, starts=STARTS, steps=STEPS, seed=seed, perceptual=perceptual, watch=steps(line))
+    found: Inversion | styles.Inverted
+    if place == "z":
+        found = model.invert(of.samples, labels=label, starts=STARTS, steps=STEPS, seed=seed, perceptual=perceptual, watch=steps(line))
+    else:
+        found = model.invert_styles(of.samples, labels=label, plus=place == "w+", steps=IN_W, seed=seed, perceptual=perceptual,
+                                    watch=steps(line))
     if source is None:
         return Inverted(of, found, None, None)
     x = of.samples if isinstance(model.space, Images) else model.space.encode(of.samples)

@@ -34,6 +34,11 @@ class Inversion(NamedTuple):
         """That of the best start, float[n]."""
         return self.errors[:, 0]
 
+    @property
+    def points(self) -> Tensor:
+        """What was looked for: latents here, and styles in W."""
+        return self.z
+
 
 class Seen(NamedTuple):
     """A perceptual distance that is minimized beside the mean squared error, and the one that is reported."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sparring.data.pretrained import JUDGING, TRAINING, pretrained
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
+from sparring.latent import styles
 from sparring.latent.directions import MOST, Directions, closed_form, principal
 from sparring.latent.inversion import POOL, Inversion, Seen, Watch, invert
 from sparring.objectives import perceptual
@@ -19,6 +20,7 @@ from sparring.spaces import Images, Space
 
 Method = Literal["closed_form", "pca"]
 CLASSES = 16                    # that directions are taken over, at most
+STYLES = 256                    # of a class, whose average inversion in W begins from
 
 
 def network(game: Game) -> nn.Module:
@@ -80,6 +82,22 @@ def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, star
     classes = network_labels(game, space, torch.arange(POOL) % max(1, game.classes))
     found = invert(net, x, pool, classes, network_labels(game, space, labels), starts, steps, watch, seen)
     return found._replace(samples=space.decode(found.samples))
+
+
+def inverted_styles(game: Game, space: Space, samples: Any, labels: Tensor | None, plus: bool, steps: int, seed: int,
+                    watch: Watch = lambda done, total: None, weight: float = 0.0) -> styles.Inverted:
+    """The styles of samples in user units; see `latent/styles.py`.  Each begins from the average style of its class; without labels, from
+    that of the class whose average image is nearest."""
+    net, x = styles.styled(network(game)), in_network_units(space, samples)
+    seen, z = seen_apart(space, weight, net.mean.device), game.prior(STYLES, generator(seed, "inversion"))
+    told = network_labels(game, space, torch.arange(min(POOL, game.classes)) if labels is None else labels)
+    kinds, own = (None, None) if told is None else told.unique(dim=0, return_inverse=True)
+    known = [styles.styles(net, z, None if kind is None else kind.repeat_interleave(len(z), 0))
+             for kind in ([None] if kinds is None else kinds.split(1))]
+    means = torch.stack([w.mean(0) for w in known])
+    which = styles.nearest_of(net, x, means) if own is None or labels is None else own
+    found = styles.inverted(net, x, torch.cat(known), plus, steps, seen, means[which], watch)
+    return found._replace(samples=space.decode(found.samples), labels=None if kinds is None else kinds[which])
 
 
 def seen_apart(space: Space, weight: float, device: torch.device) -> Seen | None:

@@ -5,16 +5,16 @@ fine: they decide colours and textures.
 """
 
 import math
-from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sparring.errors import InputError
 from sparring.latent.directions import Directions, facing, refuse_too_many
-from sparring.latent.inversion import Watch, nearest_on_the_way
+from sparring.latent.inversion import PIXELS, Seen, Watch, nearest_on_the_way
 from sparring.latent.layers import FEW, at_rest
 from sparring.nets.style import Modulated, StyleGenerator, StyleLayer
 
@@ -40,6 +40,27 @@ def styles(net: StyleGenerator, z: Tensor, labels: Tensor | None = None) -> Tens
     return torch.cat(parts)
 
 
+def fitting(net: StyleGenerator, w: Any) -> Tensor:
+    """Styles that were given, float[n, latent] or float[n, layers, latent]; InputError when they are none of this generator's."""
+    w, layers, latent = torch.as_tensor(w), net.synthesis.count, len(net.mean)
+    if w.ndim == 3 and w.shape[2] == latent and w.shape[1] != layers:
+        raise InputError(f"there are {w.shape[1]} styles a sample, and this generator has {layers} layers. Give one for each layer, or one "
+                         "for all.")
+    if w.ndim not in (2, 3) or w.shape[-1] != latent or not len(w) or not w.is_floating_point():
+        raise InputError(f"styles of shape {tuple(w.shape)} and type {w.dtype} do not fit this model, whose styles are {latent} numbers: "
+                         f"expected float[n, {latent}], or float[n, {layers}, {latent}] with one for each layer. Styles of another model "
+                         "cannot be used here.")
+    if not torch.isfinite(w).all():
+        raise InputError("the styles contain NaN or infinities. Give finite numbers, as from model.styles(z).")
+    return w.detach().float().cpu()
+
+
+def nearer(net: StyleGenerator, w: Tensor, psi: float) -> Tensor:
+    """Styles at psi of their distance from the average: truncation (Karras et al., 2019, appendix B)."""
+    mean = net.mean.detach().cpu()
+    return w if psi == 1 else mean + psi * (w - mean)
+
+
 @torch.no_grad()
 def drawn(net: StyleGenerator, w: Tensor) -> Tensor:
     """Images of styles float[n, latent], or of one a layer, float[n, layers, latent]: float[n, C, H, W], on the CPU."""
@@ -55,14 +76,14 @@ def middle(net: StyleGenerator) -> int:
 
 def mixed(net: StyleGenerator, coarse: Tensor, fine: Tensor, at: int | None = None) -> Tensor:
     """Every one of the coarse styles float[a, latent] with every one of the fine ones float[b, latent], which hold from layer `at` on:
-    float[a, b, layers, latent] (style mixing; Karras et al., 2019, section 3.1).
+    float[a, b, layers, latent] (style mixing; Karras et al., 2019, section 3.1).  Styles may be one a layer, float[a, layers, latent].
 
     InputError for a layer that there is not.
     """
     layers, first = net.synthesis.count, middle(net) if at is None else at
     if not 1 <= first < layers:
         raise InputError(f"at={first}: this generator has {layers} layers. Give the first one with the fine style, from 1 to {layers - 1}.")
-    a, b = (w[:, None].expand(-1, layers, -1) for w in (coarse, fine))
+    a, b = (net.everywhere(w) if w.ndim == 2 else w for w in (coarse, fine))
     early = (torch.arange(layers) < first)[:, None]
     return torch.where(early, a[:, None], b[None])
 
@@ -114,36 +135,54 @@ class Inverted(NamedTuple):
 
     styles: Tensor                      # float[n, latent], or in W+ float[n, layers, latent]
     samples: Tensor                     # float[n, C, H, W]
-    error: Tensor                       # float[n]
+    errors: Tensor                      # float[n, 1]: there is one start
+    labels: Tensor | None = None        # of the class whose average style was begun from, as networks take them
+    perceptual: Tensor | None = None    # float[n, 1], as in `Inversion`
+
+    @property
+    def error(self) -> Tensor:
+        return self.errors[:, 0]
+
+    @property
+    def points(self) -> Tensor:
+        return self.styles
 
 
-def inverted(net: StyleGenerator, x: Tensor, known: Tensor, plus: bool, steps: int,
-             apart: Callable[[Tensor], Callable[[Tensor], Tensor]] | None = None, weight: float = 0.0,
-             watch: Watch = lambda done, total: None) -> Inverted:
-    """The styles whose images are nearest to x, float[n, C, H, W] in [-1, 1], by gradient descent from the mean of `known` styles
-    (Abdal et al., 2019; Karras et al., 2020a, appendix D); `plus`: a style a layer.
+def nearest_of(net: StyleGenerator, x: Tensor, w: Tensor) -> Tensor:
+    """Which of the styles float[k, latent] draws what is nearest to each image of x: int64[n]."""
+    return torch.cdist(x.flatten(1), drawn(net, w).flatten(1)).argmin(1)
 
-    The loss is the mean squared error, plus a weighted perceptual distance where `apart` gives one.  Adam's rate rises over the first
-    steps and falls along a cosine over the last.  The noise is that of evaluation mode and is not moved: nothing of an image can hide in
-    it.  The best on the way is kept.  InputError for images of another size.
+
+def inverted(net: StyleGenerator, x: Tensor, known: Tensor, plus: bool, steps: int, seen: Seen | None = None,
+             begin: Tensor | None = None, watch: Watch = lambda done, total: None) -> Inverted:
+    """The styles whose images are nearest to x, float[n, C, H, W] in [-1, 1], by gradient descent from the mean of `known` styles, or from
+    where each is to `begin`, float[n, latent] (Abdal et al., 2019; Karras et al., 2020a, appendix D); `plus`: a style a layer.
+
+    The loss is the mean squared error, plus a perceptual distance where one is `seen`.  Adam's rate rises over the first steps and falls
+    along a cosine over the last.  The noise is that of evaluation mode and is not moved: nothing of an image can hide in it.  The best on
+    the way is kept.  `watch(done, total)` counts the steps of all images.  InputError for images of another size.
     """
     if x.shape[1:] != (own := drawn(net, known[:1]).shape[1:]):
         raise InputError(f"images of shape {tuple(x.shape[1:])} cannot be inverted by a generator of {tuple(own)}. Bring them to that size "
                          "first.")
     place, centre = net.mean.device, known.mean(0)
     scale = float((known - centre).square().sum(1).mean().sqrt()) / math.sqrt(known.shape[1])      # steps as large as W is wide
-    found = list[tuple[Tensor, Tensor, Tensor]]()
+    starts = centre.expand(len(x), -1) if begin is None else begin
+    few, found = FEW if seen is None else max(1, min(FEW, PIXELS // x[0, 0].numel())), list[tuple[Tensor, ...]]()
+
+    def so_far(done: int, step: int) -> None:
+        watch(done * steps + min(few, len(x) - done) * step, len(x) * steps)
+
     with at_rest(net):
-        for done in range(0, len(x), FEW):
-            goal = x[done:done + FEW].to(place)
-            begin = centre.expand(len(goal), net.synthesis.count, -1) if plus else centre.expand(len(goal), -1)
+        for done in range(0, len(x), few):
+            goal, w = x[done:done + few].to(place), starts[done:done + few].to(place)
             best, made, _, error = nearest_on_the_way(
-                lambda w: net.synthesis(net.everywhere(w) if w.ndim == 2 else w), goal, begin.to(place), steps,
-                lambda step: scale * RATE * ramp(step / steps), lambda w: w, apart(goal) if apart is not None and weight else None, weight,
-                SECOND)
-            found.append((best, made, error))
-            watch(done + len(goal), len(x))
-    return Inverted(*(torch.cat(part) for part in zip(*found, strict=True)))
+                lambda w: net.synthesis(net.everywhere(w) if w.ndim == 2 else w), goal, net.everywhere(w).clone() if plus else w, steps,
+                lambda step: scale * RATE * ramp(step / steps), lambda w: w, None if seen is None else seen.from_these(goal),
+                0.0 if seen is None else seen.weight, SECOND, partial(so_far, done))
+            found.append((best, made, error[:, None], *([] if seen is None else [seen.measured(made, goal.cpu())[:, None]])))
+    best, made, errors, *distances = (torch.cat(part) for part in zip(*found, strict=True))
+    return Inverted(best, made, errors, None, *distances)
 
 
 def ramp(share: float) -> float:
