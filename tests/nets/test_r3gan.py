@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 import sparring
 from sparring.data.source import Finite
 from sparring.errors import InputError
-from sparring.nets.r3gan import Block, Down, R3Discriminator, R3Generator, Up, groups
+from sparring.nets.r3gan import Block, Down, R3Discriminator, R3Generator, Up, groups, stages
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
 from sparring.spaces import Images
@@ -52,10 +52,10 @@ def test_before_training_the_networks_are_their_skip_paths():
 
 def test_inner_layers_are_scaled_by_the_fourth_root_of_the_number_of_blocks():
     torch.manual_seed(0)
-    for side, stages in ((8, 2), (64, 5)):
+    for side, count in ((8, 2), (64, 5)):
         D = R3Discriminator((3, side, side), 16)
         found = [module for module in D.modules() if isinstance(module, Block)]
-        assert len(found) == 2 * stages
+        assert len(found) == 2 * count
         for layer in (found[-1].widen, found[-1].mix):
             fan_in = layer.weight[0].numel()
             expected = (2 / (1 + 0.2**2) / fan_in) ** 0.5 * len(found) ** -0.25
@@ -92,6 +92,11 @@ def test_resampling_is_bilinear_with_odd_sides_too():
 @pytest.mark.parametrize(("maps", "found"), [(4, 1), (16, 1), (32, 2), (40, 2), (64, 4), (194, 2), (48, 3)])
 def test_groups_are_equal_and_of_sixteen_at_least(maps, found):
     assert groups(maps) == found
+
+
+def test_the_published_network_for_faces_of_256_pixels_has_these_stages():
+    assert stages(256, 256, 96)[1] == [96, 192, 384, 768, 768, 768, 768]
+    assert [groups(2 * maps) for maps in (96, 192, 384, 768)] == [12, 24, 48, 96]
 
 
 def test_every_sample_is_made_and_judged_alone():
