@@ -56,7 +56,7 @@ def edited(model: Path, folder: Path, change) -> Path:
 ], ids=["huge images", "huge layers", "huge latents", "classes"])
 def test_a_model_that_asks_for_more_than_its_tensors_is_refused_before_memory_is_taken(models, tmp_path, change, monkeypatch):
     folder = edited(models / "images", tmp_path / "model", change)
-    monkeypatch.setattr(api, "build", lambda *given: pytest.fail("networks with weights were built"))
+    monkeypatch.setattr("sparring.setup.rebuild.build", lambda *given: pytest.fail("networks with weights were built"))
     with pytest.raises((InputError, RunFailed)):
         sparring.load(folder)
 
