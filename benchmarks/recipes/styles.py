@@ -222,7 +222,7 @@ def mixing(name: str) -> Found:
     for measure, apart in (("edges", edges_apart), ("silhouette", silhouettes_apart), ("colour", colours_apart)):
         mean = {what: float(apart(drawn["none"], drawn[what]).mean()) for what in ("coarse", "fine", "all")}
         found[measure] = mean | {f"{what}, of all": mean[what] / mean["all"] for what in ("coarse", "fine")}
-    return found | {f"{measure}, coarse over fine": found[measure]["coarse"] / found[measure]["fine"]
+    return found | {f"{measure}, coarse over fine": found[measure]["coarse"] / max(1e-9, found[measure]["fine"])
                     for measure in ("edges", "silhouette", "colour")}
 
 
