@@ -18,6 +18,7 @@ from sparring.data.asked import Shares, labels_for
 from sparring.data.settings import check_memory
 from sparring.errors import InputError, RunFailed, did_you_mean, reason
 from sparring.game import Game
+from sparring.game.animate import animate
 from sparring.game.translate import Fit, target, translate
 from sparring.latent import steering
 from sparring.latent import styles as in_w
@@ -25,7 +26,7 @@ from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
 from sparring.latent.truncation import asked, of_latents, truncated
-from sparring.progress import Line, watched
+from sparring.progress import Line, Silent, watched
 from sparring.recipes import find
 from sparring.rng import generator
 from sparring.runs import checkpoint
@@ -43,16 +44,6 @@ CHUNK = 64      # samples made at once, so that a million need no more memory th
 NUMBERS = 2**24 # in one of a network's maps, over all the samples that are made at once
 T = TypeVar("T")
 MODEL_FILES = (checkpoint.CONFIG, checkpoint.MODEL, checkpoint.MANIFEST)
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def update(self, step: int, steps: int, values: dict[str, float]) -> None:
-        pass
-
-    def say(self, message: str) -> None:
-        pass
 
 
 class Model:
@@ -218,6 +209,15 @@ class Model:
             raise InputError(f"images are a {type(images).__name__}, which cannot become a tensor ({reason(error)}). Give float[B, C, H, "
                              "W] in [-1, 1]; for files use `sparring translate`.") from None
         return translate(self.game.translation, x, target(self.game.translation, to), fit, None if seed is None else whole_seed(seed))
+
+    def animate(self, source: Tensor, driving: Tensor, *, relative: bool = False, find_best_frame: bool = False,
+                watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
+        """A picture float[C, H, W], or several, moved as in the frames float[T, C, H, W], all in [-1, 1] and of the size of training: a
+        film float[T, C, H, W], or one each; see `sparring.game.animate`.  InputError for a model that does not animate."""
+        if self.game.animation is None:
+            raise InputError(f"a model of recipe {self.recipe} does not animate. Train one that does: sparring.fit('motion', clips).")
+        made = animate(self.game.animation, source[None] if source.ndim == 3 else source, driving, relative, find_best_frame, watch)
+        return made[0] if source.ndim == 3 else made
 
     def save(self, path: str | Path) -> Path:
         """Write config.json and model.safetensors into a folder that `sparring.load` opens without the data."""

@@ -72,6 +72,16 @@ class Line:
         self.stream.flush()
 
 
+class Silent:
+    """Progress that nobody watches."""
+
+    def update(self, step: int, steps: int, values: dict[str, float]) -> None:
+        pass
+
+    def say(self, message: str) -> None:
+        pass
+
+
 def watched(name: str, asked: bool | None) -> Line | None:
     """A line if it is asked for, or if that is left open and somebody looks: at a terminal, or at a notebook, which keeps its red for
     standard error."""

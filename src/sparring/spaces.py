@@ -134,7 +134,28 @@ class TwoDomains:
         return self.a.decode(x)
 
 
-Space = Curves | Vectors | Images | TwoDomains
+@dataclass(frozen=True)
+class Clips:
+    """Moving pictures: a sample is two frames of one clip, float[B, 2, C, H, W] in [-1, 1]."""
+
+    frame: Images
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (2, *self.frame.shape)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return ()
+
+    def encode(self, values: Tensor) -> Tensor:
+        return self.frame.encode(values)
+
+    def decode(self, x: Tensor) -> Tensor:
+        return self.frame.decode(x)
+
+
+Space = Curves | Vectors | Images | TwoDomains | Clips
 
 
 def traits_of(space: Space) -> Traits | None:
@@ -165,8 +186,8 @@ def mixed(shares: tuple[float, ...], count: int, n: int) -> Tensor:
     return torch.searchsorted(upper, at, right=True).clamp(max=len(upper) - 1)
 
 
-KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains]] = {
-    "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains,
+KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains] | type[Clips]] = {
+    "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains, "clips": Clips,
 }
 
 
@@ -205,6 +226,9 @@ def check(space: Space) -> None:
             check(a)
             check(b)
             possible = a.shape[1:] == b.shape[1:] and len(set(names)) == 2 and not a.labels and not b.labels
+        case Clips(frame):
+            check(frame)
+            possible = not frame.labels
     traits = traits_of(space)
     if traits is not None and not _sound(traits, len(space.labels)):
         raise InputError("the data's labels do not fit together: each needs a name, a shift, a scale other than zero, and a number in "
@@ -243,7 +267,7 @@ def _value(name: str, plain: Any) -> Any:
         return tuple(plain) if kinds == (str,) else tuple(map(float, plain))
     if name == "traits":
         return None if plain is None else _traits(plain)
-    if name in ("a", "b"):
+    if name in ("a", "b", "frame"):
         space = from_json({**plain, "kind": "images"} if isinstance(plain, dict) else plain)
         assert isinstance(space, Images)
         return space

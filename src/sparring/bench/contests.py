@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from sparring.api import Silent, run
+from sparring.api import run
 from sparring.bench import by_hand
 from sparring.data.source import Finite
+from sparring.progress import Silent
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request

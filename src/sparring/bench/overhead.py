@@ -10,9 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
-from sparring.api import Silent, run
+from sparring.api import run
 from sparring.bench.contests import DCGAN, LONG, noise_images, spread
 from sparring.game import Player
+from sparring.progress import Silent
 from sparring.setup.prepare import Prepared, prepare
 from sparring.setup.request import Request
 

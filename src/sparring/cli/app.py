@@ -11,6 +11,8 @@ import typer
 from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.help import Command, Group
+from sparring.cli.on_images import animate, translate
+from sparring.cli.options import Device, Json, Seed
 from sparring.data.formats import READ
 
 commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -18,10 +20,6 @@ commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, ri
                        epilog="New here? `sparring demo` shows it at work in under three minutes; `sparring COMMAND --help` explains a "
                        "command.")
 UsageError: Any = typer.BadParameter.__mro__[2]     # click's ClickException, which some versions of typer carry inside
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
-Seed = Annotated[int, typer.Option("--seed", help="Every random draw follows from it.")]
-Device = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu, cuda or mps.")]
 
 
 @commands.command()
@@ -148,31 +146,6 @@ def data(
         return command(source, out, seed)
 
     finish(action, as_json, "data")
-
-
-@commands.command()
-def translate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder, of a translator.")],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Images, folders of images, or .zip files of them.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the translations, one PNG each.")],
-    to: Annotated[str | None, typer.Option("--to", help="The domain to translate into, where there are several.")] = None,
-    fit: Annotated[str, typer.Option("--fit", help="Images of another size than training's: resize (there and back), tile (overlapping "
-                                     "tiles), or whole (as they are).")] = "resize",
-    half: Annotated[str | None, typer.Option("--half", help="Of pictures that hold pairs side by side, the half to translate: left or "
-                                             "right.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Draw the noise of training, where the system has some; without, the same "
-                                             "image gives the same translation.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Translate images with a trained translator."""
-
-    def action() -> dict[str, Any]:
-        reading(run)
-        from sparring.cli.translate import translate as command
-
-        return command(run, inputs, out, to, fit, seed, half)  # type: ignore[arg-type]
-
-    finish(action, as_json, "translate")
 
 
 @commands.command()
@@ -367,12 +340,14 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, rerun, sample, explore, translate, evaluate, data, doctor, report, compare, "
-                     "gallery, show, recipes, demo, experiment, bench.")
+        context.fail("there is no command. Commands: train, rerun, sample, explore, translate, animate, evaluate, data, doctor, report, "
+                     "compare, gallery, show, recipes, demo, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 
 
+for function in (translate, animate):
+    commands.command()(function)
 for each in commands.registered_commands:
     each.cls = Command
 

@@ -12,7 +12,7 @@ from sparring.errors import InputError
 from sparring.game import Game
 from sparring.game.processes import ProcessGroup, joined
 from sparring.pictures.album import album
-from sparring.progress import Line, duration
+from sparring.progress import Line, Silent, duration
 from sparring.recipes import find
 from sparring.settings import parse
 from sparring.setup.prepare import prepare
@@ -35,7 +35,7 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
         if not group.first:
             prepared = prepare(request, out or default_out(recipe, data), fork, group)
             if not prepared.finished():
-                api.run(prepared, api.Silent())
+                api.run(prepared, Silent())
             return {}                                           # the first process speaks for all
         return train_first(request, out or default_out(recipe, data), fork, group)
 
@@ -106,7 +106,9 @@ def default_out(recipe: str, data: str | list[str]) -> Path:
 
 def next_command(game: Game, run: Path) -> str:
     """What to do with a finished run."""
-    if game.translation is None:
+    if game.draws:
         return f"Draw from it: sparring sample {shlex.quote(str(run))}"
+    if game.translation is None:
+        return f"Animate with it: sparring animate {shlex.quote(str(run))} --source IMAGE --driving CLIP --out FILM.gif"
     to = f" --to {shlex.quote(game.translation.names[-1])}" if len(game.translation.names) > 1 else ""
     return f"Translate with it: sparring translate {shlex.quote(str(run))} IMAGES --out DIR{to}"

@@ -66,6 +66,15 @@ class TranslationSettings(DomainSettings):
     halves: bool = Field(default=False, description="Each picture holds a pair side by side, even if it is not twice as wide as high.")
 
 
+class ClipSettings(DomainSettings):
+    """The same of clips, and which of them are held out."""
+
+    strips: Literal["auto", "yes", "no"] = Field(default="auto", description="Read long pictures as strips of square frames, side by side "
+                                                 "or one below the other: auto (those of four frames or more), yes or no.")
+    held_out: float = Field(default=0.1, ge=0, le=0.9, description="Share of the clips that training never sees, for pictures and scores; "
+                            "a folder `test` beside `train` is held out instead.")
+
+
 AUTO = DataSettings()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring import api
-from sparring.api import Model, Silent
+from sparring.api import Model
 from sparring.data import NAMED
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
@@ -30,6 +30,7 @@ from sparring.metrics.compared_sets import (
 from sparring.metrics.feature_files import find
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.intervals import Estimate
+from sparring.progress import Silent
 from sparring.recipes import find as find_recipe
 from sparring.runs.folder import read_json
 from sparring.settings import index_of, make, whole_seed

@@ -4,8 +4,20 @@ One round is every turn that is due: usually the discriminator's K steps, then t
 step; `steps` counts rounds.  The engine knows spaces and batches, and nothing of what players minimize.
 """
 
-from sparring.game.players import Game, Loss, NotFinite, Player, Report, Translation, Turn, Watched, averaged, nothing_to_draw
+from sparring.game.players import (
+    Animation,
+    Game,
+    Loss,
+    NotFinite,
+    Player,
+    Report,
+    Translation,
+    Turn,
+    Watched,
+    averaged,
+    nothing_to_draw,
+)
 from sparring.game.rounds import Share, not_finite, play, play_at_once
 
-__all__ = ["Game", "Loss", "NotFinite", "Player", "Report", "Share", "Translation", "Turn", "Watched", "averaged", "not_finite",
-           "nothing_to_draw", "play", "play_at_once"]
+__all__ = ["Animation", "Game", "Loss", "NotFinite", "Player", "Report", "Share", "Translation", "Turn", "Watched", "averaged",
+           "not_finite", "nothing_to_draw", "play", "play_at_once"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,10 @@ from sparring.errors import InputError, RunFailed
 from sparring.game import adam
 from sparring.game.copies import copied
 from sparring.game.schedules import Schedule
+from sparring.nets.motion import KeyPoints
 from sparring.spaces import Images
 
+T = TypeVar("T")
 Watched = dict[str, Callable[[], Tensor]]
 
 
@@ -141,14 +143,28 @@ class Translation:
     least: int = 2
 
 
+@dataclass(frozen=True)
+class Animation:
+    """What a model that animates images can do, with images float[B, C, H, W] in [-1, 1] such as `frame`.
+
+    `points(x, live=False)` are their key points; `render(x, source, driving, live=False)` moves images whose key points are `source` to
+    the key points `driving`; by the averaged networks or, when `live`, as they play.
+    """
+
+    frame: Images
+    points: Callable[..., KeyPoints]
+    render: Callable[..., Tensor]
+
+
 def nothing_to_draw(*args: Any, **more: Any) -> Tensor:
-    raise InputError("this model translates images and cannot sample from noise. Use `sparring translate RUN IMAGES --out DIR`, or "
-                     "model.translate(images).")
+    raise InputError("this model needs images and cannot sample from noise. A translator: `sparring translate RUN IMAGES --out DIR`, or "
+                     "model.translate(images). One that animates: `sparring animate RUN --source IMAGE --driving CLIP --out FILM`, or "
+                     "model.animate(source, driving).")
 
 
-def averaged(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def averaged(draw: Callable[..., T]) -> Callable[..., T]:
     """What is drawn by the averaged networks; InputError for the others."""
-    def drawn(*args: Any, live: bool = False, **more: Any) -> Tensor:
+    def drawn(*args: Any, live: bool = False, **more: Any) -> T:
         if live:
             raise InputError("a finished model holds only the averaged networks. Leave out live=True; the networks before averaging are in "
                              "the run's checkpoint.")
@@ -158,7 +174,7 @@ def averaged(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 @dataclass(frozen=True)
 class Game:
-    """The players, their turns in order, and how to use what was learned: sampling from latents, or a `translation`.
+    """The players, their turns in order, and how to use what was learned: sampling from latents, a `translation` or an `animation`.
 
     `prior(n, generator)` draws latents; `sample(latents, labels=None, live=False)` turns them into samples in
     network units, from `model` (the averaged networks, which are saved) or, when `live`, from the
@@ -174,12 +190,18 @@ class Game:
     classes: int = 0                            # that samples can be asked for; 0 when they cannot
     memory: dict[str, Any] = field(default_factory=dict)    # other state a checkpoint must hold
     translation: Translation | None = None
+    animation: Animation | None = None
     generator: nn.Module | None = None          # what `sample` draws with, G(z) or G(z, labels), for whoever needs its layers or slopes
 
     def __post_init__(self) -> None:
         """InputError for what would train and not be saved."""
         refuse_strangers(self.players, self.turns)
         refuse_homeless(self.players, self.memory)
+
+    @property
+    def draws(self) -> bool:
+        """Whether samples are drawn from latents."""
+        return self.translation is None and self.animation is None
 
     def let_learn(self, player: Player) -> None:
         """Freeze everyone else.  The player comes last: others may hold some of its parameters."""
@@ -190,9 +212,10 @@ class Game:
 
     def only_averaged(self) -> "Game":
         """This game with only `model` known, as in a model folder: sampling or judging by the other networks is refused."""
-        given = self.translation
+        given, moves = self.translation, self.animation
         return replace(self, judge=None, sample=averaged(self.sample),
-                       translation=None if given is None else replace(given, run=averaged(given.run)))
+                       translation=None if given is None else replace(given, run=averaged(given.run)),
+                       animation=None if moves is None else replace(moves, points=averaged(moves.points), render=averaged(moves.render)))
 
     def drawn(self, step: int) -> int:
         """How many batches the rounds before `step` drew: the position in the data, from the step alone."""

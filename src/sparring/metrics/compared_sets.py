@@ -9,7 +9,7 @@ from torch import Tensor
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.rng import generator
-from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors, to_uint8, traits_of
+from sparring.spaces import Clips, Curves, Images, Space, TwoDomains, Vectors, to_uint8, traits_of
 
 
 def judged_on(source: Source) -> tuple[Source, str]:
@@ -107,6 +107,8 @@ def kind(space: Space) -> str:
             return f"vectors of {space.shape[0]} numbers"
         case TwoDomains():
             return "images of two domains"
+        case Clips():
+            return "clips"
 
 
 def seen(source: Finite) -> Tensor:

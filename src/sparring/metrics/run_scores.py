@@ -7,9 +7,10 @@ from torch import Tensor
 
 from sparring.data.builtin.synthetic import Mixture, Quadratic
 from sparring.data.source import Arranged, Finite, Source
+from sparring.data.video.frame_pairs import FramePairs
 from sparring.errors import InputError
 from sparring.game import Game
-from sparring.metrics import classes, density, mixtures_2d, modes, quadratic, translated
+from sparring.metrics import animated, classes, density, mixtures_2d, modes, quadratic, translated
 from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.compared_sets import judged_on, labels_like, seen, some, stored
 from sparring.metrics.features import Extractor, choose, extract
@@ -27,6 +28,8 @@ def score(game: Game, source: Source, seed: int, metric: str = "none", learned: 
     learns from between two scores; scores of images are of no more, so that they take a small part of its time."""
     if game.translation is not None:
         return translated.score(game.translation, source, seed) if isinstance(source, Arranged) else {}
+    if game.animation is not None:
+        return animated.score(game.animation, source, seed) if isinstance(source, FramePairs) else {}
     most = at_most(source, learned)
     return usual(game, source, seed, most) | ({} if metric == "none" else scored(game, source, seed, metric, most))
 

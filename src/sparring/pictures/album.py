@@ -20,7 +20,7 @@ def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[
     if shots:
         pictures += [(shots[-1], f"After {int(shots[-1].stem):,} rounds."),
                      (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from before the first round to the last.")]
-    if game.translation is None:
+    if game.draws:
         pictures.append((interpolation(game, space, folder.path / "interpolation.png", seed),
                          "On the way from one random vector to another: what lies between two samples."))
     if rows:

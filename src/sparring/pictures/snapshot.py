@@ -11,6 +11,7 @@ from sparring.data.source import Arranged, Source
 from sparring.game import Game
 from sparring.objectives.theory import LOG4
 from sparring.pictures import plots
+from sparring.pictures.animations import animations
 from sparring.pictures.figure1 import density_figure
 from sparring.pictures.grids import by_class, columns_for, image_grid
 from sparring.pictures.looking import generated, judged, opinion, real, undisturbed
@@ -32,6 +33,8 @@ def snapshot(game: Game, source: Source, folder: Path, step: int, seed: int) -> 
     with undisturbed(game, seed):
         if game.translation is not None and isinstance(source, Arranged):
             return save_image(translations(game.translation, source, seed), path)
+        if game.animation is not None and isinstance(source, Arranged):
+            return save_image(animations(game.animation, source, seed), path)
         match source.space:
             case Images() as space:
                 return save_image(_images(game, space, seed), path)

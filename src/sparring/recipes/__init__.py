@@ -7,16 +7,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sparring.data import open_source
-from sparring.data.settings import DataSettings, DomainSettings, OpaqueSettings, TranslationSettings
+from sparring.data.settings import ClipSettings, DataSettings, DomainSettings, OpaqueSettings, TranslationSettings
 from sparring.data.source import Source
 from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
+from sparring.data.video.films import open_clips
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.game.schedules import decays
 from sparring.objectives.gan_networks import NETWORKS
-from sparring.recipes import cyclegan, gan, images, pix2pix, projected, r3gan, stargan, stylegan, vae, wgan
+from sparring.recipes import cyclegan, gan, images, motion, pix2pix, projected, r3gan, stargan, stylegan, vae, wgan
 from sparring.settings import Settings
-from sparring.spaces import Curves, Images, Space, TwoDomains, Vectors
+from sparring.spaces import Clips, Curves, Images, Space, TwoDomains, Vectors
 
 
 class Reader(NamedTuple):
@@ -68,6 +69,8 @@ RECIPES: dict[str, Recipe] = {
                        reads=Reader(open_unpaired, TranslationSettings, "shapes", (TwoDomains,)), matters=cyclegan.MATTERS),
     "stargan": Recipe(stargan.SUMMARY, stargan.StarganSettings, stargan.defaults, stargan.game, decays,
                       reads=Reader(open_domains, DomainSettings, "tints", (Images,)), matters=stargan.MATTERS),
+    "motion": Recipe(motion.SUMMARY, motion.MotionSettings, motion.defaults, motion.game, decays,
+                     reads=Reader(open_clips, ClipSettings, "moving", (Clips,)), choices=motion.choices, matters=motion.MATTERS),
 }
 
 

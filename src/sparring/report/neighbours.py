@@ -17,6 +17,7 @@ from sparring.metrics.features import choose
 from sparring.metrics.memorization import nearest
 from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image
+from sparring.progress import Silent
 from sparring.rng import generator
 from sparring.spaces import Images
 
@@ -26,6 +27,8 @@ FEW, LEAST = 1000, 200                          # samples that metrics are made 
 WIDE = 2**22                                    # numbers in them at most
 TRANSLATOR = ("A translator does not sample from noise, so this comparison does not apply. Use sparring evaluate to measure its "
               "translations.")
+ANIMATOR = ("A model that animates does not sample from noise, so this comparison does not apply. Its scores say how near it comes to "
+            "held-out frames.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
 
 
@@ -61,6 +64,8 @@ def open_run(run: Path) -> Opened | str:
         model = api.load(run)
         if model.game.translation is not None:
             return TRANSLATOR
+        if model.game.animation is not None:
+            return ANIMATOR
         return Opened(*of_run(run, None, model))
     except (InputError, RunFailed) as error:
         return f"This cannot be shown: {error}"
@@ -112,7 +117,7 @@ def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
     large = at.train is not None and (slow or len(at.train) * size > NUMBERS)    # too much to look through: the nearest are shown beside
     n = LEAST if slow else max(LEAST, min(FEW, WIDE // size))
     try:
-        found = of_opened(at.model, at.source, None if large else at.train, at.notes, n, lambda what: api.Silent())
+        found = of_opened(at.model, at.source, None if large else at.train, at.notes, n, lambda what: Silent())
     except (InputError, RunFailed) as error:
         return f"Metrics with intervals cannot be had: {error}"
     rows: list[tuple[str, ...]] = [

@@ -81,6 +81,11 @@ def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], 
         if game.translation is not None:
             check_translation(game.translation, space)
             return []
+        if game.animation is not None:
+            x = torch.zeros(2, *game.animation.frame.shape)
+            found = game.animation.points(x)
+            assert game.animation.render(x, found, found).shape == x.shape
+            return []
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
             raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Rows, Source, batches
 from sparring.data.translation.sets import Domains, TwoSets
+from sparring.data.video.frame_pairs import FramePairs
 from sparring.errors import InputError
 from sparring.game.accumulate import indivisible
 from sparring.metrics.run_scores import refuse_metric
@@ -84,7 +85,7 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
         raise InputError(f"all {len(source):,} images are the same, so there is nothing to learn. Give other images.")
     if run.accumulate > 1 and (why := indivisible(settings.batch, run.accumulate, settings)):
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
-    if isinstance(source, TwoSets | Domains):
+    if isinstance(source, TwoSets | Domains | FramePairs):
         refuse_for_translators(run)
     elif run.keep_best != "none":
         refuse_metric(source, run.keep_best)
@@ -93,11 +94,11 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
 def refuse_for_translators(run: RunSettings) -> None:
     """InputError for settings that rest on samples drawn from noise, or on check-ups of them."""
     if run.keep_best != "none":
-        raise InputError(f"keep_best={run.keep_best} is for models that sample from noise, and this is a translator. Leave it out; the "
-                         "run's scores.jsonl has l1 or cycle_l1.")
+        raise InputError(f"keep_best={run.keep_best} is for models that sample from noise, and this one needs images. Leave it out; "
+                         "the run's scores.jsonl has l1 or cycle_l1.")
     if run.doctor == "act" or run.stop_when != "never":
         what = "doctor=act" if run.doctor == "act" else f"stop_when={run.stop_when}"
-        raise InputError(f"{what} needs the doctor's check-ups, and translators have none. Leave it out.")
+        raise InputError(f"{what} needs the doctor's check-ups, which models that sample from noise have. Leave it out.")
 
 
 def all_alike(values: Tensor | Rows) -> bool:

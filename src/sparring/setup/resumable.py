@@ -175,6 +175,9 @@ def made_by(game: Game) -> dict[str, Tensor]:
             for to, given in enumerate(game.translation.takes):
                 x = torch.rand(2, *given.shape, generator=generator(0, "trial")) * 2 - 1
                 found[f"{name} in domain {to}"] = game.translation.run(x, to, live=live).cpu()
+        elif game.animation is not None:
+            x = torch.rand(2, *game.animation.frame.shape, generator=generator(0, "trial")) * 2 - 1
+            found[name] = game.animation.render(x, *[game.animation.points(one, live=live) for one in (x, x.flip(0))], live=live).cpu()
         elif game.sample is not nothing_to_draw:
             found[name] = game.sample(game.prior(2, generator(0, "trial")), torch.zeros(2, dtype=torch.int64), live=live).cpu()
     return found

@@ -87,6 +87,35 @@ def decode(data: bytes, size: tuple[int, int] | None, channels: int, alpha: str)
             return Decoded(_finished(plain, size, channels, alpha), transparent, frames)
 
 
+def count_frames(data: bytes) -> int:
+    """How many frames or pages an image file has, without decoding them; InputError as `header` has it."""
+    with _opened(data) as image:
+        return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+
+
+def decode_frames(data: bytes, size: tuple[int, int] | None, channels: int, alpha: str) -> Iterator[Pixels]:
+    """All frames of an animated picture, each uint8[channels, *size] as `decode` gives the first one; InputError with the reason at the
+    first one that is damaged."""
+    with _opened(data) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            yield _finished(_eight_bits(image), size, channels, alpha)
+
+
+def pace_of(data: bytes) -> float:
+    """How many frames a second an animated picture has by its first one; 0 where it does not say."""
+    with _opened(data) as image:
+        image.load()
+        shown_for = image.info.get("duration", 0)
+        return 1000 / shown_for if isinstance(shown_for, int | float) and shown_for > 0 else 0.0
+
+
+def finished(image: Image.Image, size: tuple[int, int] | None, channels: int, alpha: str = "white") -> Pixels:
+    """A picture of Pillow's, of 8 bits a channel, as uint8[channels, *size]."""
+    return _finished(_eight_bits(image), size, channels, alpha)
+
+
 def reformat(values: Pixels, size: tuple[int, int], channels: int, alpha: str) -> Pixels:
     """Images that are already decoded, uint8[N, C, H, W], to uint8[N, channels, *size], as `decode` would do it."""
     n, have, height, width = values.shape

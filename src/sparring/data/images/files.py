@@ -40,16 +40,17 @@ class Files(NamedTuple):
     dotted: tuple[str, ...] = ()                      # images that are left out for the dot before their names
 
 
-def image_files(path: Path) -> AbstractContextManager[Files]:
-    """The image files below a folder or in a .zip; InputError when it cannot be read."""
-    return _zip_files(path) if path.suffix.lower() == ".zip" and not path.is_dir() else _folder_files(path)
+def image_files(path: Path, suffixes: frozenset[str] = SUFFIXES) -> AbstractContextManager[Files]:
+    """The image files below a folder or in a .zip, or files with other `suffixes`; InputError when it cannot be read."""
+    zipped = path.suffix.lower() == ".zip" and not path.is_dir()
+    return _zip_files(path, suffixes) if zipped else _folder_files(path, suffixes)
 
 
 @contextmanager
-def _folder_files(root: Path) -> Iterator[Files]:
+def _folder_files(root: Path, suffixes: frozenset[str]) -> Iterator[Files]:
     inside, twice, dotted = list[str](), list[str](), list[str]()
     names = sorted(_walk(root, inside, twice, dotted))
-    images, rest, beside = _sort_out(names)
+    images, rest, beside = _sort_out(names, suffixes)
 
     def read(i: int, limit: int | None) -> bytes:
         path = root / images[i]
@@ -130,7 +131,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 @contextmanager
-def _zip_files(path: Path) -> Iterator[Files]:
+def _zip_files(path: Path, suffixes: frozenset[str]) -> Iterator[Files]:
     # we open the file ourselves, since closing entries on several threads must never close the archive
     with open_file(path) as stream:
         try:
@@ -140,7 +141,7 @@ def _zip_files(path: Path) -> Iterator[Files]:
                              f"not a zip: download or pack it again.") from None
         with archive:
             infos, inside, dotted = _checked_entries(path, archive)
-            images, rest, beside = _sort_out(sorted(infos))
+            images, rest, beside = _sort_out(sorted(infos), suffixes)
             for name in images:
                 if infos[name].flag_bits & 1:
                     raise InputError(f"{shown(path)} is encrypted ({shown(name)}). Unpack it with its password and "
@@ -213,12 +214,12 @@ def _kinds(names: Sequence[str]) -> Counter[str]:
     return Counter(shown(PurePosixPath(name).suffix.lower()) or "(no extension)" for name in names)
 
 
-def _sort_out(names: Sequence[str]) -> tuple[list[str], list[str], str]:
+def _sort_out(names: Sequence[str], suffixes: frozenset[str]) -> tuple[list[str], list[str], str]:
     """The images; the files that are none, without the table of labels; and the folder of that: the innermost that holds one and all of
     the images."""
-    images = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    images = [name for name in names if PurePosixPath(name).suffix.lower() in suffixes]
     tables = {name for name in names if images and PurePosixPath(name).name == TABLE
               and all(image.startswith(name[:-len(TABLE)]) for image in images)}
     beside = max((name[:-len(TABLE)] for name in tables), key=len, default="")
-    rest = [name for name in names if PurePosixPath(name).suffix.lower() not in SUFFIXES and not (tables and name == beside + TABLE)]
+    rest = [name for name in names if PurePosixPath(name).suffix.lower() not in suffixes and not (tables and name == beside + TABLE)]
     return images, rest, beside

@@ -1,0 +1,117 @@
+"""First order motion (Siarohin et al., 2019): one picture moves as a clip does, learned from clips alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sparring.data.pretrained import installed
+from sparring.data.source import Batch, Source
+from sparring.game import Animation, Game, Report, Turn
+from sparring.game.learner import learner
+from sparring.game.precision import full
+from sparring.nets.motion import Animator, KeyPoints
+from sparring.nets.patch import PatchDiscriminator, fitting_field
+from sparring.objectives.losses import least_squares
+from sparring.objectives.perceptual import as_loss
+from sparring.objectives.pyramid import pyramid
+from sparring.objectives.shared_settings import BETA1, DECAY, EMA
+from sparring.objectives.thin_plate import Warp, equivariance, random_warp
+from sparring.settings import Settings
+from sparring.spaces import Clips, Space
+
+SUMMARY = "animates a picture by a clip, learned from clips: key points with local affine maps (Siarohin et al., 2019)"
+MATTERS = ("size", "steps", "batch", "lr", "decay", "points", "jacobian", "adversarial", "perceptual", "width")
+
+
+class MotionSettings(Settings):
+    """The settings of `motion`."""
+
+    batch: int = Field(8, ge=1, le=4096, description="pairs of frames in a batch")
+    points: int = Field(10, ge=1, le=100, description="key points that are found in an image")
+    jacobian: bool = Field(True, description="find local affine maps at the key points; false: only where they are (order zero)")
+    width: int = Field(16, ge=2, le=512, description="feature maps of the first layers")
+    blocks: int = Field(2, ge=0, le=64, description="residual blocks of the generator; 6 in the paper")
+    pixels: float = Field(10.0, ge=0, le=1e6, description="weight of the differences of pixels and of neighbouring pixels, at four sizes")
+    perceptual: float = Field(0.0, ge=0, le=1e6, description="weight of the distance to a network that learned from photographs; it "
+                              "needs the extra `photos`, and where that is installed it is 10")
+    equivariance: float = Field(10.0, ge=0, le=1e6, description="weight of both equivariance losses, of key points and of Jacobians")
+    adversarial: bool = Field(True, description="train a discriminator of patches beside it (least squares); false: none")
+    lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
+    beta1: float = BETA1
+    decay: float = DECAY
+    ema: float = EMA
+
+
+def defaults(space: Space) -> dict[str, Any]:
+    """What suits this kind of data, where it differs from the settings' own defaults."""
+    return {"lr": 5e-4, "decay": 0.5, "ema": 0.99}
+
+
+def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
+    """By setting, a value and its reason."""
+    if installed():
+        return {"perceptual": (10.0, "the network that learned from photographs is installed")}
+    return {"perceptual": (0.0, "pixels and their gradients alone, since the extra `photos` is not installed")}
+
+
+def game(c: MotionSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
+    """The generator rebuilds the driving frame from the source frame and the key points of both (Siarohin et al., 2019, section 3)."""
+    assert isinstance(space, Clips)
+    frame = space.frame
+    G = Animator(frame.channels, frame.height, frame.width, c.points, c.width, c.blocks, c.jacobian).to(device)
+    D = PatchDiscriminator(frame.channels, 2 * c.width, fitting_field(frame.height, frame.width)).to(device)
+    generator = learner(G, c.lr, (c.beta1, 0.999), c.steps, c.decay, ema=c.ema)
+    discriminator = learner(D, c.lr, (c.beta1, 0.999), c.steps, c.decay)
+    seen_apart = as_loss(device) if c.perceptual else None
+    made: dict[int, tuple[Warp, KeyPoints, Tensor]] = {}        # the round's frames: what D is asked about, G then learns from
+
+    def rebuilt(x: Tensor) -> tuple[Warp, KeyPoints, Tensor]:
+        """A random warp, the key points of source, driving and warped driving frames, and the driving frame as it is rebuilt."""
+        source, driving = x.unbind(1)
+        warp, n = random_warp(driving), len(x)
+        found: KeyPoints = G(torch.cat([source, driving, warp.image(driving)]))
+        return warp, found, G.render(source, found.rows(slice(n)), found.rows(slice(n, 2 * n)))
+
+    def discriminate(batch: Batch, step: int) -> Report:
+        """(D(x) - 1)^2 / 2 + D(G(x))^2 / 2 on patches (Mao et al., 2017, eq. 2)."""
+        generator.thaw(True)
+        made.clear()
+        made[step] = rebuilt(batch.x)
+        generator.thaw(False)
+        real_logits, fake_logits = full(D(batch.x[:, 1])), full(D(made[step][2].detach()))
+        return Report({"adversarial": least_squares.discriminator(real_logits, fake_logits)},
+                      {"D(x)": real_logits.mean, "D(G(z))": fake_logits.mean})
+
+    def generate(batch: Batch, step: int) -> Report:
+        """How far the rebuilt frame is from the driving frame, and key points from moving as the picture does when it is warped."""
+        source, driving = batch.x.unbind(1)
+        warp, found, fake = made.pop(step) if step in made else rebuilt(batch.x)
+        of_driving, of_warped = found.rows(slice(len(source), 2 * len(source))), found.rows(slice(2 * len(source), None))
+        terms = {"pixels": c.pixels * pyramid(fake, driving)}
+        if seen_apart is not None:
+            terms["perceptual"] = c.perceptual * seen_apart(fake, driving).mean()
+        terms |= {name: c.equivariance * term for name, term in equivariance(warp, of_driving, of_warped).items()}
+        if c.adversarial:
+            terms["adversarial"] = least_squares.generator(None, full(D(fake)))
+        return Report(terms, {"spread": lambda: of_driving.at.std(1).mean(), "copied": lambda: (source - driving).abs().mean(),
+                              "l1": lambda: (fake - driving).abs().mean()})
+
+    @torch.no_grad()                            # no layer of theirs is another in evaluation mode
+    def points(x: Tensor, live: bool = False) -> KeyPoints:
+        found: KeyPoints = (G if live else generator.average)(x.to(device))
+        return found
+
+    @torch.no_grad()
+    def render(x: Tensor, source: KeyPoints, driving: KeyPoints, live: bool = False) -> Tensor:
+        net = G if live else generator.average
+        assert isinstance(net, Animator)
+        return net.render(x.to(device), source, driving)
+
+    players, turns = {"generator": generator}, {"generator": Turn(generator, generate)}
+    if c.adversarial:
+        players = {"generator": generator, "discriminator": discriminator}
+        turns = {"discriminator": Turn(discriminator, discriminate), **turns}
+    return Game(players, turns, model=generator.average, animation=Animation(frame, points, render))
