@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from glances import glance, hurry
+from sparring.data.builtin.moving import moving
 from sparring.data.builtin.synthetic import Quadratic, mixture
+from sparring.data.settings import ClipSettings
 from sparring.data.source import Finite
 from sparring.data.translation.sets import TwoSets
 from sparring.recipes import RECIPES
@@ -73,7 +75,7 @@ def small_pairs(n: int = 40, aligned: bool = True) -> TwoSets:
 
 
 SOURCES = {"curves": Quadratic(), "density": mixture(), "table": small_table(), "images": small_images(), "pairs": small_pairs(),
-           "unpaired": small_pairs(aligned=False)}
+           "unpaired": small_pairs(aligned=False), "clips": moving(ClipSettings(size="16"), train=4, held_out=2)}
 CELLS = [(recipe, source) for recipe in RECIPES for source in SOURCES
          if isinstance(SOURCES[source].space, RECIPES[recipe].reads.kinds)
          and (not isinstance(SOURCES[source], TwoSets) or SOURCES[source].space.aligned == (recipe == "pix2pix"))]

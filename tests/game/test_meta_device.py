@@ -33,7 +33,7 @@ SETTINGS = [{}, *(more for _, more in MORE), {"unroll": 2}, {"unroll": 2, "augme
             {"penalty": "consensus", "augment": "ada"}, {"penalty": "r1+r2", "augment": "diff"}, {"penalty": "dragan", "augment": "ada"},
             {"residual": True}, {"deep": True}, {"doubled": True}, {"skip": True}, {"colours": 7}, {"halvings": 1},
             {"gamma": 0.5, "pool": 3}, {"pool": 3, "batch": 2}, {"adversarial": 0.0}, {"direction": "BtoA"}, {"dropout": 0.0},
-            {"identity": 0.0}, {"decay": 0.5}, {"perceptual": 1.0}, {"backbone": "r3gan"}]
+            {"identity": 0.0}, {"decay": 0.5}, {"perceptual": 1.0}, {"backbone": "r3gan"}, {"jacobian": False}]
 SMALL = {"steps": 4, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "seen": 32}
 
 
@@ -91,6 +91,11 @@ def test_every_recipe_plays_draws_and_is_looked_at(recipe, source, more):
             for live in (False, True):
                 game.translation.run(torch.zeros(2, *given.shape), to, live=live)
         return
+    if game.animation is not None:
+        for live in (False, True):
+            x = torch.zeros(2, *game.animation.frame.shape)
+            game.animation.render(x, *[game.animation.points(x, live=live)] * 2, live=live)
+        return
     for live in (False, True):
         game.sample(game.prior(5, generator(0, "test")), torch.zeros(5, dtype=torch.int64), live=live)
     if game.judge is not None:
@@ -118,6 +123,9 @@ def test_a_whole_run_and_its_model(recipe, source, tmp_path):
         given = game.translation.takes[0]
         for fit in ("resize", "tile"):
             model.translate(torch.zeros(1, given.channels, 20, 20), to=game.translation.names[0], fit=fit, seed=1)
+        return
+    if game.animation is not None:
+        model.animate(torch.zeros(3, 16, 16), torch.zeros(2, 3, 16, 16), relative=True, find_best_frame=True)
         return
     z = model.latents(2)
     model.interpolate(z, steps=3)

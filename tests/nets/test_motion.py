@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparring.nets.motion import (
@@ -30,6 +30,7 @@ def points(n=2, count=3, seed=0, slopes=True):
     return KeyPoints(at, slope if slopes else None)
 
 
+@settings(max_examples=25)
 @given(st.integers(2, 40), st.integers(2, 40))
 def test_places_are_the_centres_of_pixels(height, width):
     at = places(height, width, DOUBLE)
@@ -38,6 +39,7 @@ def test_places_are_the_centres_of_pixels(height, width):
     torch.testing.assert_close(at, -at.flip(0, 1))
 
 
+@settings(max_examples=25)
 @given(st.floats(-0.4, 0.4), st.floats(-0.4, 0.4))
 def test_the_soft_argmax_of_a_gaussian_blob_is_its_centre(x, y):
     blob = gaussians(torch.tensor([[[x, y]]], dtype=torch.float64), 48, 56)

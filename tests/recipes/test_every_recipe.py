@@ -36,6 +36,8 @@ def test_one_round(recipe, source):
     before = state(game)
     if game.translation is not None:
         check_translations(game.translation)
+    elif game.animation is not None:
+        check_animations(game.animation)
     else:
         check_samples(game, space)
     assert all(torch.equal(v, before[k]) for k, v in state(game).items()), "looking changed the game"
@@ -65,6 +67,17 @@ def check_translations(translation):
             assert translation.run(x, to, live=True).shape == made.shape
 
 
+def check_animations(animation):
+    """Pictures of the size of training, by the key points of others."""
+    x = torch.rand(3, *animation.frame.shape) * 2 - 1
+    found, others = animation.points(x), animation.points(x.flip(0), live=True)
+    assert found.at.shape[::2] == (3, 2) and found.at.abs().max() <= 1
+    made = animation.render(x, found, others)
+    assert made.shape == x.shape and not made.requires_grad and made.abs().max() <= 1
+    assert torch.equal(made, animation.render(x, found, others))
+    assert animation.render(x, found, others, live=True).shape == made.shape
+
+
 def variants(recipe):
     """Ways to train that have state or schedules of their own, where this recipe has the setting for them."""
     wanted = [{}, {"ema": 0.0}, {"ema": 0.9}, {"penalty": "r1+r2", "penalty_weight": 0.1, "penalty_every": 3}, {"discriminator_steps": 3},
@@ -72,7 +85,7 @@ def variants(recipe):
               {"spectral": True, "noise": 0.3}, {"unroll": 2}, {"penalty": "consensus"}, {"decay": 0.5},
               {"augment": "ada", "penalty": "r1"}, {"augment": "diff"}, {"pool": 3, "batch": 2}, {"adversarial": 0.0},
               {"direction": "BtoA"}, {"residual": True}, {"doubled": True}, {"gamma": 0.5, "pool": 3}, {"perceptual": 1.0},
-              {"backbone": "r3gan"}]
+              {"backbone": "r3gan"}, {"jacobian": False}]
     if recipe == "stargan":                                     # cyclegan has none for domains of one and three channels, as they are here
         wanted += [{"skip": True}, {"colours": 7}]
     if recipe == "stylegan":                                    # every part of which has state: lengths, mean of w, strength
@@ -147,6 +160,8 @@ def test_a_stopped_run_ends_like_one_that_never_stopped(recipe, source, tmp_path
 
 
 def made_by(model, source):
+    if model.game.animation is not None:
+        return model.animate(source.clip(0)[0], source.clip(1), relative=True)
     if model.game.translation is None:
         return model.sample(6)
     x = source.examples(6, 0)[0] if isinstance(source, TwoSets) else source.at(torch.arange(6)).x

@@ -16,8 +16,9 @@ from sparring.game.players import (
     Watched,
     averaged,
     nothing_to_draw,
+    only_animates,
 )
 from sparring.game.rounds import Share, not_finite, play, play_at_once
 
 __all__ = ["Animation", "Game", "Loss", "NotFinite", "Player", "Report", "Share", "Translation", "Turn", "Watched", "averaged",
-           "not_finite", "nothing_to_draw", "play", "play_at_once"]
+           "not_finite", "nothing_to_draw", "only_animates", "play", "play_at_once"]

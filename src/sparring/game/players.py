@@ -157,9 +157,13 @@ class Animation:
 
 
 def nothing_to_draw(*args: Any, **more: Any) -> Tensor:
-    raise InputError("this model needs images and cannot sample from noise. A translator: `sparring translate RUN IMAGES --out DIR`, or "
-                     "model.translate(images). One that animates: `sparring animate RUN --source IMAGE --driving CLIP --out FILM`, or "
-                     "model.animate(source, driving).")
+    raise InputError("this model translates images and cannot sample from noise. Use `sparring translate RUN IMAGES --out DIR`, or "
+                     "model.translate(images).")
+
+
+def only_animates(*args: Any, **more: Any) -> Tensor:
+    raise InputError("this model animates images and cannot sample from noise. Use `sparring animate RUN --source IMAGE --driving CLIP "
+                     "--out FILM`, or model.animate(source, driving).")
 
 
 def averaged(draw: Callable[..., T]) -> Callable[..., T]:

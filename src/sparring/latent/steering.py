@@ -25,6 +25,8 @@ STYLES = 256                    # of a class, whose average inversion in W begin
 
 def network(game: Game) -> nn.Module:
     """The generator; InputError for a model that draws nothing from latents."""
+    if game.animation is not None:
+        raise InputError("this model animates images and has no latent vector. Use `sparring animate`, or model.animate(source, driving).")
     if game.generator is None:
         raise InputError("this model translates images and has no latent vector. Use `sparring translate RUN IMAGES --out DIR`, or "
                          "model.translate(images).")

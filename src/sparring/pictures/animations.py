@@ -26,7 +26,8 @@ def animations(animation: Animation, source: Arranged, seed: int) -> Image.Image
     columns = len(first)
     factor = enlargement(first.shape[3], columns)
     seen = [dotted(first, of_first.at, factor), dotted(truth, of_truth.at, factor)]
-    return image_grid(torch.cat([*seen, plain(made, factor), plain((made - truth).abs() - 1, factor)]), columns, ("source", "driving", "made", "difference"))
+    rows = [*seen, plain(made, factor), plain((made - truth).abs() - 1, factor)]
+    return image_grid(torch.cat(rows), columns, ("source", "driving", "made", "difference"))
 
 
 def plain(images: Tensor, factor: int = 1) -> Tensor:

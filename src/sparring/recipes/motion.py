@@ -1,7 +1,7 @@
 """First order motion (Siarohin et al., 2019): one picture moves as a clip does, learned from clips alone."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sparring.data.pretrained import installed
 from sparring.data.source import Batch, Source
-from sparring.game import Animation, Game, Report, Turn
+from sparring.game import Animation, Game, Report, Turn, only_animates
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.motion import Animator, KeyPoints
@@ -24,6 +24,15 @@ from sparring.spaces import Clips, Space
 
 SUMMARY = "animates a picture by a clip, learned from clips: key points with local affine maps (Siarohin et al., 2019)"
 MATTERS = ("size", "steps", "batch", "lr", "decay", "points", "jacobian", "adversarial", "perceptual", "width")
+
+
+class Rebuilt(NamedTuple):
+    """A driving frame as it is rebuilt from a source frame; the key points of the true one, and of the same under a random warp."""
+
+    warp: Warp
+    driving: KeyPoints
+    warped: KeyPoints
+    frame: Tensor
 
 
 class MotionSettings(Settings):
@@ -66,38 +75,41 @@ def game(c: MotionSettings, space: Space, device: torch.device, own: Mapping[str
     generator = learner(G, c.lr, (c.beta1, 0.999), c.steps, c.decay, ema=c.ema)
     discriminator = learner(D, c.lr, (c.beta1, 0.999), c.steps, c.decay)
     seen_apart = as_loss(device) if c.perceptual else None
-    made: dict[int, tuple[Warp, KeyPoints, Tensor]] = {}        # the round's frames: what D is asked about, G then learns from
+    made: dict[str, tuple[Batch, Rebuilt]] = {}                 # the round's frames: what D is asked about, G then learns from
 
-    def rebuilt(x: Tensor) -> tuple[Warp, KeyPoints, Tensor]:
-        """A random warp, the key points of source, driving and warped driving frames, and the driving frame as it is rebuilt."""
+    def rebuilt(x: Tensor) -> Rebuilt:
         source, driving = x.unbind(1)
         warp, n = random_warp(driving), len(x)
         found: KeyPoints = G(torch.cat([source, driving, warp.image(driving)]))
-        return warp, found, G.render(source, found.rows(slice(n)), found.rows(slice(n, 2 * n)))
+        of_source, of_driving, of_warped = (found.rows(slice(i * n, (i + 1) * n)) for i in range(3))
+        return Rebuilt(warp, of_driving, of_warped, G.render(source, of_source, of_driving))
 
     def discriminate(batch: Batch, step: int) -> Report:
         """(D(x) - 1)^2 / 2 + D(G(x))^2 / 2 on patches (Mao et al., 2017, eq. 2)."""
-        generator.thaw(True)
-        made.clear()
-        made[step] = rebuilt(batch.x)
-        generator.thaw(False)
-        real_logits, fake_logits = full(D(batch.x[:, 1])), full(D(made[step][2].detach()))
+        if torch.compiler.is_compiling():                       # no gradients come back to what another compiled turn has made
+            it = rebuilt(batch.x)
+        else:
+            generator.thaw(True)
+            it = rebuilt(batch.x)
+            made["round"] = batch, it
+            generator.thaw(False)
+        real_logits, fake_logits = full(D(batch.x[:, 1])), full(D(it.frame.detach()))
         return Report({"adversarial": least_squares.discriminator(real_logits, fake_logits)},
                       {"D(x)": real_logits.mean, "D(G(z))": fake_logits.mean})
 
     def generate(batch: Batch, step: int) -> Report:
         """How far the rebuilt frame is from the driving frame, and key points from moving as the picture does when it is warped."""
         source, driving = batch.x.unbind(1)
-        warp, found, fake = made.pop(step) if step in made else rebuilt(batch.x)
-        of_driving, of_warped = found.rows(slice(len(source), 2 * len(source))), found.rows(slice(2 * len(source), None))
-        terms = {"pixels": c.pixels * pyramid(fake, driving)}
+        last, waiting = made.pop("round", (None, None))
+        it = waiting if waiting is not None and last is batch else rebuilt(batch.x)         # a part of a batch is not the whole
+        terms = {"pixels": c.pixels * pyramid(it.frame, driving)}
         if seen_apart is not None:
-            terms["perceptual"] = c.perceptual * seen_apart(fake, driving).mean()
-        terms |= {name: c.equivariance * term for name, term in equivariance(warp, of_driving, of_warped).items()}
+            terms["perceptual"] = c.perceptual * seen_apart(it.frame, driving).mean()
+        terms |= {name: c.equivariance * term for name, term in equivariance(it.warp, it.driving, it.warped).items()}
         if c.adversarial:
-            terms["adversarial"] = least_squares.generator(None, full(D(fake)))
-        return Report(terms, {"spread": lambda: of_driving.at.std(1).mean(), "copied": lambda: (source - driving).abs().mean(),
-                              "l1": lambda: (fake - driving).abs().mean()})
+            terms["adversarial"] = least_squares.generator(None, full(D(it.frame)))
+        return Report(terms, {"l1": lambda: (it.frame - driving).abs().mean(), "l1_copied": lambda: (source - driving).abs().mean(),
+                              "spread": lambda: it.driving.at.std(1, correction=0).mean()})
 
     @torch.no_grad()                            # no layer of theirs is another in evaluation mode
     def points(x: Tensor, live: bool = False) -> KeyPoints:
@@ -114,4 +126,4 @@ def game(c: MotionSettings, space: Space, device: torch.device, own: Mapping[str
     if c.adversarial:
         players = {"generator": generator, "discriminator": discriminator}
         turns = {"discriminator": Turn(discriminator, discriminate), **turns}
-    return Game(players, turns, model=generator.average, animation=Animation(frame, points, render))
+    return Game(players, turns, generator.average, only_animates, only_animates, animation=Animation(frame, points, render))

@@ -35,6 +35,7 @@ READ = "a folder or .zip of films (.mp4, .mov, .webm), animated pictures (GIF, W
 KINDS = SUFFIXES | {".apng"} | FILMS.keys()
 FEW = 5                 # clips of which none is held out, where nobody says
 REST = ("test", "val")
+NONE = f"no clips are held out, and pictures and scores are of training clips: {FEW} clips would be enough, or a folder `test`"
 CLIPS = 1               # to be raised when the same files come out as other frames
 
 
@@ -224,10 +225,9 @@ def sources(values: Mapped | torch.Tensor, facts: dict[str, Any], found: Found, 
 
     rest = some(found.train, len(lengths)) if any(lengths[found.train:]) else None
     height, width, kept = space.frame.height, space.frame.width, [n for n in lengths if n]
-    notes = [f"{len(kept):,} clips of {min(kept)} to {max(kept)} frames, {sum(kept):,} in all, at {height}x{width} (height x width): {why}. "
-             f"Channels: {space.frame.channels}",
-             f"{len(rest.lengths):,} clips are held out for pictures and scores" if rest is not None else
-             f"no clips are held out, and pictures and scores are of training clips: {FEW} would be enough, or a folder `test`"]
+    notes = [f"{len(kept):,} clips of {min(kept)} to {max(kept)} frames, {sum(kept):,} in all, at {height}x{width} (height x width): "
+             f"{why}. Channels: {space.frame.channels}",
+             f"{len(rest.lengths):,} clips are held out for pictures and scores" if rest is not None else NONE]
     odd = [*([f"{len(found.bad)} files are no clips ({'; '.join(f'{shown(n)}: {w}' for n, w in list(found.bad.items())[:3])})"]
              if found.bad else []), *broken,
            *([f"{found.others.total()} other files were skipped ({listed(sorted(found.others), 5)})"] if found.others else []),
