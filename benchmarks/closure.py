@@ -30,6 +30,11 @@ Only an extra brings these:
 | --- | --- | --- | --- |
 """
 
+FILMS = """
+The wheels of `av` (PyAV) also carry FFmpeg, with x264 and x265 among its libraries, which are under the LGPL and the GPL: think of that
+before you pass these files on. Nothing but films (.mp4, .mov, .webm, .mkv, .avi) needs them.
+"""
+
 
 def extras(root: str) -> list[str]:
     """What `root` offers its users beside its core."""
@@ -67,7 +72,7 @@ def page() -> str:
     rows = [f"| {name} | {package.version} | {licence(package)} |\n" for name, package in core.items()]
     more = [f"| {extra} | {name} | {package.version} | {licence(package)} |\n"
             for extra in extras("sparring") for name, package in closure("sparring", extra).items() if name not in core]
-    return HEAD + "".join(rows) + MORE + "".join(more)
+    return HEAD + "".join(rows) + MORE + "".join(more) + FILMS
 
 
 if __name__ == "__main__":

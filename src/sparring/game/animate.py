@@ -3,14 +3,31 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparring.errors import InputError
 from sparring.game import Animation
-from sparring.nets.motion import KeyPoints, inverse, times
+from sparring.nets.motion import Animator, KeyPoints, inverse, times
+from sparring.spaces import Images
 
 FEW = 16                # frames that are made at once
 RANGE = 1.5             # what images may reach, as for translation
+
+
+def animation(frame: Images, net: nn.Module, average: nn.Module, device: torch.device) -> Animation:
+    """How the networks are used, as they play or averaged: no layer of theirs is another in evaluation mode."""
+    @torch.no_grad()
+    def points(x: Tensor, live: bool = False) -> KeyPoints:
+        found: KeyPoints = (net if live else average)(x.to(device))
+        return found
+
+    @torch.no_grad()
+    def render(x: Tensor, source: KeyPoints, driving: KeyPoints, live: bool = False) -> Tensor:
+        chosen = net if live else average
+        assert isinstance(chosen, Animator)
+        return chosen.render(x.to(device), source, driving)
+
+    return Animation(frame, points, render)
 
 
 def animate(animation: Animation, source: Tensor, driving: Tensor, relative: bool = False, best: bool = False,

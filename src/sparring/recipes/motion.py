@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from sparring.data.pretrained import installed
 from sparring.data.source import Batch, Source
-from sparring.game import Animation, Game, Report, Turn, only_animates
+from sparring.game import Game, Report, Turn, only_animates
+from sparring.game.animate import animation
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.motion import Animator, KeyPoints
@@ -54,6 +55,14 @@ class MotionSettings(Settings):
     ema: float = EMA
 
 
+def rebuilt(G: Animator, source: Tensor, driving: Tensor) -> Rebuilt:
+    """Driving frames from source frames, both float[B, C, H, W]."""
+    warp, n = random_warp(driving), len(source)
+    found: KeyPoints = G(torch.cat([source, driving, warp.image(driving)]))
+    of_source, of_driving, of_warped = (found.rows(slice(i * n, (i + 1) * n)) for i in range(3))
+    return Rebuilt(warp, of_driving, of_warped, G.render(source, of_source, of_driving))
+
+
 def defaults(space: Space) -> dict[str, Any]:
     """What suits this kind of data, where it differs from the settings' own defaults."""
     return {"lr": 5e-4, "decay": 0.5, "ema": 0.99}
@@ -77,20 +86,13 @@ def game(c: MotionSettings, space: Space, device: torch.device, own: Mapping[str
     seen_apart = as_loss(device) if c.perceptual else None
     made: dict[str, tuple[Batch, Rebuilt]] = {}                 # the round's frames: what D is asked about, G then learns from
 
-    def rebuilt(x: Tensor) -> Rebuilt:
-        source, driving = x.unbind(1)
-        warp, n = random_warp(driving), len(x)
-        found: KeyPoints = G(torch.cat([source, driving, warp.image(driving)]))
-        of_source, of_driving, of_warped = (found.rows(slice(i * n, (i + 1) * n)) for i in range(3))
-        return Rebuilt(warp, of_driving, of_warped, G.render(source, of_source, of_driving))
-
     def discriminate(batch: Batch, step: int) -> Report:
         """(D(x) - 1)^2 / 2 + D(G(x))^2 / 2 on patches (Mao et al., 2017, eq. 2)."""
         if torch.compiler.is_compiling():                       # no gradients come back to what another compiled turn has made
-            it = rebuilt(batch.x)
+            it = rebuilt(G, *batch.x.unbind(1))
         else:
             generator.thaw(True)
-            it = rebuilt(batch.x)
+            it = rebuilt(G, *batch.x.unbind(1))
             made["round"] = batch, it
             generator.thaw(False)
         real_logits, fake_logits = full(D(batch.x[:, 1])), full(D(it.frame.detach()))
@@ -101,7 +103,7 @@ def game(c: MotionSettings, space: Space, device: torch.device, own: Mapping[str
         """How far the rebuilt frame is from the driving frame, and key points from moving as the picture does when it is warped."""
         source, driving = batch.x.unbind(1)
         last, waiting = made.pop("round", (None, None))
-        it = waiting if waiting is not None and last is batch else rebuilt(batch.x)         # a part of a batch is not the whole
+        it = waiting if waiting is not None and last is batch else rebuilt(G, source, driving)      # a part of a batch is not the whole
         terms = {"pixels": c.pixels * pyramid(it.frame, driving)}
         if seen_apart is not None:
             terms["perceptual"] = c.perceptual * seen_apart(it.frame, driving).mean()
@@ -111,19 +113,8 @@ def game(c: MotionSettings, space: Space, device: torch.device, own: Mapping[str
         return Report(terms, {"l1": lambda: (it.frame - driving).abs().mean(), "l1_copied": lambda: (source - driving).abs().mean(),
                               "spread": lambda: it.driving.at.std(1, correction=0).mean()})
 
-    @torch.no_grad()                            # no layer of theirs is another in evaluation mode
-    def points(x: Tensor, live: bool = False) -> KeyPoints:
-        found: KeyPoints = (G if live else generator.average)(x.to(device))
-        return found
-
-    @torch.no_grad()
-    def render(x: Tensor, source: KeyPoints, driving: KeyPoints, live: bool = False) -> Tensor:
-        net = G if live else generator.average
-        assert isinstance(net, Animator)
-        return net.render(x.to(device), source, driving)
-
     players, turns = {"generator": generator}, {"generator": Turn(generator, generate)}
     if c.adversarial:
         players = {"generator": generator, "discriminator": discriminator}
         turns = {"discriminator": Turn(discriminator, discriminate), **turns}
-    return Game(players, turns, generator.average, only_animates, only_animates, animation=Animation(frame, points, render))
+    return Game(players, turns, generator.average, only_animates, only_animates, animation=animation(frame, G, generator.average, device))
