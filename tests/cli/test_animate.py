@@ -64,7 +64,8 @@ def test_clips_are_learned_animated_and_the_run_repeated(shell, tmp_path):
     assert again.code == 0 and "Identical" in again.out, again.err
     refused = shell("sample", "runs/motion-clips")
     assert refused.code == 2 and "animates images" in refused.err
-    for command in (["evaluate", "runs/motion-clips"], ["explore", "runs/motion-clips"], ["report", "runs/motion-clips"],
+    assert "l1_copied, stands in scores.jsonl" in shell("evaluate", "runs/motion-clips").err
+    for command in (["explore", "runs/motion-clips"], ["report", "runs/motion-clips"],
                     ["doctor", "runs/motion-clips"], ["show", "runs/motion-clips"]):
         said = shell(*command)
         assert said.code in (0, 2) and "Traceback" not in said.err, said

@@ -3,6 +3,7 @@
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def encoded(frames: NDArray[np.uint8], path: Path, suffix: str, pace: float) -> 
     there = next(name for name in CODECS[suffix] if name in av.codecs_available)
     even = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
     with av.open(str(path), "w", format={".mp4": "mp4", ".mov": "mov", ".webm": "webm"}[suffix]) as container:
-        stream = container.add_stream(there, rate=Fraction(pace).limit_denominator(1001))
+        stream: Any = container.add_stream(there, rate=Fraction(pace).limit_denominator(1001))
         stream.height, stream.width, stream.pix_fmt = even.shape[1], even.shape[2], "yuv420p"
         for frame in even:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
