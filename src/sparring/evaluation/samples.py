@@ -62,8 +62,8 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     grey = two_sets.checked(as_)
     own = None if run is None else run if isinstance(run, Model) else api.load(run)
     if own is not None and own.game.animation is not None:
-        raise InputError("a model that animates is not measured here. How far rebuilt frames are from held-out ones, l1, and those that are "
-                         "copied, l1_copied, stands in scores.jsonl of its run.")
+        raise InputError("a model that animates is not measured here. How far rebuilt frames are from held-out ones, l1, and copied ones, "
+                         "l1_copied, stands in scores.jsonl of its run.")
     if own is not None and own.game.translation is not None:
         asked = None if names is None else known(names, translations.MEASURES)
         if size != "auto":
