@@ -1,6 +1,6 @@
 """Everything that `pip install sparring` brings, with its licence: writes docs/dependencies.md.
 
-    python benchmarks/closure.py
+    python -m benchmarks.closure
 """
 
 import re
@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "dependencies.md"
 HEAD = """# What an installation brings
 
 The table lists every package that `pip install sparring` brings, with the version pinned in `constraints.txt` and the licence that the
-package states. All licences are permissive. `python benchmarks/closure.py` writes this page.
+package states. All licences are permissive. `python -m benchmarks.closure` writes this page.
 
 `constraints-hashes.txt` has the same versions with the sha256 of every file on the package index. To install exactly these files:
 `pip install --no-deps --require-hashes -r constraints-hashes.txt`, then `pip install --no-deps .`. Builds of PyTorch from its own index,

@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from glances import glance, hurry
+from sparring.columns import Category, Constant, Number
 from sparring.data.builtin.moving import moving
 from sparring.data.builtin.synthetic import Quadratic, mixture
 from sparring.data.settings import ClipSettings
 from sparring.data.source import Finite
+from sparring.data.tables.mixed import TableRows
 from sparring.data.translation.sets import TwoSets
 from sparring.recipes import RECIPES
-from sparring.spaces import Images, TwoDomains, Vectors
+from sparring.spaces import Images, Table, TwoDomains, Vectors
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -74,8 +76,18 @@ def small_pairs(n: int = 40, aligned: bool = True) -> TwoSets:
     return TwoSets(Finite(Images(*first.shape[1:]), first), Finite(Images(3, 18, 18), b), space, flip=True)
 
 
+def small_rows(n: int = 64) -> Finite:
+    """n rows of a town, an age that is missing now and then, and what is the same in all of them."""
+    mixture = (0.5, 0.5), (20.0, 60.0), (5.0, 8.0), (15.0, 30.0)
+    space = Table((Category("town", ("a", "b", "c"), (n // 2, n // 4, n // 4), 3), Number("age", *mixture, (40.0,), 10.0, 90.0, missing=""),
+                   Constant("same", "x"), Category("flag", ("yes", "no"), (n // 2, n // 2), 2)))
+    k = torch.arange(n, dtype=torch.float64)
+    town, age = (k % 4 - 1).clamp(min=0), torch.where(k % 8 == 7, torch.nan, 10 + (13 * k) % 80)
+    return Finite(space, TableRows(space, *space.compact(torch.stack([town, age, 0 * k, k % 2], 1))))
+
+
 SOURCES = {"curves": Quadratic(), "density": mixture(), "table": small_table(), "images": small_images(), "pairs": small_pairs(),
-           "unpaired": small_pairs(aligned=False), "clips": moving(ClipSettings(size="16"), train=4, held_out=2)}
+           "unpaired": small_pairs(aligned=False), "clips": moving(ClipSettings(size="16"), train=4, held_out=2), "rows": small_rows()}
 CELLS = [(recipe, source) for recipe in RECIPES for source in SOURCES
          if isinstance(SOURCES[source].space, RECIPES[recipe].reads.kinds)
          and (not isinstance(SOURCES[source], TwoSets) or SOURCES[source].space.aligned == (recipe == "pix2pix"))]

@@ -46,7 +46,8 @@ def test_the_hashes_are_of_the_pinned_versions():
 
 def test_what_the_code_asks_of_an_extra_is_in_it_and_no_extra_is_empty():
     """Calls of needs(module, extra, what), by extra: the modules; and the packages that weights are read from."""
-    asked = {"photos": {weights.package.replace("_", "-") for weights in (TRAINING, JUDGING)}}
+    asked = {"photos": {weights.package.replace("_", "-") for weights in (TRAINING, JUDGING)},
+             "table": {"pandas"}}                               # rows leave as a data frame where it is installed
     for path in (ROOT / "src").rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "needs":

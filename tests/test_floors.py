@@ -10,6 +10,7 @@ ROOT = Path(sparring.__file__).parent
 COLUMN = [                                                      # from the cellar to the street
     {"errors", "terminal"},
     {"settings", "rng", "progress", "untrusted"},
+    {"columns"},
     {"spaces"},
     {"nets"},
     {"data"},

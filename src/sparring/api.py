@@ -26,6 +26,7 @@ from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
 from sparring.latent.slerp import path as way
 from sparring.latent.truncation import asked, of_latents, truncated
+from sparring.latent.where import framed, refuse_for_rows
 from sparring.progress import Line, Silent, watched
 from sparring.recipes import find
 from sparring.rng import generator
@@ -36,7 +37,7 @@ from sparring.setup.announced import announced
 from sparring.setup.prepare import Prepared, prepare, versions
 from sparring.setup.rebuild import rebuild
 from sparring.setup.request import Request, choose_device
-from sparring.spaces import Images, Space, Traits, to_json, traits_of
+from sparring.spaces import Images, Space, Table, Traits, to_json, traits_of
 from sparring.training.loop import Outcome, Progress, train
 from sparring.untrusted import JSON_BYTES
 
@@ -74,16 +75,23 @@ class Model:
         return labels_for(self.space if self.labels else None, n, labels, positions, shares)
 
     def sample(self, n: int, *, seed: int = 0, labels: Any = None, positions: Any = None, shares: Shares = "even",
-               truncation: float | None = None, watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
+               truncation: float | None = None, where: Any = None,
+               watch: Callable[[int, int], None] = lambda done, total: None) -> Any:
         """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], vectors float64[n, D], curves float[n, D].
 
         The same seed gives the same samples; sample i does not depend on n.  A conditional model takes its classes in turn unless
         `labels`, `positions` or `shares` say otherwise, as `labels_for` takes them.  With a `truncation`, no number of a latent is larger
         than that (Brock et al., 2019); of a model with styles it is psi, from 0 to 1: how far each style is from their average (Karras et
-        al., 2019).  `watch(done, n)` is told how far it is.
+        al., 2019).  `watch(done, n)` is told how far it is.  Of a table: a data frame, or a list of dicts without pandas, of rows that are
+        as `where` asks, {name: value} or words such as `sex=Female,age>=30`.
         """
         n, seed = whole_count(n), whole_seed(seed)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
+        if isinstance(self.space, Table):
+            refuse_for_rows(labels=labels, positions=positions, truncation=truncation, shares=None if shares == "even" else shares)
+            return framed(self.game, self.space, n, seed, where, watch)
+        if where is not None:
+            raise InputError("where asks for rows of a table by column, and this model draws none. Classes are asked for with labels.")
         return self.sample_at(self.labels_for(n, labels, positions=positions, shares=shares), seed=seed, truncation=truncation, watch=watch)
 
     def sample_at(self, which: Tensor, *, seed: int = 0, truncation: float | None = None,
@@ -123,8 +131,8 @@ class Model:
             for i in range(start, min(start + CHUNK, n), few):
                 parts.append(self.game.sample(z[i - start:i - start + few], which[i:i + few], **more)[:n - i].cpu())
                 watch(min(i + few, n), n)
-        samples = self.space.decode(torch.cat(parts))
-        if not torch.isfinite(samples).all():
+        samples = self.space.decode(torch.cat(parts))           # a missing cell of a table is NaN
+        if not torch.isfinite(torch.cat(parts) if isinstance(self.space, Table) else samples).all():
             raise InputError("this model's samples are NaN or infinite: its weights are finite but too large. Get the model again, or "
                              "train with a smaller learning rate.")
         return samples

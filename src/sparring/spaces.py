@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparring import columns as cols
 from sparring.errors import InputError, shown
 from sparring.settings import LARGEST
 
 GOLDEN = (5**0.5 - 1) / 2
 FLOAT32_MAX = torch.finfo(torch.float32).max
+WIDEST = 100_000        # numbers in a row of a table, as networks see it
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,71 @@ class Clips:
         return self.frame.decode(x)
 
 
-Space = Curves | Vectors | Images | TwoDomains | Clips
+@dataclass(frozen=True)
+class Table:
+    """Rows of columns of several kinds.  User units are cells, float64[B, K], a number each as `sparring.columns` says; networks see
+    float32[B, P + S]: the one-hots of all columns, then all numbers beside them.
+    """
+
+    columns: tuple[cols.Column, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (sum(self.blocks) + sum(one.scalars for one in self.columns),)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The places of each column that has any."""
+        return tuple(one.places for one in self.columns if one.places)
+
+    @property
+    def conditions(self) -> tuple[int, ...]:
+        """Which of the blocks are categories, which samples can be asked for."""
+        return tuple(k for k, one in enumerate(one for one in self.columns if one.places) if isinstance(one, cols.Category))
+
+    @property
+    def condition_shares(self) -> tuple[float, ...]:
+        """How often each place of these blocks is asked for when samples are drawn: each column alike, its places as in the data."""
+        counts = [one.frequency for one in self.columns if isinstance(one, cols.Category)]
+        return tuple(count / max(1, sum(some)) / len(counts) for some in counts for count in some)
+
+    def compact(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells to places, int32[B, blocks], and numbers, float32[B, S]: what `encode` gives, in far less memory."""
+        codes = [one.compact(x) for one, x in zip(self.columns, cells.double().unbind(1), strict=True)]
+        places = [code.place.int() for one, code in zip(self.columns, codes, strict=True) if one.places]
+        numbers = [code.number.float() for one, code in zip(self.columns, codes, strict=True) if one.scalars]
+        return (torch.stack(places, 1) if places else torch.zeros(len(cells), 0, dtype=torch.int32),
+                torch.stack(numbers, 1) if numbers else torch.zeros(len(cells), 0))
+
+    def spread(self, places: Tensor, numbers: Tensor) -> Tensor:
+        """Places and numbers to network units, float32[B, P + S]."""
+        blocks = torch.tensor(self.blocks)
+        hot = torch.zeros(len(places), int(blocks.sum()))
+        hot.scatter_(1, places.long() + (blocks.cumsum(0) - blocks), 1.0)
+        return torch.cat([hot, numbers], 1)
+
+    def encode(self, values: Tensor) -> Tensor:
+        return self.spread(*self.compact(values))
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Network units to cells; of each block, the largest number says which place is meant."""
+        hot, numbers = x.split([sum(self.blocks), self.shape[0] - sum(self.blocks)], 1)
+        blocks, left = iter(hot.split(list(self.blocks), 1)), iter(numbers.unbind(1))
+        nothing, nowhere = torch.zeros(len(x)), torch.zeros(len(x), dtype=torch.int64)
+        found = [one.cells(next(blocks).argmax(1) if one.places else nowhere, next(left) if one.scalars else nothing)
+                 for one in self.columns]
+        return torch.stack(found, 1)
+
+    def write(self, cells: Tensor) -> list[list[str]]:
+        """Rows as the data spell them."""
+        return [list(row) for row in zip(*(one.write(x) for one, x in zip(self.columns, cells.unbind(1), strict=True)), strict=True)]
+
+
+Space = Curves | Vectors | Images | TwoDomains | Clips | Table
 
 
 def traits_of(space: Space) -> Traits | None:
@@ -186,8 +252,8 @@ def mixed(shares: tuple[float, ...], count: int, n: int) -> Tensor:
     return torch.searchsorted(upper, at, right=True).clamp(max=len(upper) - 1)
 
 
-KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains] | type[Clips]] = {
-    "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains, "clips": Clips,
+KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains] | type[Clips] | type[Table]] = {
+    "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains, "clips": Clips, "table": Table,
 }
 
 
@@ -195,6 +261,8 @@ def to_json(space: Space) -> dict[str, Any]:
     """Plain values for config.json; InputError for a space that `from_json` would not take back."""
     check(space)
     kind = next(name for name, cls in KINDS.items() if type(space) is cls)
+    if isinstance(space, Table):
+        return {"kind": kind, "columns": [cols.to_plain(one) for one in space.columns]}
     return {"kind": kind, **asdict(space)}
 
 
@@ -205,7 +273,7 @@ def from_json(plain: Any) -> Space:
     if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"the model's data kind is {shown(kind)!r}; expected one of {', '.join(KINDS)}.")
     try:
-        space: Space = KINDS[kind](**{name: _value(name, value) for name, value in fields.items()})
+        space: Space = KINDS[kind](**{name: _value(kind, name, value) for name, value in fields.items()})
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the model's data description does not fit kind '{kind}': {shown(error)}.") from None
     check(space)
@@ -229,6 +297,9 @@ def check(space: Space) -> None:
         case Clips(frame):
             check(frame)
             possible = not frame.labels
+        case Table(columns):
+            possible = len({one.name for one in columns}) == len(columns) > 0 and all(map(cols.sound, columns)) and \
+                0 < space.shape[0] <= WIDEST
     traits = traits_of(space)
     if traits is not None and not _sound(traits, len(space.labels)):
         raise InputError("the data's labels do not fit together: each needs a name, a shift, a scale other than zero, and a number in "
@@ -258,8 +329,12 @@ def _held(number: float) -> bool:
     return abs(number) <= FLOAT32_MAX                           # False for NaN too
 
 
-def _value(name: str, plain: Any) -> Any:
-    """One field of a space from JSON: a tuple of names, a tuple of numbers, or a whole number."""
+def _value(kind: str, name: str, plain: Any) -> Any:
+    """One field of a space of this kind from JSON: a tuple of names, a tuple of numbers, a whole number, or columns of a table."""
+    if kind == "table" and name == "columns":
+        if not isinstance(plain, list | tuple):
+            raise TypeError("columns should be a list")
+        return tuple(map(cols.from_plain, plain))
     if name in ("x", "shift", "scale", "labels", "names", "shares", "columns"):
         kinds: Any = (str,) if name in ("labels", "names", "columns") else (float, int)
         if not isinstance(plain, list | tuple) or not all(type(item) in kinds for item in plain):
@@ -284,8 +359,8 @@ def _traits(plain: Any) -> Traits:
     """Several labels from JSON."""
     if not isinstance(plain, dict) or not isinstance(plain.get("examples"), list | tuple):
         raise TypeError("traits should be names, shifts, scales and examples")
-    rest = {name: _value({"names": "names"}.get(name, "shift"), value) for name, value in plain.items() if name != "examples"}
-    return Traits(**rest, examples=tuple(_value("shift", row) for row in plain["examples"]))
+    rest = {name: _value("", {"names": "names"}.get(name, "shift"), value) for name, value in plain.items() if name != "examples"}
+    return Traits(**rest, examples=tuple(_value("", "shift", row) for row in plain["examples"]))
 
 
 def to_uint8(x: Tensor) -> Tensor:

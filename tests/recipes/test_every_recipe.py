@@ -90,6 +90,8 @@ def variants(recipe):
         wanted += [{"skip": True}, {"colours": 7}]
     if recipe == "stylegan":                                    # every part of which has state: lengths, mean of w, strength
         wanted = [{"augment": "ada", "path_every": 2, "penalty_every": 2}, *wanted, {"path_weight": 0.0, "gamma": 0.0, "mixing": 0.0}]
+    if recipe == "table":
+        wanted += [{"pack": 4}, {"pack": 2, "objective": "relativistic", "penalty": "r1+r2", "penalty_weight": 0.1}]
     if recipe == "images":                                      # the game of `gan`
         return [{}, {"residual": True}, {"deep": True}]
     return [more for more in wanted if more.keys() <= RECIPES[recipe].settings.model_fields.keys() and possible(recipe, more)]
@@ -163,7 +165,7 @@ def made_by(model, source):
     if model.game.animation is not None:
         return model.animate(source.clip(0)[0], source.clip(1), relative=True)
     if model.game.translation is None:
-        return model.sample(6)
+        return model.sample_at(model.labels_for(6)).nan_to_num(-1.0)       # of a table, missing cells are NaN
     x = source.examples(6, 0)[0] if isinstance(source, TwoSets) else source.at(torch.arange(6)).x
     return model.translate(x, to=model.game.translation.names[0])
 

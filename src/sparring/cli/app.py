@@ -12,8 +12,7 @@ from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.help import Command, Group
 from sparring.cli.on_images import animate, translate
-from sparring.cli.options import Device, Json, Seed
-from sparring.data.formats import READ
+from sparring.cli.options import Columns, Data, Device, Json, Seed, Target, Where
 
 commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                        help="Train, sample and inspect generative adversarial networks.",
@@ -27,11 +26,8 @@ def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; `sparring recipes` lists them.")],
     settings: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE",
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
-    data: Annotated[list[str] | None, typer.Option("--data", metavar="SOURCE", help="What to learn from: quadratic, gaussian, mixture, "
-                                                   f"ring, grid or digits; or the path of {READ}. Images in subfolders have "
-                                                   "these as classes; a labels.csv beside them gives several labels. "
-                                                   "Translators learn from pairs, two sets (give --data twice) or a folder a domain. "
-                                                   "When left out, it is the example that `sparring show RECIPE` names.")] = None,
+    data: Data = None,
+    column: Columns = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play. A run that had fewer goes on with more, unless one of "
                                               "its settings is laid out over its length: then it is told which.")] = None,
@@ -49,10 +45,12 @@ def train(
     """Train a recipe.  The same command again resumes where it stopped, and with more --steps goes on from its end."""
 
     def action() -> dict[str, Any]:
+        from sparring.cli.train import kinds_of
         from sparring.cli.train import train as command
 
         words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
         words += [f"stop_when={stop_when}"] if stop_when and not any(w.startswith("stop_when=") for w in words) else []
+        words += kinds_of(column) if column else []
         return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]), minutes)
 
     finish(action, as_json, "train")
@@ -87,6 +85,7 @@ def sample(
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
                                                      "kinds of samples, and more typical ones. Of stylegan: psi, from 0 to 1.")] = None,
     shares: Annotated[str, typer.Option("--shares", help="How classes are mixed: even, or as in the data.")] = "even",
+    where: Where = None,
     as_json: Json = False,
 ) -> None:
     """Draw samples from a run or a model."""
@@ -95,7 +94,7 @@ def sample(
         reading(run)
         from sparring.cli.sample import sample as command
 
-        return command(run, n, seed, out, label, truncation, shares)
+        return command(run, n, seed, out, label, truncation, shares, where)
 
     finish(action, as_json, "sample")
 
@@ -109,13 +108,15 @@ def evaluate(
     generated: Annotated[str | None, typer.Option("--generated", metavar="SOURCE", help="Samples, as `train --data` takes data.")] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help="With commas: fid, fid_infinity, kid, precision, recall, "
                                                 "density, coverage, swd, memorization; these when left out; cas, path_length. Of "
-                                                "translators: l1, psnr, ssim, perceptual, kid, content, cycle_l1, domain_error.")] = None,
+                                                "translators: l1, psnr, ssim, perceptual, kid, content, cycle_l1, domain_error. Of "
+                                                "tables: marginals, pairs, detection, usefulness, distance, copies, membership.")] = None,
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
     size: Annotated[str, typer.Option("--size", help="The size to judge images at: auto (their own), a side, HEIGHTxWIDTH.")] = "auto",
     as_: Annotated[str, typer.Option("--as", metavar="grey", help="Make both sets grey; colour against grey is refused without.")] = "",
     features: Annotated[str, typer.Option("--features", help="What to compare by: auto, pixels, grey28-v1, lite1, or a file, TorchScript "
                                           "(.pt) or .safetensors.")] = "auto",
     sha256: Annotated[str, typer.Option("--sha256", help="The hash of the file in --features, which is opened only if it has it.")] = "",
+    target: Target = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -125,7 +126,8 @@ def evaluate(
         reading(run, *(real or []), generated)
         from sparring.cli.evaluate import evaluate as command
 
-        return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed, as_)
+        return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed, as_,
+                       target)
 
     finish(action, as_json, "evaluate")
 

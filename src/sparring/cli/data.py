@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparring.cli.data_rows import described, mixed
 from sparring.data import NAMED, open_source
 from sparring.data.images.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.images.decode import decode, quiet, reformat
@@ -38,7 +39,16 @@ def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
     if files is None:
         if source in NAMED:                                     # of files that was said before
             line.say(f"reading {source}")
-        opened = as_it_is(source)
+        try:
+            opened = as_it_is(source)
+        except InputError as error:                             # perhaps a table, though not of numbers
+            if (rows := mixed(source, error)) is None:
+                raise
+        else:
+            rows = mixed(source, opened)
+        if rows is not None:
+            with told_when_unwritable(folder):
+                return described(source, rows, folder)
         if not isinstance(opened, Finite) or not isinstance(opened.space, Images):
             return numbers(source, opened, folder, seed)
         sights = look_at_values(opened, steps(line))

@@ -1,5 +1,6 @@
 """The command `train`: train, resume, or say that there is nothing left to do."""
 
+import json
 import os
 import shlex
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from sparring import api
 from sparring.cli.before_training import facts
 from sparring.doctor.retry import without
-from sparring.errors import InputError
+from sparring.errors import InputError, shown
 from sparring.game import Game
 from sparring.game.processes import ProcessGroup, joined
 from sparring.pictures.album import album
@@ -38,6 +39,17 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
                 api.run(prepared, Silent())
             return {}                                           # the first process speaks for all
         return train_first(request, out or default_out(recipe, data), fork, group)
+
+
+def kinds_of(columns: list[str]) -> list[str]:
+    """What was said of columns, NAME=KIND, as the setting `columns`."""
+    kinds: dict[str, str] = {}
+    for word in columns:
+        name, equals, kind = word.rpartition("=")
+        if not equals or not name or not kind:
+            raise InputError(f"--column {shown(word)}: expected NAME=KIND, such as age=integer.")
+        kinds[name] = kind
+    return [f"columns={json.dumps(kinds, sort_keys=True)}"]
 
 
 def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGroup) -> dict[str, Any]:

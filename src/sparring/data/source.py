@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sparring.errors import InputError
 from sparring.rng import generator
-from sparring.spaces import Images, Space, TwoDomains, Vectors, traits_of
+from sparring.spaces import Images, Space, Table, TwoDomains, Vectors, traits_of
 
 EVERY = slice(None)
 READERS = min(4, max(2, (os.cpu_count() or 1) // 4))   # threads that read batches ahead from where they are stored
@@ -73,6 +73,15 @@ class Rows(Protocol):
 
     def digest(self) -> bytes:
         """What tells these values from others."""
+        ...
+
+
+@runtime_checkable
+class Conditioned(Rows, Protocol):
+    """Rows that are drawn by conditions: what is asked of the generator, and rows that fulfil it."""
+
+    def chosen(self, size: int, seed: int, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The positions of batches start, start + 1, ... and their conditions, int64[size]; a function of (seed, number) alone."""
         ...
 
 
@@ -171,6 +180,8 @@ def batches(source: Source, size: int, seed: int, start: int = 0, workers: int =
                              f"Give more data, or a smaller batch: batch={max(1, len(source) // 2)}.")
         if isinstance(source, Arranged):
             pieces = source.pieces(size, seed, start, rows)
+        elif isinstance(source.values, Conditioned):
+            pieces = _asked(source.values, size, seed, start, rows)
         elif workers and not isinstance(source.values, Tensor):
             return _read_ahead(source, source.values, size, seed, start, workers, rows)
         else:
@@ -182,7 +193,7 @@ def batches(source: Source, size: int, seed: int, start: int = 0, workers: int =
 
 def workers_for(source: Source) -> int:
     """How many threads should make batches ahead, when nobody says: none for what costs nothing."""
-    return READERS if isinstance(source, Finite) and not isinstance(source.values, Tensor) else 0
+    return READERS if isinstance(source, Finite) and not isinstance(source.values, Tensor | Conditioned) else 0
 
 
 def _read_ahead(source: Finite, values: Rows, size: int, seed: int, start: int, workers: int, rows: slice) -> Generator[Batch]:
@@ -219,6 +230,14 @@ def _shuffled(source: Finite, size: int, seed: int, start: int, rows: slice,
         yield partial(lambda chosen: [source.at(chosen, read)], index[rows])
 
 
+def _asked(values: Conditioned, size: int, seed: int, start: int, rows: slice) -> Iterator[Piece]:
+    def piece(index: Tensor, conditions: Tensor | None) -> list[Batch]:
+        return [Batch(values[index[rows]], None if conditions is None else conditions[rows])]
+
+    for index, conditions in values.chosen(size, seed, start):
+        yield partial(piece, index, conditions)
+
+
 def orders(n: int, size: int, seed: int, start: int, stream: str = "epoch") -> Iterator[Tensor]:
     """Which of n samples batches start, start + 1, ... hold, int64[size] each: shuffled anew in every epoch."""
     epoch, offset = divmod(start * size, n)
@@ -237,4 +256,5 @@ def blank(space: Space, n: int, device: torch.device, labelled: bool) -> Any:
     """A batch of zeros such as a source of this space gives, to try a loss on."""
     if isinstance(space, TwoDomains):
         return Pair(*(torch.zeros(n, *half.shape, device=device) for half in (space.a, space.b)))
+    labelled = labelled or isinstance(space, Table)             # by conditions
     return Batch(torch.zeros(n, *space.shape, device=device), torch.zeros(n, dtype=torch.int64, device=device) if labelled else None)

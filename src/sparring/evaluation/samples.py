@@ -1,6 +1,5 @@
 """How good samples are: any metrics, of a run or of any two sets, each with an interval and its protocol."""
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -8,11 +7,11 @@ from typing import Any
 
 from sparring import api
 from sparring.api import Model
-from sparring.data import NAMED
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
-from sparring.evaluation import path_length, translations, two_sets
+from sparring.evaluation import path_length, rows, translations, two_sets
 from sparring.evaluation.figures import NUMBERS, Compared, Watch, figures, steps, thin
+from sparring.evaluation.places import config_of, where
 from sparring.evaluation.two_sets import open_like
 from sparring.metrics.catalogue import OF_A_MODEL, known, lacking, plain
 from sparring.metrics.compared_sets import (
@@ -32,10 +31,8 @@ from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.intervals import Estimate
 from sparring.progress import Silent
 from sparring.recipes import find as find_recipe
-from sparring.runs.folder import read_json
 from sparring.settings import index_of, make, whole_seed
-from sparring.spaces import Images, Space, traits_of
-from sparring.untrusted import told
+from sparring.spaces import Images, Space, Table, traits_of
 
 SAMPLES = 10_000
 LARGEST = 10_000_000    # samples
@@ -43,7 +40,7 @@ LARGEST = 10_000_000    # samples
 
 def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generated: Any = None, metrics: str | Iterable[str] | None = None,
              n: int = SAMPLES, size: str = "auto", features: str = "auto", sha256: str = "", seed: int = 0, as_: str = "",
-             watch: Watch = lambda what: Silent()) -> dict[str, Any]:
+             target: str | None = None, watch: Watch = lambda what: Silent()) -> dict[str, Any]:
     """Figures for a run's samples, or for any `generated` set, against `real` data; the same call gives the same figures.
 
     `run` is a run folder, a model folder or a model; `real` and `generated` are whatever `fit` takes as data.  A run is held against
@@ -64,6 +61,8 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     if own is not None and own.game.animation is not None:
         raise InputError("a model that animates is not measured here. How far rebuilt frames are from held-out ones, l1, and copied ones, "
                          "l1_copied, stands in scores.jsonl of its run.")
+    if target is not None and (own is None or not isinstance(own.space, Table)):
+        raise InputError(f"--target {target}: only columns of tables are predicted, and this is no model of a table. Leave it out.")
     if own is not None and own.game.translation is not None:
         asked = None if names is None else known(names, translations.MEASURES)
         if size != "auto":
@@ -71,6 +70,10 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
         if grey:
             raise InputError("--as grey is for two sets, or a run that draws samples, and this run translates. Leave it out.")
         return of_translator(own, run, real, asked, count, features, sha256, whole_seed(seed), watch)
+    if own is not None and isinstance(own.space, Table):
+        rows.refuse(size, grey, features)
+        return rows.figures(*of_run(own if run is None else run, real, own), None if names is None else known(names, rows.MEASURES), count,
+                            whole_seed(seed), target, watch)
     if run is not None and size != "auto":
         raise InputError(f"size={size}: samples of a run are judged at their own size. Leave the size out.")
     asked = None if names is None else known(names)
@@ -140,11 +143,6 @@ def without_untouched(found: dict[str, Estimate]) -> list[str]:
     return [f"{' and '.join(alone)}: without that of the images as they came, which have other channels"] if alone else []
 
 
-def config_of(run: Any) -> dict[str, Any]:
-    path = Path(run).expanduser() / "config.json"
-    return read_json(path) if path.exists() else {}
-
-
 def told_of(sets: Compared, asked: list[str] | None, notes: list[str], why: str) -> dict[str, Any]:
     """The figures with what is to be said of them; `why` these features."""
     found, left_out = figures(sets, asked)
@@ -179,13 +177,16 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None,
     alpha = {"alpha": looks["alpha"]} if isinstance(looks, dict) and "alpha" in looks else {}
 
     def place() -> str:
-        return where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run)
+        return where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run,
+                     find_recipe(model.recipe).reads.example if isinstance(model.space, Table) else "")
 
     def own() -> Source:
         return open_like(model.space, place(), **alpha)
 
     form, ranges = "", list[str]()
-    if real is None:
+    if isinstance(model.space, Table):
+        source, said = rows.own_data(model, config, place, real)
+    elif real is None:
         source = own()
         said = [f"the run's data: {note}" for note in source.odd] if isinstance(source, Finite) else []
     else:
@@ -204,18 +205,6 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None,
     learned = train if isinstance(train, Finite) and train.fingerprint == trained_on else None
     learned = two_sets.finite_grey(learned) if grey and learned is not None else learned
     return model, source, learned, ["this is not the data that the run was trained on", *said]
-
-
-def where(data: Any, directory: str, run: Any, made: str = "") -> str:
-    """The name or place of a run's data, which may also be that of scenes that are `made`; InputError when it is not there."""
-    for place in (data, os.path.join(directory, data)) if isinstance(data, str) else ():
-        if place in NAMED or place == made or os.path.exists(place):
-            return place
-    whose = run if isinstance(run, str | Path) else "the model"
-    if data in ("tuple", "ndarray", "Tensor"):
-        raise InputError(f"{whose} was trained on data in memory, which is not kept with it. Give that data: real=..., or --real.")
-    raise InputError(f"the training data of {whose} was not found{f': {told(data, 200)}' if isinstance(data, str) else ''}. Put it back, "
-                     "or give it to `sparring evaluate` with --real.")
 
 
 def compared(model: Model | None, source: Source, train: Finite | None, others: Source | None, n: int, extractor: Extractor, seed: int,

@@ -27,6 +27,9 @@ def network(game: Game) -> nn.Module:
     """The generator; InputError for a model that draws nothing from latents."""
     if game.animation is not None:
         raise InputError("this model animates images and has no latent vector. Use `sparring animate`, or model.animate(source, driving).")
+    if game.generator is None and game.translation is None:
+        raise InputError("this model draws rows of a table, and its latents also hold which values are drawn, so there is no way through "
+                         "them. Ask for rows by column: --where NAME=VALUE.")
     if game.generator is None:
         raise InputError("this model translates images and has no latent vector. Use `sparring translate RUN IMAGES --out DIR`, or "
                          "model.translate(images).")

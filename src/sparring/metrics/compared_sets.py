@@ -9,7 +9,7 @@ from torch import Tensor
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.rng import generator
-from sparring.spaces import Clips, Curves, Images, Space, TwoDomains, Vectors, to_uint8, traits_of
+from sparring.spaces import Clips, Curves, Images, Space, Table, TwoDomains, Vectors, to_uint8, traits_of
 
 
 def judged_on(source: Source) -> tuple[Source, str]:
@@ -109,6 +109,8 @@ def kind(space: Space) -> str:
             return "images of two domains"
         case Clips():
             return "clips"
+        case Table(columns):
+            return f"rows of {len(columns)} columns"
 
 
 def seen(source: Finite) -> Tensor:

@@ -8,7 +8,8 @@ from torch import Tensor
 from sparring.pictures import plots
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_figure, save_image
-from sparring.spaces import Curves, Images, Space, Vectors
+from sparring.pictures.tables import marginals
+from sparring.spaces import Curves, Images, Space, Table, Vectors
 
 
 def draw_samples(space: Space, samples: Tensor, path: Path) -> Path:
@@ -24,4 +25,6 @@ def draw_samples(space: Space, samples: Tensor, path: Path) -> Path:
             return save_figure(plots.scatter(samples, title), path)
         case Vectors():
             return save_figure(plots.histograms(samples, title), path)
+        case Table() as table:
+            return save_figure(marginals(table, samples, title), path)
     raise AssertionError(space)

@@ -16,9 +16,10 @@ from sparring.pictures.figure1 import density_figure
 from sparring.pictures.grids import by_class, columns_for, image_grid
 from sparring.pictures.looking import generated, judged, opinion, real, undisturbed
 from sparring.pictures.style import save_figure, save_image
+from sparring.pictures.tables import marginals
 from sparring.pictures.translations import translations
 from sparring.rng import generator
-from sparring.spaces import Curves, Images, Vectors
+from sparring.spaces import Curves, Images, Table, Vectors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +45,9 @@ def snapshot(game: Game, source: Source, folder: Path, step: int, seed: int) -> 
                 return save_figure(density_figure(game, source, _title(game, source, step, seed), seed), path)
             case Vectors() as space:
                 return save_figure(_vectors(game, source, space, step, seed), path)
+            case Table() as space:
+                samples, data = generated(game, space, _latents(game, POINTS, seed)), space.decode(real(source, POINTS, seed).x)
+                return save_figure(marginals(space, samples, _title(game, source, step, seed), data), path)
     raise AssertionError(source.space)
 
 

@@ -6,25 +6,28 @@ Recipes use networks, objectives and the engine; they know neither each other no
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from sparring.data import open_source
 from sparring.data.settings import ClipSettings, DataSettings, DomainSettings, OpaqueSettings, TranslationSettings
 from sparring.data.source import Source
+from sparring.data.tables.mixed import TableSettings, open_table
 from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
 from sparring.data.video.films import open_clips
 from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.game.schedules import decays
 from sparring.objectives.gan_networks import NETWORKS
-from sparring.recipes import cyclegan, gan, images, motion, pix2pix, projected, r3gan, stargan, stylegan, vae, wgan
+from sparring.recipes import cyclegan, gan, images, motion, pix2pix, projected, r3gan, stargan, stylegan, table, vae, wgan
 from sparring.settings import Settings
-from sparring.spaces import Clips, Curves, Images, Space, TwoDomains, Vectors
+from sparring.spaces import Clips, Curves, Images, Space, Table, TwoDomains, Vectors
 
 
 class Reader(NamedTuple):
     """The data of a recipe: how to open it, the settings for that, and a built-in example."""
 
     open: Callable[[Any, Any], Source] = open_source
-    settings: type[DataSettings] = DataSettings
+    settings: type[BaseModel] = DataSettings
     example: str = "quadratic"
     kinds: tuple[type, ...] = (Curves, Vectors, Images)     # of space
 
@@ -63,6 +66,8 @@ RECIPES: dict[str, Recipe] = {
     "r3gan": Recipe(r3gan.SUMMARY, r3gan.R3ganSettings, r3gan.defaults, r3gan.game, r3gan.laid_out, NETWORKS,
                     matters=r3gan.MATTERS),
     "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.laid_out, vae.NETWORKS, matters=vae.MATTERS),
+    "table": Recipe(table.SUMMARY, table.TableRecipeSettings, table.defaults, table.game, decays,
+                    reads=Reader(open_table, TableSettings, "people", (Table,)), matters=table.MATTERS),
     "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game, decays,
                       reads=Reader(open_pairs, TranslationSettings, "shapes", (TwoDomains,)), matters=pix2pix.MATTERS),
     "cyclegan": Recipe(cyclegan.SUMMARY, cyclegan.CycleganSettings, cyclegan.defaults, cyclegan.game, decays,

@@ -12,7 +12,7 @@ from sparring.metrics.compared_sets import seen, some
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_image
 from sparring.rng import generator
-from sparring.spaces import Images, Vectors
+from sparring.spaces import Images, Table, Vectors
 
 MANY = 100_000                  # samples of numbers that are looked at
 LOOKED = 2000                   # images that are compared with each other
@@ -27,6 +27,8 @@ def look(source: Source, folder: Path, seed: int) -> tuple[Rows, list[str], Path
         return [("samples", "generated, never repeated")], [], None
     rows = [("samples to learn from", f"{len(source):,}"), ("held out", f"{len(source.held_out):,}" if source.held_out else "none")]
     rows += [("on reading", note) for note in source.notes] + classes(source)
+    if isinstance(source.space, Table):
+        return [*rows, ("columns", f"{len(source.space.columns)}")], [], None
     if not isinstance(source.space, Images):
         values, copies, _, said = look_at_numbers(source, seed)
         return [*rows, ("columns", f"{values.shape[1]}"), ("exact copies", f"{copies:,}")], said, None

@@ -1,9 +1,10 @@
 """A run's samples beside its data, for its report: nearest training samples, and metrics with their intervals."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,19 +12,22 @@ from torch import Tensor
 from sparring import api
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError, RunFailed
+from sparring.evaluation import rows as rows_of
 from sparring.evaluation.samples import of_opened, of_run
-from sparring.metrics.catalogue import METRICS
+from sparring.evaluation.translations import Measure
+from sparring.metrics.catalogue import METRICS, Metric
 from sparring.metrics.features import choose
 from sparring.metrics.memorization import nearest
 from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image
 from sparring.progress import Silent
 from sparring.rng import generator
-from sparring.spaces import Images
+from sparring.spaces import Images, Table
 
 SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the medians, and training samples looked through
 NUMBERS = 2**24                                 # in those at most
 FEW, LEAST = 1000, 200                          # samples that metrics are made of, fewer where each is large: a second or two
+FEW_ROWS = 2000                                 # the same of rows of tables
 WIDE = 2**22                                    # numbers in them at most
 TRANSLATOR = ("A translator does not sample from noise, so this comparison does not apply. Use sparring evaluate to measure its "
               "translations.")
@@ -80,6 +84,8 @@ def nearness(at: Opened, drawn: Path, seed: int = 0) -> Nearness | str:
     model, source = at.model, at.source
     if not isinstance(source, Finite):
         return "The data is generated and never repeated, so there are no training samples to copy."
+    if isinstance(source.space, Table):
+        return "Of rows of a table, the figures below say how near they come to training rows: distance, copies and membership."
     try:
         samples = model.sample(COMPARED, seed=seed, shares="data")
     except (InputError, RunFailed) as error:
@@ -117,14 +123,22 @@ def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
     large = at.train is not None and (slow or len(at.train) * size > NUMBERS)    # too much to look through: the nearest are shown beside
     n = LEAST if slow else max(LEAST, min(FEW, WIDE // size))
     try:
+        if isinstance(at.source, Finite) and isinstance(at.source.space, Table):
+            return as_rows(rows_of.figures(at.model, at.source, at.train, at.notes, None, FEW_ROWS, 0, None, lambda what: Silent()),
+                           rows_of.MEASURES)
         found = of_opened(at.model, at.source, None if large else at.train, at.notes, n, lambda what: Silent())
     except (InputError, RunFailed) as error:
         return f"Metrics with intervals cannot be had: {error}"
-    rows: list[tuple[str, ...]] = [
-        (name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", METRICS[name.split("(")[0]].better,
-         METRICS[name.split("(")[0]].meaning) for name, one in found["metrics"].items()]
     if large:
         found["left_out"]["memorization"] = f"memorization takes its time {'in these features' if slow else 'with so much data'}; " \
                                             "`sparring evaluate` measures it"
+    return as_rows(found, METRICS)
+
+
+def as_rows(found: dict[str, Any], known: Mapping[str, Metric | Measure]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """What was found as a table, and what is odd or left out as sentences."""
+    rows: list[tuple[str, ...]] = [
+        (name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", known[name.split("(")[0]].better,
+         known[name.split("(")[0]].meaning) for name, one in found["metrics"].items()]
     notes = [*found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
     return rows, [f"{note[:1].upper()}{note[1:]}." for note in notes]

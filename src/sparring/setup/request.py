@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 
-from sparring.data.settings import DataSettings
 from sparring.data.source import Finite, Rows, Source, batches
 from sparring.data.translation.sets import Domains, TwoSets
 from sparring.data.video.frame_pairs import FramePairs
@@ -40,7 +40,7 @@ class Resolved:
 
     recipe: Recipe
     settings: Settings
-    data_settings: DataSettings
+    data_settings: BaseModel
     run: RunSettings                        # as asked for
     source: Source
     reasons: Mapping[str, str]              # of what the recipe chose itself, by setting

@@ -1,0 +1,79 @@
+"""The command `sample` for tables: rows into a .csv, as the data spell them, in memory that does not grow with their number."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparring.api import Model
+from sparring.errors import InputError, shown
+from sparring.latent.where import Drawn, parsed
+from sparring.pictures.samples import draw_samples
+from sparring.progress import Line
+from sparring.settings import whole_count, whole_seed
+from sparring.spaces import Table
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")      # how cells begin that a spreadsheet may run as a formula
+DRAWN = 10_000                                  # rows in a picture, at most
+
+
+def rows(model: Model, space: Table, n: int, seed: int, out: Path, where: str | None) -> dict[str, Any]:
+    """Write n rows, or draw their marginals."""
+    form = out.suffix.lower()
+    if form not in (".csv", ".tsv", ".png"):
+        raise InputError(f"'{shown(form)}' is not a format for rows of a table. Give --out FILE.csv or FILE.tsv; or FILE.png for a picture "
+                         "of each column.")
+    n, drawn, again = whole_count(n), Drawn(model.game, space, whole_seed(seed), parsed(space, where)), out.is_file()
+    if form == ".png" and n > DRAWN:
+        raise InputError(f"-n {n:,} rows for a picture are more than {DRAWN:,}. Give fewer, or --out FILE.csv.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if form == ".png":
+            draw_samples(space, torch.cat(list(drawn.cells(n))), out)
+            formulas = 0
+        else:
+            formulas = write(drawn, space, n, out, "\t" if form == ".tsv" else ",")
+    except OSError as error:
+        raise InputError(f"{shown(out)} cannot be written: {error.strerror or error}. Give another --out.") from None
+    said = [f"{n:,} rows: {shown(out)}{', which replaced that file' if again else ''}"]
+    said += [f"{drawn.tried:,} rows were drawn for these, of which {n / drawn.tried:.1%} were kept"] if where else []
+    said += [f"{formulas:,} cells begin as formulas do ({' '.join(FORMULA[:4])}), as in the data; they are written as they are. Import the "
+             "file into a spreadsheet as text, so that none is run"] if formulas else []
+    return {"out": str(out), "n": n, "seed": seed, "shape": [n, len(space.columns)], "drawn": drawn.tried, "formulas": formulas,
+            "text": "\n".join(said)}
+
+
+def write(drawn: Drawn, space: Table, n: int, out: Path, delimiter: str) -> int:
+    """The file in one step, so that nobody ever sees a part of it; how many cells look like formulas."""
+    line, done, formulas = Line("drawing"), 0, 0
+    temporary = out.with_name(f".writing-{out.name}")
+    try:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+            table.writerow([one.name for one in space.columns])
+            for cells in drawn.cells(n):
+                written = space.write(cells)
+                table.writerows(written)
+                formulas += sum(map(formula, (cell for row in written for cell in row)))
+                done += len(cells)
+                line.update(done, n, {})
+        os.replace(temporary, out)
+    finally:
+        line.leave()
+        temporary.unlink(missing_ok=True)
+    return formulas
+
+
+def formula(cell: str) -> bool:
+    """Whether a spreadsheet might run it: it begins as a formula does, and is no number."""
+    return cell.startswith(FORMULA) and not plain(cell)
+
+
+def plain(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True

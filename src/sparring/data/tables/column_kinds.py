@@ -1,0 +1,295 @@
+"""What kind each column of a table is, found out from its cells or as it was asked for, and told with the reason."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sparring.columns import Category, Column, Constant, Number
+from sparring.data.tables import dates
+from sparring.data.tables.mixed_text import Cells, Written
+from sparring.data.tables.modes import modes
+from sparring.errors import InputError, did_you_mean, listed, shown
+
+ASKED = ("number", "integer", "category", "date", "skip")
+MISSING = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "?", "-", "--", "#n/a", "missing", "<na>"})
+OWN = 255               # values of a category with a place of their own; the rest share one
+FEW = 20                # different numbers at most, that are taken for categories
+EACH = 10               # rows at least for each of them, on average
+MOSTLY = 0.9            # of the cells are numbers: then the others are mistakes
+NAMES = 0.9             # different values, of all: then text names rows
+LONG = 4                # words a cell, from which on different ones are free text
+ODD = 3                 # odd cells that are shown
+TRUTH = ({"yes", "no"}, {"true", "false"}, {"y", "n"}, {"t", "f"}, {"0", "1"}, {"on", "off"})
+POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+GROUPED = {",": re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d*)?"), ".": re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d*)?")}
+ENDLESS = re.compile(r"[+-]?(inf|infinity)", re.IGNORECASE)
+CODE = re.compile(r"[+-]?0\d+")          # a number with a zero before it is a code, such as 00501
+KEY = re.compile(r"(.*[_\s-])?(id|uuid|guid|key|index|row)", re.IGNORECASE)
+
+Floats = NDArray[np.float64]
+
+
+class Found(NamedTuple):
+    """A column: None where it is left out; its cells, float64[N]; and what is told of it."""
+
+    column: Column | None
+    cells: Floats
+    kind: str
+    why: str
+    odd: str = ""
+
+
+class Way(NamedTuple):
+    """How numbers are written: what stands before decimals and between thousands."""
+
+    mark: str
+    group: str
+
+    def value(self, cell: str) -> float:
+        return float(cell.replace(self.group, "").replace(self.mark, ".") if self.group else cell.replace(self.mark, "."))
+
+
+def find(table: Cells, asked: Mapping[str, str], train: NDArray[np.bool_]) -> list[Found]:
+    """Every column of the table; counts and modes are those of the rows in `train`.  InputError for a column that there is not."""
+    names = [column.name for column in table.columns]
+    for name, kind in asked.items():
+        if name not in names:
+            raise InputError(f"{table.what} has no column {shown(name)!r}.{did_you_mean(name, names)} Columns: {listed(names, 20)}.")
+        if kind.partition(":")[0] not in ASKED:
+            raise InputError(f"--column {shown(f'{name}={kind}')}: there is no such kind.{did_you_mean(kind, ASKED)} Kinds: {listed(ASKED)}"
+                             " (number:, has decimal commas, date:%d/%m/%Y has a format).")
+    return [of(table, column, asked.get(column.name, ""), train) for column in table.columns]
+
+
+def of(table: Cells, column: Written, asked: str, train: NDArray[np.bool_]) -> Found:
+    """One column."""
+    kind, _, how = asked.partition(":")
+    nothing = np.zeros(len(column.codes))
+    if kind == "skip":
+        return Found(None, nothing, "left out", "as asked for")
+    stripped = [value.strip() for value in column.values]
+    there = [k for k, value in enumerate(stripped) if value.lower() not in MISSING]
+    if len(column.values) == 1 or not there:
+        common = column.values[int(np.bincount(column.codes).argmax())]
+        why = "every cell is missing" if not there else f"every row says {shown(common)}"
+        return Found(Constant(column.name, common, column.dtype), nothing, "constant", why)
+    real = [stripped[k] for k in there]
+    if kind in ("number", "integer"):
+        return number(table, column, stripped, there, way_as_asked(table, column, stripped, there, how), train, f"as asked for: {kind}",
+                      whole=kind == "integer")
+    if kind == "category":
+        return category(column, stripped, train, "as asked for")
+    if kind == "date":
+        form = how or dates.which(column.name, dates.formats(real) or refuse_dates(table, column))
+        return date(table, column, stripped, there, form, train)
+    way = way_of(table, column, stripped, there)
+    if way is not None:
+        return numbers(table, column, stripped, there, way, train)
+    if forms := dates.formats(real):
+        return date(table, column, stripped, there, dates.which(column.name, forms), train)
+    return words(table, column, stripped, real, train)
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+def words(table: Cells, column: Written, stripped: list[str], real: list[str], train: NDArray[np.bool_]) -> Found:
+    """Text that is no number and no date: categories, or what names rows, or free text, which are left out."""
+    n, keep = len(column.codes), f"--column '{shown(column.name)}=category' keeps it"
+    refuse_mixed_dates(table, column, stripped)
+    if len(real) > NAMES * n and n >= FEW:
+        if np.mean([len(value.split()) for value in real[:1000]]) >= LONG:
+            return Found(None, np.zeros(n), "left out", f"free text: nearly every row says something else; {keep}")
+        return Found(None, np.zeros(n), "left out", f"an identifier: {len(real):,} different values in {n:,} rows; {keep}")
+    if len(real) > n / 2 and n >= FEW and np.mean([len(value.split()) for value in real[:1000]]) >= 2 * LONG:
+        return Found(None, np.zeros(n), "left out", f"free text: cells have many words; {keep}")
+    why = "two values" if {value.lower() for value in real} in TRUTH else f"{len(real):,} different values that are no numbers"
+    return category(column, stripped, train, why, "yes/no" if why == "two values" else "category")
+
+
+def category(column: Written, stripped: list[str], train: NDArray[np.bool_], why: str, kind: str = "category") -> Found:
+    """Values by how many training rows have them, then by their spelling."""
+    counts = np.bincount(column.codes[train], minlength=len(column.values))
+    order = sorted(range(len(counts)), key=lambda k: (-counts[k], column.values[k]))
+    place = np.empty(len(order))
+    place[order] = np.arange(len(order))
+    gone = tuple(column.values[k] for k in order if stripped[k].lower() in MISSING)
+    plain = all(POINT.fullmatch(value) and not CODE.fullmatch(value) for value in stripped if value.lower() not in MISSING)
+    found = Category(column.name, tuple(column.values[k] for k in order), tuple(int(counts[k]) for k in order), min(len(order), OWN), plain,
+                     gone, column.dtype)
+    if len(order) > OWN:
+        why += f"; the {OWN} most frequent have a place of their own, and {len(order) - OWN:,} share one"
+    return Found(found, place[column.codes], kind, why + told_missing(column, stripped))
+
+
+def told_missing(column: Written, stripped: list[str]) -> str:
+    gone = np.array([value.lower() in MISSING for value in stripped])
+    share = gone[column.codes].mean()
+    return f"; {share:.1%} are missing" if share else ""
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+def way_as_asked(table: Cells, column: Written, stripped: list[str], there: list[int], how: str) -> Way:
+    """How numbers are written where the column is said to hold them; InputError for cells that are none."""
+    if how not in ("", ".", ","):
+        raise InputError(f"--column {shown(column.name)}=number:{shown(how)}: expected number:. or number:, which say what stands before "
+                         "decimals.")
+    if not how:
+        way = way_of(table, column, stripped, there, sure=True)
+        assert way is not None
+        return way
+    group = "," if how == "." else "."
+    plain = POINT if how == "." else COMMA
+    grouped = not all(plain.fullmatch(stripped[k]) for k in there)
+    refuse_odd(table, column, [k for k in there if not (GROUPED[group] if grouped else plain).fullmatch(stripped[k])], stripped)
+    return Way(how, group if grouped else "")
+
+
+def way_of(table: Cells, column: Written, stripped: list[str], there: list[int], *, sure: bool = False) -> Way | None:
+    """How the column's numbers are written; None where it holds words, or codes such as 00501.
+
+    InputError for a column of numbers but for a few cells, for infinities, and where it is open what a mark means.
+    """
+    if not sure and any(CODE.fullmatch(stripped[k]) for k in there):
+        return None
+    ways = {Way(".", ""): POINT, Way(",", ""): COMMA, Way(".", ","): GROUPED[","], Way(",", "."): GROUPED["."]}
+    fits = {way: [k for k in there if not pattern.fullmatch(stripped[k])] for way, pattern in ways.items()}
+    good = [way for way, odd in fits.items() if not odd]
+    if good:
+        marked = {mark for mark in ",." for k in there if mark in stripped[k]}
+        open_ = len(good) > 1 and (marked == {","} or (marked == {"."} and table.semicolons and Way(",", ".") in good))
+        if open_ and {way.mark for way in good} == {".", ","}:
+            example = next(stripped[k] for k in there if marked & set(stripped[k]))
+            raise InputError(f"{table.what}: column {shown(column.name)} has numbers such as {example}, in which the mark may stand before "
+                             f"decimals or between thousands. Say what stands before decimals: --column '{shown(column.name)}=number:,' or "
+                             f"--column '{shown(column.name)}=number:.'.")
+        return good[0]
+    odd = min(fits.values(), key=lambda some: rows_with(column, some))
+    refuse_endless(table, column, stripped)
+    if sure or rows_with(column, odd) <= (1 - MOSTLY) * rows_with(column, there):
+        refuse_odd(table, column, odd, stripped)
+    return None
+
+
+def spot(table: Cells, column: Written, odd: list[int]) -> str:
+    """Which rows of the column have these values, as in `FILE, line 7: column age`."""
+    return f"{table.what}, {table.where(np.flatnonzero(np.isin(column.codes, odd)).tolist())}: column {shown(column.name)}"
+
+
+def rows_with(column: Written, values: list[int]) -> int:
+    return int(np.isin(column.codes, values).sum())
+
+
+def refuse_odd(table: Cells, column: Written, odd: list[int], stripped: list[str]) -> None:
+    """InputError that names the cells that are no numbers in a column of numbers; nothing where there are none."""
+    if not odd:
+        return
+    rows = np.flatnonzero(np.isin(column.codes, odd))
+    examples = ", ".join(f"{shown(repr(stripped[k]))}" for k in odd[:ODD])
+    raise InputError(f"{table.what}: column {shown(column.name)} holds numbers, but for {len(rows):,} of {len(column.codes):,} rows "
+                     f"({table.where(rows.tolist())}: {examples}). Mend these, leave them empty, or take all for names: --column "
+                     f"'{shown(column.name)}=category'.")
+
+
+def refuse_endless(table: Cells, column: Written, stripped: list[str]) -> None:
+    odd = [k for k, value in enumerate(stripped) if ENDLESS.fullmatch(value)]
+    if odd:
+        raise InputError(f"{spot(table, column, odd)} says {stripped[odd[0]]}, which is no number to learn. "
+                         f"Leave these cells empty, or take them for names: --column '{shown(column.name)}=category'.")
+
+
+def numbers(table: Cells, column: Written, stripped: list[str], there: list[int], way: Way, train: NDArray[np.bool_]) -> Found:
+    """A column of numbers: categories where they are few, left out where they name rows."""
+    n = len(column.codes)
+    values = np.array([way.value(stripped[k]) for k in there])
+    if not np.isfinite(values).all():
+        odd = [k for k, value in zip(there, values, strict=True) if not np.isfinite(value)]
+        raise InputError(f"{spot(table, column, odd)} has a number that is too large. Mend it.")
+    whole = bool((values == np.round(values)).all())
+    if len(there) == n and n >= FEW and whole and (KEY.fullmatch(column.name) or np.all(np.diff(values) == 1)):
+        return Found(None, np.zeros(n), "left out", "an identifier: a whole number of its own in every row; "
+                     f"--column '{shown(column.name)}=integer' keeps it")
+    if len(there) <= FEW and n >= EACH * len(there):
+        kind = "yes/no" if {stripped[k] for k in there} == {"0", "1"} else "category"
+        return category(column, stripped, train, f"only {len(there)} different numbers", kind)
+    return number(table, column, stripped, there, way, train, f"{len(there):,} different numbers")
+
+
+def number(table: Cells, column: Written, stripped: list[str], there: list[int], way: Way, train: NDArray[np.bool_], why: str,
+           *, whole: bool = False) -> Found:
+    """The modes of a column, how its numbers are written, and whether they come back as they went in."""
+    values = np.full(len(column.values), np.nan)
+    values[there] = [way.value(stripped[k]) for k in there]
+    texts = [stripped[k] for k in there]
+    if whole and (odd := [k for k in there if values[k] != round(values[k])]):
+        raise InputError(f"{spot(table, column, odd)} says {shown(stripped[odd[0]])}, and was said to hold "
+                         f"whole numbers. Give --column '{shown(column.name)}=number'.")
+    after = [len(text.split(way.mark, 1)[1]) if way.mark in text else 0 for text in texts]
+    digits = max(significant(text) for text in texts) if any("e" in text.lower() for text in texts) else 0
+    found = finish(column, values, train, decimals=(min(min(after), 20), min(max(after), 20)), digits=digits, mark=way.mark,
+                   group=way.group)
+    kind = "number" if max(after) or digits else "whole number"
+    return Found(found, values[column.codes], kind, why + told_missing(column, stripped), kept(column, found, texts, values[there]))
+
+
+def significant(text: str) -> int:
+    return min(17, max(1, len(re.sub(r"\D", "", text.lower().split("e")[0]).lstrip("0"))))
+
+
+def finish(column: Written, values: Floats, train: NDArray[np.bool_], decimals: tuple[int, int] = (0, 0), digits: int = 0,
+           mark: str = ".", group: str = "", form: str = "", unit: str = "") -> Number:
+    """A column of numbers, with the modes of its training rows."""
+    cells = values[column.codes]
+    known, every = cells[train & ~np.isnan(cells)], cells[~np.isnan(cells)]
+    gone = np.bincount(column.codes, minlength=len(values)) * np.isnan(values)
+    missing = column.values[int(gone.argmax())] if gone.any() else None
+    low, high = float(every.min()), float(every.max())
+    return Number(column.name, *modes(known if len(known) else every, every), low, high, decimals, digits, missing, mark, group, form, unit,
+                  column.dtype)
+
+
+def kept(column: Written, found: Number, texts: list[str], values: Floats) -> str:
+    """What is told where cells do not come back as they went in; empty where all do."""
+    again = found.write(torch.from_numpy(values))
+    changed = [(text, other) for text, other in zip(texts, again, strict=True) if text != other]
+    said = [f"column {shown(column.name)}: {len(changed):,} of its {len(texts):,} different cells come back otherwise, such as "
+            f"{shown(changed[0][0])} as {shown(changed[0][1])}"] if changed else []
+    gone = [value for value in column.values if value.strip().lower() in MISSING]
+    said += [f"column {shown(column.name)}: what is missing comes back as {found.missing!r}, and is written in {len(gone)} ways"] \
+        if len(gone) > 1 else []
+    return "; ".join(said)
+
+
+# -- dates ------------------------------------------------------------------------------------------------------------
+def date(table: Cells, column: Written, stripped: list[str], there: list[int], form: str, train: NDArray[np.bool_]) -> Found:
+    texts = [stripped[k] for k in there]
+    if odd := [k for k in there if dates.parse(stripped[k], form) is None]:
+        raise InputError(f"{spot(table, column, odd)} says {shown(stripped[odd[0]])}, and dates there are "
+                         f"written as {form}. Write all of them in one way, or take them for names: --column "
+                         f"'{shown(column.name)}=category'.")
+    values = np.full(len(column.values), np.nan)
+    values[there] = dates.as_numbers(texts, form)
+    found = finish(column, values, train, form=form, unit=dates.unit_of(form, texts))
+    kind, why = "time" if form in dates.TIMES else "date", f"written as {form}" + told_missing(column, stripped)
+    return Found(found, values[column.codes], kind, why, kept(column, found, texts, values[there]))
+
+
+def refuse_dates(table: Cells, column: Written) -> list[str]:
+    raise InputError(f"{table.what}: the dates in column {shown(column.name)} are in no known format, or not all in one. Say which: "
+                     f"--column '{shown(column.name)}=date:%d.%m.%Y'.")
+
+
+def refuse_mixed_dates(table: Cells, column: Written, stripped: list[str]) -> None:
+    """InputError for a column whose cells are all dates, in two formats or more."""
+    some = [k for k, value in enumerate(stripped) if value.lower() not in MISSING]
+    if len(some) < 2 or not any(dates.said(stripped[some[0]], form) for form in dates.FORMATS):
+        return
+    first = next(form for form in dates.FORMATS if dates.said(stripped[some[0]], form))
+    odd = [k for k in some if not dates.said(stripped[k], first)]
+    if odd and all(any(dates.said(stripped[k], form) for form in dates.FORMATS) for k in odd[:dates.FIRST]):
+        raise InputError(f"{spot(table, column, odd)} has dates in two formats: {shown(stripped[some[0]])} "
+                         f"and {shown(stripped[odd[0]])}. Write all in one, or take them for names: --column "
+                         f"'{shown(column.name)}=category'.")

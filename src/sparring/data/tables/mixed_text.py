@@ -1,0 +1,245 @@
+"""A table of any cells as it was written: from a text file, whose delimiter and encoding are found out, a data frame, or a list of dicts.
+
+A column is kept as its different values and, for every row, the position of its value: an int32 a cell, whatever the cells say.
+"""
+
+import csv
+import io
+import os
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.data.settings import check_memory, open_file
+from sparring.errors import InputError, listed, reason, shown
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+LOOKED_AT = 100             # rows by which the delimiter is found
+MOST = 10_000               # columns
+CELL = 20                   # bytes that a cell of a few letters takes while it is read, about; of different values more
+ENDS = b"PK\x03\x04"        # how a .zip begins, and every .xlsx
+FEW = 3                     # rows that are named
+
+
+class Written(NamedTuple):
+    """One column: its different values, in the order in which they come first, and which of them each row has."""
+
+    name: str
+    values: list[str]
+    codes: NDArray[np.int32]
+    dtype: str = ""         # of a data frame
+
+
+class Cells(NamedTuple):
+    """A table as it was written."""
+
+    what: str               # how it is called in messages
+    columns: list[Written]
+    lines: NDArray[np.int64]    # of each row, in the file
+    notes: tuple[str, ...] = ()
+    semicolons: bool = False    # as delimiters, where a comma is often before decimals
+
+    def where(self, rows: Sequence[int]) -> str:
+        """Rows by their lines, as in `line 7` or `lines 7, 9 and 2 more`."""
+        few = ", ".join(f"{self.lines[row]:,}" for row in rows[:FEW])
+        return f"line{'s' * (len(rows) > 1)} {few}" + (f" and {len(rows) - FEW:,} more" if len(rows) > FEW else "")
+
+
+def read_cells(path: Path) -> Cells:
+    """Every cell of a .csv or .tsv.  InputError, with the line, for what is no table."""
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        check_memory(CELL * size // 4, f"{shown(path)} holds {size:,} bytes of text", "Give fewer rows, or Parquet.")
+        encoding, notes = encoding_of(path, file)
+        text = io.TextIOWrapper(file, encoding, newline="")
+        try:
+            delimiter = delimiter_of([line for line, _ in zip(text, range(LOOKED_AT), strict=False)])
+            text.seek(0)
+            names, columns, lines, named = columns_of(path, numbered(path, csv.reader(text, delimiter=delimiter, strict=True)))
+        finally:
+            text.detach()                                       # the file is closed by who opened it
+    notes += [] if named else ["the first row holds numbers, so the columns have no names"]
+    notes += [f"columns are separated by {DELIMITERS[delimiter]}"] if delimiter != "," and len(names) > 1 else []
+    return Cells(shown(path), columns, lines, tuple(notes), delimiter == ";")
+
+
+def encoding_of(path: Path, file: io.BufferedReader) -> tuple[str, list[str]]:
+    """How the text is encoded; the file is at its beginning again.  InputError for what is no text."""
+    head = file.read(4096)
+    file.seek(0)
+    if head.startswith(ENDS):
+        raise InputError(f"{shown(path)} is a .zip or an Excel workbook (.xlsx), whatever its name says. Open it in a spreadsheet and save "
+                         "it as CSV (UTF-8).")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16", ["the text is UTF-16"]
+    if b"\0" in head:
+        even, odd = head[::2].count(0), head[1::2].count(0)
+        if min(even, odd) * 10 < max(even, odd) and max(even, odd) * 4 > len(head):
+            return ("utf-16-le" if odd > even else "utf-16-be"), ["the text is UTF-16"]
+    line, seen = 1, b""
+    for part in iter(lambda: file.read(1 << 20), b""):
+        if (at := part.find(b"\0")) >= 0:
+            raise InputError(f"{shown(path)}, line {line + part.count(10, 0, at):,}: there is a NUL byte, which no text has. The file is "
+                             "damaged, or no table. Save it again as CSV (UTF-8).")
+        line += part.count(b"\n")
+        try:
+            (seen + part).decode()
+            seen = b""
+        except UnicodeDecodeError as error:
+            if error.reason != "unexpected end of data":
+                file.seek(0)
+                return "cp1252" if cp1252(file) else "latin-1", ["the text is not UTF-8; it was read as Latin-1"]
+            seen = (seen + part)[error.start:]                 # a letter that continues in the next part
+    file.seek(0)
+    return "utf-8-sig", []
+
+
+def cp1252(file: io.BufferedReader) -> bool:
+    """Whether the bytes are those of Windows's Latin-1, which has letters where Latin-1 has none, and leaves five out."""
+    found = all(not any(bytes([odd]) in part for odd in (0x81, 0x8D, 0x8F, 0x90, 0x9D)) for part in iter(lambda: file.read(1 << 20), b""))
+    file.seek(0)
+    return found
+
+
+def delimiter_of(lines: list[str]) -> str:
+    """The one that cuts the first lines into the most even rows; a comma where there is one column."""
+    def evenness(delimiter: str) -> tuple[float, int]:
+        try:
+            counts = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
+        except csv.Error:
+            return 0.0, 0
+        if not counts:
+            return 0.0, 0
+        width, rows = max(counts.items(), key=lambda one: (one[1], one[0]))
+        return (rows / counts.total() if width > 1 else 0.0), width
+
+    return max(DELIMITERS, key=evenness)
+
+
+def numbered(path: Path, reader: "csv._reader") -> Iterator[tuple[int, list[str]]]:  # type: ignore[name-defined]  # no public name
+    """The rows that are not empty, with their lines.  InputError for quotes that never close, and what else is no table."""
+    before = 0
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield before + 1, row
+            before = reader.line_num
+    except csv.Error as error:
+        why = "a quote is opened in this row and never closed. Close it, or write a quote within a cell twice" \
+            if "end of data" in str(error) or "field larger" in str(error) else f"{reason(error)}. Mend this row"
+        raise InputError(f"{shown(path)}, line {before + 1:,}: {why}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{shown(path)}, after line {before:,}: the text is damaged. Save it again as CSV (UTF-8).") from None
+
+
+def columns_of(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[list[str], list[Written], NDArray[np.int64], bool]:
+    """Names, columns, the lines of the rows, and whether the first row held the names."""
+    line, first = next(rows, (0, list[str]()))
+    if not first:
+        raise InputError(f"{shown(path)} is empty. Give a table with a row of names and rows of values.")
+    names, named = headings(path, [cell.strip() for cell in first])
+    width, lines = len(names), array("q", [] if named else [line])
+    seen: list[dict[str, int]] = [{} for _ in names]
+    codes = [array("i") for _ in names]
+    for at, row in rows if named else iter([(line, first), *rows]):
+        if len(row) != width:
+            raise InputError(f"{shown(path)}, line {at:,}: {len(row):,} cells, and the first line has {width:,}. Mend this row, or put "
+                             "cells that hold the delimiter into quotes.")
+        for cell, known, column in zip(row, seen, codes, strict=True):
+            column.append(known.setdefault(cell, len(known)))
+        if named or at != line:
+            lines.append(at)
+    if not codes[0]:
+        raise InputError(f"{shown(path)} holds names and no rows. Give at least two rows.")
+    return names, [Written(name, list(known), np.frombuffer(column, np.int32)) for name, known, column in
+                   zip(names, seen, codes, strict=True)], np.frombuffer(lines, np.int64), named
+
+
+def headings(path: Path | str, first: list[str]) -> tuple[list[str], bool]:
+    """The columns' names, and whether the row says them.  InputError for a name that is missing or given twice."""
+    what = shown(path)
+    if len(first) > MOST:
+        raise InputError(f"{what} has {len(first):,} columns; at most {MOST:,} are read. Is it written with rows as columns? Then turn it "
+                         "round; or leave columns out.")
+    if all(is_number(cell) for cell in first):
+        return [f"x{k}" for k in range(len(first))], False
+    if "" in first:
+        raise InputError(f"{what}: column {first.index('') + 1} has no name. Name it in the first row, or leave it out.")
+    if twice := next((name for name, count in Counter(first).items() if count > 1), None):
+        places = [k + 1 for k, name in enumerate(first) if name == twice]
+        raise InputError(f"{what} has {len(places)} columns named {shown(twice)} (columns {listed(places)}). Give every column a name of "
+                         "its own.")
+    return first, True
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+# -- from Python ------------------------------------------------------------------------------------------------------
+def from_python(data: Any) -> Cells:
+    """The same of a data frame, or of a list of dicts with the same names.  InputError for anything else."""
+    if is_frame(data):
+        names = list(data.columns)
+        columns = [Written(str(name), *coded(cells_of(data[name])), str(data[name].dtype)) for name in names] \
+            if len(set(map(str, names))) == len(names) else []
+    elif isinstance(data, list | tuple) and data and all(isinstance(row, dict) for row in data):
+        names = list(data[0])
+        odd = next((k for k, row in enumerate(data) if list(row) != names and set(row) != set(names)), None)
+        if odd is not None:
+            raise InputError(f"row {odd} of the list has the names {listed(list(data[odd]))}, and the first row {listed(names)}. Give "
+                             "every row the same names.")
+        columns = [Written(str(name), *coded("" if row[name] is None else str(row[name]) for row in data)) for name in names]
+    else:
+        raise InputError(f"the data is a {type(data).__name__}; expected the path of a .csv, .tsv or .parquet file, a data frame of "
+                         "pandas, or a list of dicts, one a row.")
+    what = "the data frame" if is_frame(data) else "the list"
+    headings(what, ["column", *(str(name).strip() for name in names)])      # "column" is no number, so that names of numbers stay names
+    if not len(data):
+        raise InputError(f"{what} holds no rows. Give at least two.")
+    return Cells(what, columns, np.arange(len(data)))
+
+
+def is_frame(data: Any) -> bool:
+    return type(data).__module__.split(".")[0] == "pandas" and type(data).__name__ == "DataFrame"
+
+
+def cells_of(series: Any) -> Iterable[str]:
+    """The cells of a column of a data frame as text; what is missing is empty."""
+    gone = series.isna().tolist()
+    return ("" if lost else str(cell) for cell, lost in zip(series.tolist(), gone, strict=True))
+
+
+def coded(cells: Iterable[str]) -> tuple[list[str], NDArray[np.int32]]:
+    known: dict[str, int] = {}
+    codes = array("i", [known.setdefault(cell, len(known)) for cell in cells])
+    return list(known), np.frombuffer(codes, np.int32)
+
+
+def read_parquet_cells(path: Path) -> Cells:
+    """The columns of a Parquet file as text.  InputError without the extra, and for columns that are no plain values."""
+    from sparring.errors import needs
+
+    with needs("pyarrow", "parquet", f"{shown(path)} is Parquet, which"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{shown(path)} cannot be read as Parquet ({reason(error)}). Write it again.") from None
+    if odd := [field.name for field in table.schema if pa.types.is_nested(field.type) or pa.types.is_binary(field.type)]:
+        raise InputError(f"{shown(path)}: the columns {listed(odd)} hold lists or bytes, and a table has plain values. Leave them out.")
+    headings(path, ["column", *table.column_names])
+    if not table.num_rows:
+        raise InputError(f"{shown(path)} holds no rows. Give at least two.")
+    return Cells(shown(path), [Written(name, *coded("" if cell is None else str(cell) for cell in table[name].to_pylist()))
+                               for name in table.column_names], np.arange(table.num_rows))

@@ -1,0 +1,194 @@
+"""What rows of a table are asked to be, such as `sex=Female,age>=30`, and rows that are so.
+
+One value of a category, the rarest that is asked for, becomes the condition of the generator (Xu et al., 2019, section 4.3); whatever else
+is asked for is kept by leaving out the rows that are otherwise.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparring.columns import Category, Column, Constant, Number
+from sparring.data.tables.frames import to_frame
+from sparring.errors import InputError, RunFailed, did_you_mean, listed, shown
+from sparring.game import Game
+from sparring.rng import generator
+from sparring.spaces import Table
+
+CHUNK = 64              # rows that are drawn together, as samples of other kinds are
+TRIED = 200_000         # rows that are drawn at most for the first that fits, and as many for each that follows on average
+SIGNS: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "<=": lambda x, y: x <= y, ">=": lambda x, y: x >= y, "!=": lambda x, y: x != y, "<": lambda x, y: x < y, ">": lambda x, y: x > y,
+    "=": lambda x, y: x == y}
+ORDER = re.compile("|".join(map(re.escape, SIGNS)))
+SOMETHING = re.compile(rf"[^,<>=!]+({ORDER.pattern})")          # what is perhaps a column that there is not
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One of the things that rows are asked to be: cell `sign` value."""
+
+    column: int
+    sign: str
+    value: float                # the cell; NaN: missing
+
+    def holds(self, cells: Tensor) -> Tensor:
+        x = cells[:, self.column]
+        if math.isnan(self.value):
+            return x.isnan() if self.sign == "=" else ~x.isnan()
+        return SIGNS[self.sign](x, self.value) & (~x.isnan() | (self.sign == "!="))
+
+
+# -- reading what is asked for ----------------------------------------------------------------------------------------
+def parsed(space: Table, where: str | Mapping[str, Any] | None) -> tuple[Asked, ...]:
+    """`NAME=VALUE,NAME>=VALUE`, or {name: value}; InputError for a column or a value that there is not."""
+    if where is None:
+        return ()
+    if isinstance(where, Mapping):
+        return tuple(asked(space, str(name), "=", "" if value is None else str(value)) for name, value in where.items())
+    names = [one.name for one in space.columns]
+    starts, free = list[int](), 0
+    for k in range(len(where)):                                 # names and values may hold commas
+        if k >= free and (k == 0 or where[k - 1] == ","):
+            name = begins(where[k:], names)
+            if name is not None or k == 0 or SOMETHING.match(where[k:]):
+                starts.append(k)
+                free = k + len(name or "")
+    parts = [where[k:end].removesuffix(",") for k, end in zip(starts, [*starts[1:], len(where)], strict=True)]
+    return tuple(asked(space, *cut(part.strip(), names)) for part in parts if part.strip())
+
+
+def begins(piece: str, names: Sequence[str]) -> str | None:
+    """The longest column name, followed by a sign, with which it begins."""
+    fits = [name for name in names if piece.strip().startswith(name) and ORDER.match(piece.strip()[len(name):].lstrip())]
+    return max(fits, key=len, default=None)
+
+
+def cut(piece: str, names: Sequence[str]) -> tuple[str, str, str]:
+    name = begins(piece, names)
+    if name is None:
+        first = ORDER.search(piece)
+        given = piece[:first.start()].strip() if first else piece
+        if not first:
+            raise InputError(f"--where {shown(piece)}: expected NAME=VALUE, or a range such as age>=30; several with commas.")
+        raise InputError(f"--where {shown(piece)}: the model has no column {shown(given)!r}.{did_you_mean(given, names)} Columns: "
+                         f"{listed(names, 20)}.")
+    rest = piece[len(name):].lstrip()
+    sign = ORDER.match(rest)
+    assert sign is not None
+    return name, sign.group(), rest[sign.end():].strip().strip('"')
+
+
+def asked(space: Table, name: str, sign: str, value: str) -> Asked:
+    names = [one.name for one in space.columns]
+    if name not in names:
+        raise InputError(f"--where: the model has no column {shown(name)!r}.{did_you_mean(name, names)} Columns: {listed(names, 20)}.")
+    column = space.columns[names.index(name)]
+    return Asked(names.index(name), sign, cell_of(column, sign, value))
+
+
+def cell_of(column: Column, sign: str, value: str) -> float:
+    """The cell that says this.  InputError where the column has none such."""
+    match column:
+        case Category(name, values):
+            if sign not in ("=", "!="):
+                raise InputError(f"--where {shown(name)}{sign}{shown(value)}: {shown(name)} holds names, which have no order. Give "
+                                 f"{shown(name)}=VALUE.")
+            near = {one.strip(): k for k, one in reversed(list(enumerate(values)))}
+            found = near.get(value.strip(), next((near[one.strip()] for one in column.missing if not value.strip()), None))
+            if found is None:
+                raise InputError(f"--where {shown(name)}={shown(value)}: the data have no such value.{did_you_mean(value, values)} Values: "
+                                 f"{listed(values, 20)}.")
+            return float(found)
+        case Number():
+            if not value and column.missing is not None and sign in ("=", "!="):
+                return math.nan
+            try:
+                number = column.read(value)
+            except ValueError:
+                kind = f"a date such as {column.written(column.low)}" if column.form else "a number"
+                raise InputError(f"--where {shown(column.name)}{sign}{shown(value)}: expected {kind}.") from None
+            if (sign == "=" and not column.low <= number <= column.high) or (sign[0] == ">" and number > column.high) or \
+                    (sign[0] == "<" and number < column.low):
+                raise InputError(f"--where {shown(column.name)}{sign}{shown(value)}: rows have {column.written(column.low)} to "
+                                 f"{column.written(column.high)} there, as in the data.")
+            return number
+        case Constant(name, only):
+            if (value == only.strip()) != (sign == "="):
+                raise InputError(f"--where {shown(name)}{sign}{shown(value)}: every row of the data says {shown(only)}.")
+            return 0.0
+
+
+# -- rows that are so -------------------------------------------------------------------------------------------------
+class Drawn:
+    """Rows of a model, in chunks that depend on the seed and their number alone; `tried` counts those that were drawn for them."""
+
+    def __init__(self, game: Game, space: Table, seed: int, where: tuple[Asked, ...] = ()) -> None:
+        self.game, self.space, self.seed, self.where, self.tried = game, space, seed, where, 0
+        self.range = condition_range(space, where)
+
+    def cells(self, n: int) -> Iterator[Tensor]:
+        """Cells, float64[at most CHUNK, K] at a time, until there are n rows.  RunFailed where hardly any row is as it is asked to be."""
+        found, k = 0, 0
+        while found < n:
+            cells = self.chunk(k)
+            for one in self.where:
+                cells = cells[one.holds(cells)]
+            k, self.tried = k + 1, self.tried + CHUNK
+            yield cells[:n - found]
+            found += len(cells)
+            if self.tried > TRIED * (found + 1):
+                raise RunFailed(f"{found:,} of {self.tried:,} rows were as asked for. Ask for less, or train on data with more such rows.")
+
+    @torch.no_grad()
+    def chunk(self, k: int) -> Tensor:
+        z = self.game.prior(CHUNK, generator(self.seed, "sample", k))
+        if self.range is not None:
+            at, (low, high) = z.shape[1] - len(self.space.blocks) - 1, self.range       # where the recipe has the condition's number
+            z[:, at] = torch.special.ndtri(low + (high - low) * torch.special.ndtr(z[:, at].double())).float()
+        made = self.game.sample(z).cpu()
+        if not torch.isfinite(made).all():
+            raise InputError("this model's samples are NaN or infinite: its weights are finite but too large. Get the model again, or "
+                             "train with a smaller learning rate.")
+        return self.space.decode(made)
+
+
+def condition_range(space: Table, where: Sequence[Asked]) -> tuple[float, float] | None:
+    """Between which quantiles the condition's number asks for the rarest of the values that are asked for; None where none is."""
+    shares, found, first = space.condition_shares, list[tuple[float, float, float]](), 0
+    for k, one in enumerate(space.columns):
+        if not isinstance(one, Category):
+            continue
+        for wish in where:
+            if wish.column == k and wish.sign == "=":
+                place = first + min(int(wish.value), one.own)
+                low = math.fsum(shares[:place])
+                found.append((shares[place], low, low + shares[place]))
+        first += one.places
+    total = math.fsum(shares)
+    if not found or min(found)[0] <= 0:
+        return None                                             # no row of the training data was so: rows are left out instead
+    _, low, high = min(found)
+    room = 1e-6 * (high - low)                                  # the ends belong to its neighbours
+    return (low + room) / total, (high - room) / total
+
+
+def refuse_for_rows(**given: object) -> None:
+    """InputError for what other models are asked for, and rows of tables are not."""
+    if names := [f"{name}={shown(value)}" for name, value in given.items() if value is not None]:
+        raise InputError(f"{' and '.join(names)}: rows of a table are asked for by column only. Give where (--where NAME=VALUE).")
+
+
+def framed(game: Game, space: Table, n: int, seed: int, where: str | Mapping[str, Any] | None, watch: Callable[[int, int], None]) -> Any:
+    """n rows as a data frame, or a list of dicts without pandas."""
+    parts, done = list[Tensor](), 0
+    for cells in Drawn(game, space, seed, parsed(space, where)).cells(n):
+        parts.append(cells)
+        done += len(cells)
+        watch(done, n)
+    return to_frame(space, torch.cat(parts))

@@ -1,0 +1,104 @@
+"""The networks of CTGAN, for rows of one-hots and numbers (Xu et al., 2019, section 4.4)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from sparring.spaces import Table
+
+
+class TableGenerator(nn.Module):
+    """float[B, latent] and conditions, float[B, conditions], to the raw row, float[B, outputs]; each layer sees what all before it did."""
+
+    def __init__(self, latent: int, conditions: int, outputs: int, width: int, depth: int) -> None:
+        super().__init__()
+        inputs = [latent + conditions + k * width for k in range(depth + 1)]
+        self.layers = nn.ModuleList(nn.Linear(size, width) for size in inputs[:-1])
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(depth))
+        self.last = nn.Linear(inputs[-1], outputs)
+
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+        x = torch.cat([z, condition], 1)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = torch.cat([x, relu(norm(layer(x)))], 1)
+        return self.last(x)
+
+
+class TableCritic(nn.Module):
+    """Packs of rows with their conditions, float[B, inputs], to scores, float[B]."""
+
+    def __init__(self, inputs: int, width: int, depth: int, slope: float, dropout: float) -> None:
+        super().__init__()
+        sizes = [inputs, *[width] * depth]
+        hidden = [[nn.Linear(a, b), nn.LeakyReLU(slope), nn.Dropout(dropout)] for a, b in pairwise(sizes)]
+        self.layers = nn.Sequential(*(layer for some in hidden for layer in some), nn.Linear(width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x).squeeze(1)
+
+
+class Blocks:
+    """Which numbers of a row are one-hots: blocks of these widths, one after the other, before numbers in [-1, 1]."""
+
+    def __init__(self, widths: tuple[int, ...], device: torch.device) -> None:
+        self.widths, self.hot = list(widths), sum(widths)
+        block = torch.repeat_interleave(torch.arange(len(widths), device="cpu"), torch.tensor(widths, device="cpu"))
+        self.block = block.to(device)                                           # of each place
+        self.member = torch.nn.functional.one_hot(block, len(widths)).float().to(device)
+
+    def logs(self, logits: Tensor) -> Tensor:
+        """A log-softmax in each block, float[B, places]; in full precision, whatever networks are computed in."""
+        with torch.autocast(logits.device.type, enabled=False):
+            at = self.block.expand(len(logits), -1)
+            most = torch.full((len(logits), len(self.widths)), -torch.inf, device=logits.device, dtype=logits.dtype)
+            member = self.member.to(logits.dtype)
+            below = logits - most.scatter_reduce(1, at, logits.detach(), "amax")[:, self.block]
+            return below - (below.exp() @ member).log() @ member.T
+
+    def soft(self, raw: Tensor, temperature: float) -> Tensor:
+        """A row of which gradients can be taken: in each block a Gumbel-softmax (Jang et al., 2017), and tanh of numbers."""
+        logits, numbers = raw[:, :self.hot], raw[:, self.hot:]
+        noise = -torch.empty_like(logits).exponential_().clamp(min=1e-30).log()
+        return torch.cat([self.logs((logits + noise) / temperature).exp(), numbers.tanh()], 1)
+
+    def hard(self, raw: Tensor, chance: Tensor) -> Tensor:
+        """A row as the data have them: in each block one place, drawn by the softmax with a number in [0, 1], float[B, blocks]; the same
+        numbers give the same row."""
+        shares, made = self.logs(raw[:, :self.hot].double()).exp(), torch.zeros_like(raw)
+        first = 0
+        for part, u in zip(shares.split(self.widths, 1), chance.unbind(1), strict=True):
+            upper = part.cumsum(1)
+            at = torch.searchsorted(upper, (u[:, None] * upper[:, -1:]).double(), right=True).clamp(max=part.shape[1] - 1)
+            made.scatter_(1, first + at, 1.0)
+            first += part.shape[1]
+        made[:, self.hot:] = raw[:, self.hot:].tanh()
+        return made
+
+
+def uniform(z: Tensor) -> Tensor:
+    """Normal numbers to their quantiles, float64 in [0, 1]."""
+    return torch.special.ndtr(z.double())
+
+
+class Conditions:
+    """What the generator may be asked for: each place of each column of categories, counted through over these columns."""
+
+    def __init__(self, space: Table, device: torch.device) -> None:
+        first = [sum(space.blocks[:block]) for block in space.conditions]
+        at = [begin + k for begin, block in zip(first, space.conditions, strict=True) for k in range(space.blocks[block])]
+        self.device, self.count = device, len(at)
+        self.where = torch.tensor(at, dtype=torch.int64, device=device)                 # the place of each condition in a row
+        self.upper = torch.tensor(space.condition_shares, dtype=torch.float64, device="cpu").cumsum(0)
+
+    def hot(self, condition: Tensor | None, n: int) -> Tensor:
+        """The conditional vector, float[n, conditions], of int64[n]; all zeros where nothing is asked for."""
+        vector = torch.zeros(n, self.count, device=self.device)
+        return vector if condition is None or not self.count else vector.scatter_(1, condition[:, None].to(self.device), 1.0)
+
+    def at(self, z: Tensor) -> Tensor | None:
+        """The conditions of normal numbers: quantiles of the shares that conditions have in the data."""
+        if not self.count:
+            return None
+        return torch.searchsorted(self.upper, uniform(z).cpu() * self.upper[-1:], right=True).clamp(max=self.count - 1)

@@ -1,0 +1,64 @@
+"""Rows of tables: the marginals of each column, generated beside real."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from sparring.columns import Category, Constant, Number
+from sparring.errors import shown
+from sparring.pictures.style import GENERATED, REAL, TICKS, dress, legend_below, new_figure
+from sparring.spaces import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS, ACROSS, BARS, BINS, LETTERS = 16, 4, 10, 30, 14
+
+
+def marginals(space: Table, made: Tensor | None, title: str, real: Tensor | None = None) -> "Figure":
+    """Cells, float64[N, K]: bars of the most frequent values of names, histograms of numbers, for the first columns."""
+    chosen = [k for k, one in enumerate(space.columns) if not isinstance(one, Constant)][:COLUMNS]
+    rows = max(1, -(-len(chosen) // ACROSS))
+    figure = new_figure(11.0, 2.3 * rows + 0.8)
+    grid = list(figure.subplots(rows, ACROSS, squeeze=False).flat)
+    for axes, k in zip(grid, chosen, strict=False):
+        column = space.columns[k]
+        dress(axes, "", "", short(column.name))
+        sets = [("real", REAL, real[:, k])] if real is not None else []
+        sets += [("generated", GENERATED, made[:, k])] if made is not None else []
+        if isinstance(column, Category):
+            bars(axes, column, sets)
+        elif isinstance(column, Number):
+            histogram(axes, column, sets)
+    for axes in grid[len(chosen):]:
+        axes.set_axis_off()
+    more = len([one for one in space.columns if not isinstance(one, Constant)]) - len(chosen)
+    figure.suptitle(title + (f"; {more} more columns are not shown" if more else ""))
+    if chosen:
+        legend_below(figure, figure.axes[0])
+    return figure
+
+
+def bars(axes: "Axes", column: Category, sets: list[tuple[str, str, Tensor]]) -> None:
+    count, wide = min(BARS, len(column.values)), 0.8 / len(sets)
+    for i, (name, colour, cells) in enumerate(sets):
+        shares = np.bincount(cells.long().numpy(), minlength=len(column.values))[:count] / max(1, len(cells))
+        axes.bar(np.arange(count) + (i - (len(sets) - 1) / 2) * wide, shares, wide, color=colour, label=name)
+    axes.set_xticks(range(count), [short(value) for value in column.values[:count]], rotation=90, fontsize=TICKS - 3)
+
+
+def histogram(axes: "Axes", column: Number, sets: list[tuple[str, str, Tensor]]) -> None:
+    edges = np.linspace(column.low, column.high if column.high > column.low else column.low + 1, BINS + 1)
+    for name, colour, cells in sets:
+        there = cells[~cells.isnan()].numpy()
+        each = np.full(len(there), 1 / max(1, len(cells)))
+        axes.hist(there, edges.tolist(), weights=each, histtype="step", color=colour, linewidth=1.6, label=name)
+    ends = [edges[0], edges[-1]]
+    axes.set_xticks(ends, [column.written(end) for end in ends], fontsize=TICKS - 3)
+
+
+def short(text: str) -> str:
+    text = shown(text).replace("$", r"\$")
+    return text if len(text) <= LETTERS else text[:LETTERS - 1] + "\u2026"
