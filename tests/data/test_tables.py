@@ -128,7 +128,7 @@ def test_numbers_in_the_ways_of_the_world():
         source = read(csv(header, row))
         assert all(isinstance(one, Number) for one in source.space.columns)
         assert rows(source)[0] == first
-    assert "such as 1e5 as 1e+05" in read(csv("x", lambda k: f"{k}e5")).odd[0]
+    assert "such as 0e5 as 0" in read(csv("x", lambda k: f"{k}e5")).odd[0]
 
 
 def test_a_mark_that_may_mean_two_things_is_asked_about():

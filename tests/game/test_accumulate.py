@@ -9,13 +9,14 @@ from torch import nn
 
 from conftest import SOURCES
 from sparring.api import Silent, run
-from sparring.data.source import Batch
+from sparring.data.source import Batch, Pair
 from sparring.errors import InputError
 from sparring.game import Game, Player, Report, Turn, play
 from sparring.game.accumulate import in_parts, indivisible
 from sparring.recipes import RECIPES
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
+from sparring.spaces import Images, TwoDomains
 
 
 def toy(parts):
@@ -102,3 +103,17 @@ def test_a_run_that_began_before_a_setting_existed_has_its_default(tmp_path):
     assert again.resumed
     with pytest.raises(InputError, match="residual"):
         prepare(Request("gan", "digits", {**given, "residual": True}), tmp_path / "run")
+
+
+def test_pix2pix_learns_from_the_translation_of_each_part():
+    """Not from the one that the discriminator was asked about last, which is another part's."""
+    recipe, image = RECIPES["pix2pix"], Images(3, 16, 16)
+    settings = recipe.settings(width=4, batch=4, field=16)
+    game = recipe.game(settings, TwoDomains(image, image, ("a", "b")), torch.device("cpu"))
+    x, seen = torch.stack([torch.full((3, 16, 16), value) for value in (-0.5, -0.5, 0.5, 0.5)]), []
+    game.players["generator"].net.register_forward_hook(lambda net, inputs, output: seen.append(inputs[0].mean().item()))
+    halves = in_parts(game, 2)
+    for name in ("discriminator", "generator"):
+        halves.turns[name].player.thaw(True)
+        halves.turns[name].loss(Pair(x, x), 0)
+    assert seen == [-0.5, 0.5, -0.5, 0.5]

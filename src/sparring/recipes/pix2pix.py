@@ -66,7 +66,7 @@ def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[st
     generator = learner(G, c.lr, (c.beta1, 0.999), c.steps, c.decay, ema=c.ema)
     discriminator = learner(D, c.lr, (c.beta1, 0.999), c.steps, c.decay)
     seen_apart = as_loss(device) if c.perceptual else None
-    made: dict[int, Tensor] = {}                # the round's translations: what D is asked about, G then learns from
+    made: dict[str, tuple[Pair, Tensor]] = {}   # the round's translations: what D is asked about, G then learns from
 
     def discriminate(batch: Pair, step: int) -> Report:
         """-log D(x, y) - log(1 - D(x, G(x))) (eq. 1), halved to slow D down (section 3.3)."""
@@ -74,8 +74,7 @@ def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[st
         generator.thaw(True)
         fake = full(G(x))
         generator.thaw(False)
-        made.clear()
-        made[step] = fake
+        made["round"] = batch, fake
         real_logits, fake_logits = full(D(torch.cat([x, y], 1))), full(D(torch.cat([x, fake.detach()], 1)))
         return Report({"adversarial": nonsaturating.discriminator(real_logits, fake_logits) / 2},
                       {"D(x)": lambda: real_logits.sigmoid().mean(), "D(G(z))": lambda: fake_logits.sigmoid().mean()})
@@ -83,7 +82,8 @@ def game(c: Pix2pixSettings, space: Space, device: torch.device, own: Mapping[st
     def generate(batch: Pair, step: int) -> Report:
         """-log D(x, G(x)) + lambda |y - G(x)| (eqs. 1, 3 and section 3.3), and the perceptual distance from y."""
         x, y = batch[source], batch[target]
-        fake = made.pop(step) if step in made else full(G(x))
+        last, waiting = made.pop("round", (None, None))
+        fake = waiting if waiting is not None and last is batch else full(G(x))     # a part of a batch is not the whole
         near = {"l1": c.l1 * l1_loss(fake, y)}
         if seen_apart is not None:
             near["perceptual"] = c.perceptual * seen_apart(fake, y).mean()
