@@ -14,6 +14,7 @@ from sparring.data.builtin.synthetic import Quadratic, mixture
 from sparring.data.settings import ClipSettings
 from sparring.data.source import Finite
 from sparring.data.tables.mixed import TableRows
+from sparring.data.text.lines import TextSettings, open_text
 from sparring.data.translation.sets import TwoSets
 from sparring.recipes import RECIPES
 from sparring.spaces import Images, Table, TwoDomains, Vectors
@@ -86,8 +87,15 @@ def small_rows(n: int = 64) -> Finite:
     return Finite(space, TableRows(space, *space.compact(torch.stack([town, age, 0 * k, k % 2], 1))))
 
 
+def small_lines(n: int = 48) -> Finite:
+    """n lines of one to five words."""
+    words = ["the", "a", "cat", "dog", "sees", "hears"]
+    return open_text([" ".join(words[(k + 2 * place) % 6] for place in range(1 + k % 5)) for k in range(n)], TextSettings(held_out=0.1))
+
+
 SOURCES = {"curves": Quadratic(), "density": mixture(), "table": small_table(), "images": small_images(), "pairs": small_pairs(),
-           "unpaired": small_pairs(aligned=False), "clips": moving(ClipSettings(size="16"), train=4, held_out=2), "rows": small_rows()}
+           "unpaired": small_pairs(aligned=False), "clips": moving(ClipSettings(size="16"), train=4, held_out=2), "rows": small_rows(),
+           "lines": small_lines()}
 CELLS = [(recipe, source) for recipe in RECIPES for source in SOURCES
          if isinstance(SOURCES[source].space, RECIPES[recipe].reads.kinds)
          and (not isinstance(SOURCES[source], TwoSets) or SOURCES[source].space.aligned == (recipe == "pix2pix"))]

@@ -46,7 +46,8 @@ def cells():
 def build(recipe, source, more):
     torch.manual_seed(0)
     entry = RECIPES[recipe]
-    small = {"steps": 40, "batch": 8, "pack": 1, "width": 8, "first_steps": 7, "blocks": 1, "pool": 0}
+    small = {"steps": 40, "pretrain": 1, "warm": 0, "rollouts": 2, "pack": 1,
+             "filters": 5, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "pool": 0}
     few = {k: v for k, v in small.items() if k in entry.settings.model_fields}
     settings = entry.settings(**{**entry.defaults(SOURCES[source].space), **few, **more})
     game = in_precision(entry.game(settings, SOURCES[source].space, CPU), "fp32", CPU)

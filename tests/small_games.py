@@ -13,7 +13,8 @@ from sparring.runs import checkpoint
 from sparring.setup.autotune import in_precision
 
 CPU = torch.device("cpu")
-SMALL = {"steps": 40, "batch": 8, "pack": 1, "width": 8, "first_steps": 7, "blocks": 1, "cells": 0, "seen": 32}
+SMALL = {"steps": 40, "pretrain": 2, "warm": 2, "rollouts": 2, "pack": 1,
+         "filters": 5, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "cells": 0, "seen": 32}
 
 
 def small(recipe, source, **more):

@@ -24,9 +24,11 @@ from sparring.latent import steering
 from sparring.latent import styles as in_w
 from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
+from sparring.latent.portions import CHUNK, at_once
 from sparring.latent.slerp import path as way
 from sparring.latent.truncation import asked, of_latents, truncated
 from sparring.latent.where import framed, refuse_for_rows
+from sparring.latent.writing import lines, refuse_for_lines
 from sparring.progress import Line, Silent, watched
 from sparring.recipes import find
 from sparring.rng import generator
@@ -37,12 +39,10 @@ from sparring.setup.announced import announced
 from sparring.setup.prepare import Prepared, prepare, versions
 from sparring.setup.rebuild import rebuild
 from sparring.setup.request import Request, choose_device
-from sparring.spaces import Images, Space, Table, Traits, to_json, traits_of
+from sparring.spaces import Space, Table, Texts, Traits, to_json, traits_of
 from sparring.training.loop import Outcome, Progress, train
 from sparring.untrusted import JSON_BYTES
 
-CHUNK = 64      # samples made at once, so that a million need no more memory than a few, and each is made in one company
-NUMBERS = 2**24 # in one of a network's maps, over all the samples that are made at once
 T = TypeVar("T")
 MODEL_FILES = (checkpoint.CONFIG, checkpoint.MODEL, checkpoint.MANIFEST)
 
@@ -75,7 +75,7 @@ class Model:
         return labels_for(self.space if self.labels else None, n, labels, positions, shares)
 
     def sample(self, n: int, *, seed: int = 0, labels: Any = None, positions: Any = None, shares: Shares = "even",
-               truncation: float | None = None, where: Any = None,
+               truncation: float | None = None, where: Any = None, temperature: float | None = None, prefix: str = "",
                watch: Callable[[int, int], None] = lambda done, total: None) -> Any:
         """n samples in the data's own units, on the CPU: images float[n, C, H, W] in [-1, 1], vectors float64[n, D], curves float[n, D].
 
@@ -83,15 +83,19 @@ class Model:
         `labels`, `positions` or `shares` say otherwise, as `labels_for` takes them.  With a `truncation`, no number of a latent is larger
         than that (Brock et al., 2019); of a model with styles it is psi, from 0 to 1: how far each style is from their average (Karras et
         al., 2019).  `watch(done, n)` is told how far it is.  Of a table: a data frame, or a list of dicts without pandas, of rows that are
-        as `where` asks, {name: value} or words such as `sex=Female,age>=30`.
+        as `where` asks, {name: value} or words such as `sex=Female,age>=30`.  Of text: n strings, at a `temperature`, with a beginning.
         """
         n, seed = whole_count(n), whole_seed(seed)
         check_memory(8 * n * math.prod(self.space.shape), f"n={n:,} samples", "Draw fewer, several times, with other seeds.")
         if isinstance(self.space, Table):
             refuse_for_rows(labels=labels, positions=positions, truncation=truncation, shares=None if shares == "even" else shares)
             return framed(self.game, self.space, n, seed, where, watch)
-        if where is not None:
-            raise InputError("where asks for rows of a table by column, and this model draws none. Classes are asked for with labels.")
+        if isinstance(self.space, Texts):
+            refuse_for_lines(labels=labels, positions=positions, truncation=truncation, shares=None if shares == "even" else shares)
+            return lines(self.game, self.space, n, seed, 1.0 if temperature is None else temperature, prefix, watch)
+        if where is not None or temperature is not None or prefix:
+            raise InputError("where asks for rows of a table, temperature and prefix for lines of text, and this model draws none. Leave "
+                             "them out; classes are asked for with labels.")
         return self.sample_at(self.labels_for(n, labels, positions=positions, shares=shares), seed=seed, truncation=truncation, watch=watch)
 
     def sample_at(self, which: Tensor, *, seed: int = 0, truncation: float | None = None,
@@ -244,15 +248,6 @@ class Model:
             raise RunFailed(f"the model could not be written to {path}: {error.strerror or error}. Make room, mend the "
                             f"permissions, or give another folder.") from None
         return path
-
-
-def at_once(space: Space, settings: Settings) -> int:
-    """How many samples go through the networks together: CHUNK, or a half, a quarter, ... of it where large maps would crowd memory."""
-    maps = max(space.channels, getattr(settings, "width", 1)) if isinstance(space, Images) else 1
-    size, few = maps * math.prod(space.shape[-2:]), CHUNK
-    while few > 1 and few * size > NUMBERS:
-        few //= 2
-    return few
 
 
 def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, fork: str | Path | None = None, seed: int = 0,

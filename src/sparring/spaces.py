@@ -11,6 +11,9 @@ from torch import Tensor
 from sparring import columns as cols
 from sparring.errors import InputError, shown
 from sparring.settings import LARGEST
+from sparring.texts import Texts as Texts
+from sparring.texts import from_plain as texts_from
+from sparring.texts import sound
 
 GOLDEN = (5**0.5 - 1) / 2
 FLOAT32_MAX = torch.finfo(torch.float32).max
@@ -221,7 +224,7 @@ class Table:
         return [list(row) for row in zip(*(one.write(x) for one, x in zip(self.columns, cells.unbind(1), strict=True)), strict=True)]
 
 
-Space = Curves | Vectors | Images | TwoDomains | Clips | Table
+Space = Curves | Vectors | Images | TwoDomains | Clips | Table | Texts
 
 
 def traits_of(space: Space) -> Traits | None:
@@ -252,8 +255,8 @@ def mixed(shares: tuple[float, ...], count: int, n: int) -> Tensor:
     return torch.searchsorted(upper, at, right=True).clamp(max=len(upper) - 1)
 
 
-KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains] | type[Clips] | type[Table]] = {
-    "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains, "clips": Clips, "table": Table,
+KINDS: dict[str, type[Curves] | type[Vectors] | type[Images] | type[TwoDomains] | type[Clips] | type[Table] | type[Texts]] = {
+    "curves": Curves, "vectors": Vectors, "images": Images, "two domains": TwoDomains, "clips": Clips, "table": Table, "texts": Texts,
 }
 
 
@@ -273,7 +276,8 @@ def from_json(plain: Any) -> Space:
     if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"the model's data kind is {shown(kind)!r}; expected one of {', '.join(KINDS)}.")
     try:
-        space: Space = KINDS[kind](**{name: _value(kind, name, value) for name, value in fields.items()})
+        space: Space = texts_from(fields) if kind == "texts" else \
+            KINDS[kind](**{name: _value(kind, name, value) for name, value in fields.items()})
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the model's data description does not fit kind '{kind}': {shown(error)}.") from None
     check(space)
@@ -300,6 +304,8 @@ def check(space: Space) -> None:
         case Table(columns):
             possible = len({one.name for one in columns}) == len(columns) > 0 and all(map(cols.sound, columns)) and \
                 0 < space.shape[0] <= WIDEST
+        case Texts():
+            possible = sound(space)
     traits = traits_of(space)
     if traits is not None and not _sound(traits, len(space.labels)):
         raise InputError("the data's labels do not fit together: each needs a name, a shift, a scale other than zero, and a number in "

@@ -190,7 +190,7 @@ BAD_FILES = {
               (saving(x=NUMBERS)[:-40], "cannot be read as npz"), (saving(x=NUMBERS, y=[1]), "50 samples .* 1 labels"),
               (saving(x=NUMBERS, y=np.zeros(50)), "x.npz: the labels are float64"),
               (saving(), "holds 0 arrays")],
-    "x.txt": [(b"a", "text .* not read yet")],
+    "x.txt": [(b"a", "lines of text.*sparring train seqgan --data")],
     "x.png": [(GOOD, "one image is not a data set: give its folder")],
     "x.tgz": [(b"", "Unpack it and give the folder")],
     "x.gz": [(b"", "Unpack it")], "x.bin": [(b"", "not of a kind that is read: a folder")],

@@ -34,7 +34,8 @@ SETTINGS = [{}, *(more for _, more in MORE), {"unroll": 2}, {"unroll": 2, "augme
             {"residual": True}, {"deep": True}, {"doubled": True}, {"skip": True}, {"colours": 7}, {"halvings": 1},
             {"gamma": 0.5, "pool": 3}, {"pool": 3, "batch": 2}, {"adversarial": 0.0}, {"direction": "BtoA"}, {"dropout": 0.0},
             {"identity": 0.0}, {"decay": 0.5}, {"perceptual": 1.0}, {"backbone": "r3gan"}, {"jacobian": False}]
-SMALL = {"steps": 4, "batch": 8, "pack": 1, "width": 8, "first_steps": 7, "blocks": 1, "seen": 32}
+SMALL = {"steps": 4, "pretrain": 1, "warm": 0, "rollouts": 2, "pack": 1,
+         "filters": 5, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "seen": 32}
 
 
 def suits(recipe, source, more):
@@ -100,7 +101,7 @@ def test_every_recipe_plays_draws_and_is_looked_at(recipe, source, more):
         game.sample(game.prior(5, generator(0, "test")), torch.zeros(5, dtype=torch.int64), live=live)
     if game.judge is not None:
         game.judge(torch.zeros(2, *SOURCES[source].space.shape), torch.zeros(2, dtype=torch.int64))
-    if not more:
+    if not more and source != "lines":                          # which has no check-ups
         assert "gradient/generator" in checkup(game, standard(SOURCES[source], 0), 0, True) or recipe == "vae"
 
 
@@ -132,6 +133,8 @@ def test_a_whole_run_and_its_model(recipe, source, tmp_path):
     z = model.latents(2)
     model.interpolate(z, steps=3)
     model.traverse(z, torch.ones(z.shape[1]), steps=2)
+    if source == "lines":                                       # words have no slopes
+        return
     model.invert(model.sample(2), steps=2, starts=2, perceptual=0.1 if source == "images" else 0.0)
 
 

@@ -12,9 +12,9 @@ from torch import nn
 import sparring
 from conftest import small_images
 from shell import RARELY, TINY, Shell
-from sparring import api
 from sparring.data.source import Finite
 from sparring.errors import InputError, RunFailed
+from sparring.latent import portions
 from sparring.metrics import run_scores
 from sparring.spaces import Images
 
@@ -107,10 +107,10 @@ def test_samples_that_are_not_finite_are_refused():
 
 def test_large_samples_are_made_a_few_at_a_time(monkeypatch):
     model = sparring.fit("gan", data=small_images(40), steps=2, batch=8, width=16, threads=1)
-    assert api.at_once(model.space, model.settings) == api.CHUNK
+    assert portions.at_once(model.space, model.settings) == portions.CHUNK
     whole = model.sample(70, seed=3)
-    monkeypatch.setattr(api, "NUMBERS", 4 * 16 * 64)
-    assert api.at_once(model.space, model.settings) == 4
+    monkeypatch.setattr(portions, "NUMBERS", 4 * 16 * 64)
+    assert portions.at_once(model.space, model.settings) == 4
     few = model.sample(70, seed=3)
     torch.testing.assert_close(few, whole, atol=1e-5, rtol=1e-4)
     assert torch.equal(model.sample(5, seed=3), few[:5])

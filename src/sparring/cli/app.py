@@ -12,7 +12,7 @@ from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.help import Command, Group
 from sparring.cli.on_images import animate, translate
-from sparring.cli.options import Columns, Data, Device, Json, Seed, Target, Where
+from sparring.cli.options import Columns, Data, Device, Json, Prefix, Seed, Target, Temperature, Where
 
 commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                        help="Train, sample and inspect generative adversarial networks.",
@@ -86,6 +86,8 @@ def sample(
                                                      "kinds of samples, and more typical ones. Of stylegan: psi, from 0 to 1.")] = None,
     shares: Annotated[str, typer.Option("--shares", help="How classes are mixed: even, or as in the data.")] = "even",
     where: Where = None,
+    temperature: Temperature = None,
+    prefix: Prefix = "",
     as_json: Json = False,
 ) -> None:
     """Draw samples from a run or a model."""
@@ -94,7 +96,7 @@ def sample(
         reading(run)
         from sparring.cli.sample import sample as command
 
-        return command(run, n, seed, out, label, truncation, shares, where)
+        return command(run, n, seed, out, label, truncation, shares, where, temperature, prefix)
 
     finish(action, as_json, "sample")
 
@@ -280,8 +282,7 @@ def recipes(as_json: Json = False) -> None:
 
 @commands.command()
 def demo(
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the runs, the pictures and the page; runs/demo if "
-                                             "left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for runs, pictures and the page; runs/demo if left out.")] = None,
     seed: Seed = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Train a twentieth as long, to see that everything works.")] = False,
     as_json: Json = False,
@@ -303,8 +304,7 @@ def experiment(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller and shorter. What it is too short to show does not count.")] = False,
     data: Annotated[str | None, typer.Option("--data", help="Real images for the experiments that take them: MNIST-like IDX files, "
                                              "a folder or .zip of images.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the pictures and what was measured; runs/experiments if "
-                                             "left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for pictures and figures; runs/experiments if left out.")] = None,
     as_json: Json = False,
 ) -> None:
     """Check a claim of the literature: what came out, claim, source, ours, reference.  Exit code 1 when one does not hold."""
@@ -321,8 +321,7 @@ def experiment(
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which ones; all when left out.")] = None,
     pairs: Annotated[int, typer.Option("--pairs", help="How many pairs of measurements to take.")] = 3,
-    threads: Annotated[int | None, typer.Option("--threads", help="Processor threads; one for curves and all for images when left "
-                                                "out.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Processor threads; one for curves, all for images if left out.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure the training speed on this machine against hand-written loops."""

@@ -94,6 +94,7 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
     model, places = api.load(run), steering.offsets(reach, steps)
     bound, psi = cut.asked(model.game.generator, truncation)
     size, space = steering.latent_size(model.game), model.space
+    steering.refuse_words(space)
     asked = label if label is None or model.traits is None else label.split(",")
     count, folder = min(6, size) if n is None else n, out or run / "explore"
     found, notes = found_directions(model, count, asked, seed)

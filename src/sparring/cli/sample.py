@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sparring import api
+from sparring.cli.sample_lines import sample_lines
 from sparring.cli.sample_rows import rows
 from sparring.data.asked import Shares
 from sparring.data.labels import TABLE, table_of
@@ -16,22 +17,28 @@ from sparring.data.tables.csv_file import CLASS, TRAIT
 from sparring.errors import InputError, listed, shown
 from sparring.latent.truncation import told
 from sparring.latent.where import refuse_for_rows
+from sparring.latent.writing import refuse_for_lines
 from sparring.pictures.samples import draw_samples
-from sparring.spaces import Images, Table, Vectors, digits, shares_of, to_uint8
+from sparring.spaces import Images, Table, Texts, Vectors, digits, shares_of, to_uint8
 
 FORMATS = "Give --out FILE.png, FILE.npy, FILE.npz, FILE.csv or a folder"
 MOST = 5                # classes that are named
 
 
 def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation: float | None = None,
-           shares: Any = "even", where: str | None = None) -> dict[str, Any]:
+           shares: Any = "even", where: str | None = None, temperature: float | None = None, prefix: str = "") -> dict[str, Any]:
     """Draw n samples into a picture, an array, a table, or a folder of pictures."""
     model, path = api.load(run), Path(out)
     if isinstance(model.space, Table):
         refuse_for_rows(label=label, truncation=truncation, shares=None if shares == "even" else shares)
         return rows(model, model.space, n, seed, path, where)
+    if isinstance(model.space, Texts):
+        refuse_for_lines(label=label, truncation=truncation, shares=None if shares == "even" else shares)
+        return sample_lines(model, n, seed, out, temperature, prefix)
     if where is not None:
         raise InputError(f"--where {shown(where)}: only rows of tables are asked for by column. Classes are asked for with --label.")
+    if temperature is not None or prefix:
+        raise InputError("--temperature and --prefix are for lines of text, and this model draws none. Leave them out.")
     form = "" if path.is_dir() or out.endswith(("/", "\\")) else path.suffix.lower()
     labels = None if label is None else [label] if label in model.labels else [word.strip() for word in label.split(",")]
     refuse(model, path, form)

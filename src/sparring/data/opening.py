@@ -24,7 +24,7 @@ NAMED: dict[str, Callable[[], Source]] = {
     "grid": grid,
     "digits": digits,
 }
-NOT_YET = {".txt": "text", ".json": "text", ".jsonl": "text"}
+NOT_YET = {".json": "text", ".jsonl": "text"}
 PACKED = (".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
 
@@ -98,6 +98,9 @@ def refuse_format(path: Path) -> NoReturn:
     if suffix in SUFFIXES:
         raise InputError(f"{shown(path)} is one image, and one image is not a data set: give its folder, "
                          f"{shown(path.parent)}.")
+    if suffix == ".txt":
+        raise InputError(f"{shown(path)} holds lines of text, which are not read as numbers or images. To learn from them: sparring train "
+                         f"seqgan --data {shown(path)}. If it holds only numbers, save it as .csv.")
     if suffix in NOT_YET:
         raise InputError(f"{shown(path)}: {NOT_YET[suffix]} ({suffix}) are not read yet. If it holds only numbers, "
                          f"convert it to .npy: np.save('data.npy', np.loadtxt(path, delimiter=',', skiprows=1)).")

@@ -32,7 +32,7 @@ from sparring.metrics.intervals import Estimate
 from sparring.progress import Silent
 from sparring.recipes import find as find_recipe
 from sparring.settings import index_of, make, whole_seed
-from sparring.spaces import Images, Space, Table, traits_of
+from sparring.spaces import Images, Space, Table, Texts, traits_of
 
 SAMPLES = 10_000
 LARGEST = 10_000_000    # samples
@@ -63,6 +63,9 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
                          "l1_copied, stands in scores.jsonl of its run.")
     if target is not None and (own is None or not isinstance(own.space, Table)):
         raise InputError(f"--target {target}: only columns of tables are predicted, and this is no model of a table. Leave it out.")
+    if own is not None and isinstance(own.space, Texts):
+        raise InputError("lines of text are not measured by `evaluate` yet. The run's scores.jsonl has nats a word on held-out lines, and "
+                         "shares of copies.")
     if own is not None and own.game.translation is not None:
         asked = None if names is None else known(names, translations.MEASURES)
         if size != "auto":

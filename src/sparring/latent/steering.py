@@ -16,7 +16,7 @@ from sparring.latent.inversion import POOL, Inversion, Seen, Watch, invert
 from sparring.objectives import perceptual
 from sparring.objectives.gan_turns import asked, examples_of
 from sparring.rng import generator
-from sparring.spaces import Images, Space
+from sparring.spaces import Images, Space, Texts
 
 Method = Literal["closed_form", "pca"]
 CLASSES = 16                    # that directions are taken over, at most
@@ -34,6 +34,13 @@ def network(game: Game) -> nn.Module:
         raise InputError("this model translates images and has no latent vector. Use `sparring translate RUN IMAGES --out DIR`, or "
                          "model.translate(images).")
     return game.generator
+
+
+def refuse_words(space: Space) -> None:
+    """InputError for lines of text: no slope goes through words."""
+    if isinstance(space, Texts):
+        raise InputError("this model draws lines of text, whose words have no slopes, so directions and nearest latents cannot be found. "
+                         "Use `sparring sample`; model.interpolate(model.latents(2)) goes from one line to another.")
 
 
 def latent_size(game: Game) -> int:
@@ -58,6 +65,7 @@ def directions(game: Game, space: Space, method: Method, n: int, label: Tensor |
     if method not in get_args(Method):
         raise InputError(f"there is no method {method!r}.{did_you_mean(str(method), get_args(Method))} Methods: "
                          f"{', '.join(get_args(Method))}.")
+    refuse_words(space)
     net, size = network(game), latent_size(game)
     among = label if label is not None else \
         torch.linspace(0, game.classes - 1, min(CLASSES, game.classes)).round().long() if game.classes else None
@@ -79,6 +87,7 @@ def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, star
              watch: Watch = lambda done, total: None, weight: float = 0.0) -> Inversion:
     """The latents of samples in user units; see `latent/inversion.py`.  Without labels, a start's class is found with it.  `weight` is
     that of the perceptual distance."""
+    refuse_words(space)
     net, x = network(game), in_network_units(space, samples)
     seen = seen_apart(space, weight, next(net.parameters()).device)
     if starts > POOL:

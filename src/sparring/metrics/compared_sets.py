@@ -9,7 +9,7 @@ from torch import Tensor
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.rng import generator
-from sparring.spaces import Clips, Curves, Images, Space, Table, TwoDomains, Vectors, to_uint8, traits_of
+from sparring.spaces import Clips, Curves, Images, Space, Table, Texts, TwoDomains, Vectors, to_uint8, traits_of
 
 
 def judged_on(source: Source) -> tuple[Source, str]:
@@ -111,6 +111,8 @@ def kind(space: Space) -> str:
             return "clips"
         case Table(columns):
             return f"rows of {len(columns)} columns"
+        case Texts():
+            return f"lines of at most {space.length} {space.unit}s"
 
 
 def seen(source: Finite) -> Tensor:

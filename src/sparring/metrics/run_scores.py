@@ -10,13 +10,13 @@ from sparring.data.source import Arranged, Finite, Source
 from sparring.data.video.frame_pairs import FramePairs
 from sparring.errors import InputError
 from sparring.game import Game
-from sparring.metrics import animated, classes, density, mixtures_2d, modes, quadratic, translated
+from sparring.metrics import animated, classes, density, mixtures_2d, modes, quadratic, texts, translated
 from sparring.metrics.catalogue import METRICS, lacking, measure
 from sparring.metrics.compared_sets import judged_on, labels_like, seen, some, stored
 from sparring.metrics.features import Extractor, choose, extract
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.rng import generator
-from sparring.spaces import Images, in_shares
+from sparring.spaces import Images, Texts, in_shares
 
 SAMPLES, NUMBERS = 4000, 2**25      # at most so many samples, and so many numbers in all: 128 MiB
 FEW = 500                           # samples where features are slow: a quarter of a minute of them, and as much of the data
@@ -48,6 +48,8 @@ def usual(game: Game, source: Source, seed: int, most: int) -> dict[str, float]:
             return density.score(game, source, seed)
         case Mixture():
             return modes.score(draw(game, source, 2500, seed)[0], source) | mixtures_2d.score(game, source, seed)
+        case Finite() if isinstance(source.space, Texts):
+            return texts.score(game, source, seed)
         case Finite():
             return against_data(game, source, seed, most)
     return {}

@@ -7,7 +7,7 @@ from sparring.objectives.theory import LOG4
 from sparring.pictures.log_charts import loss_curves, score_curves
 from sparring.pictures.strips import filmstrip, interpolation
 from sparring.runs.folder import RunFolder, read_lines
-from sparring.spaces import Space, Table
+from sparring.spaces import Space, Table, Texts
 
 
 def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[Path, str]]:
@@ -20,7 +20,7 @@ def album(game: Game, space: Space, folder: RunFolder, seed: int) -> list[tuple[
     if shots:
         pictures += [(shots[-1], f"After {int(shots[-1].stem):,} rounds."),
                      (filmstrip(folder.samples, folder.path / "filmstrip.png"), "The same, from before the first round to the last.")]
-    if game.draws and not isinstance(space, Table):                 # a row has no halfway to another
+    if game.draws and not isinstance(space, Table | Texts):         # a row or a line has no halfway to another
         pictures.append((interpolation(game, space, folder.path / "interpolation.png", seed),
                          "On the way from one random vector to another: what lies between two samples."))
     if rows:

@@ -19,13 +19,14 @@ from sparring.pictures.style import save_figure, save_image
 from sparring.pictures.tables import marginals
 from sparring.pictures.translations import translations
 from sparring.rng import generator
-from sparring.spaces import Curves, Images, Table, Vectors
+from sparring.runs.folder import write_atomic
+from sparring.spaces import Curves, Images, Table, Texts, Vectors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-CURVES, THIN, POINTS, JUDGED = 32, 6, 1500, 512
+CURVES, THIN, POINTS, JUDGED, LINES = 32, 6, 1500, 512, 20
 
 
 def snapshot(game: Game, source: Source, folder: Path, step: int, seed: int) -> Path:
@@ -39,6 +40,11 @@ def snapshot(game: Game, source: Source, folder: Path, step: int, seed: int) -> 
         match source.space:
             case Images() as space:
                 return save_image(_images(game, space, seed), path)
+            case Texts() as space:                              # as text: not every font has every letter
+                text = path.with_suffix(".txt")
+                text.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(text, "".join(f"{line}\n" for line in space.write(game.sample(_latents(game, LINES, seed)))))
+                return text
             case Curves() as space:
                 return save_figure(_curves(game, source, space, step, seed), path)
             case Vectors() as space if isinstance(source, Mixture) and space.shape == (1,):

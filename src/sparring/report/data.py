@@ -12,7 +12,7 @@ from sparring.metrics.compared_sets import seen, some
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_image
 from sparring.rng import generator
-from sparring.spaces import Images, Table, Vectors
+from sparring.spaces import Images, Table, Texts, Vectors
 
 MANY = 100_000                  # samples of numbers that are looked at
 LOOKED = 2000                   # images that are compared with each other
@@ -29,6 +29,8 @@ def look(source: Source, folder: Path, seed: int) -> tuple[Rows, list[str], Path
     rows += [("on reading", note) for note in source.notes] + classes(source)
     if isinstance(source.space, Table):
         return [*rows, ("columns", f"{len(source.space.columns)}")], [], None
+    if isinstance(source.space, Texts):
+        return rows, [], None
     if not isinstance(source.space, Images):
         values, copies, _, said = look_at_numbers(source, seed)
         return [*rows, ("columns", f"{values.shape[1]}"), ("exact copies", f"{copies:,}")], said, None

@@ -22,7 +22,7 @@ from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image
 from sparring.progress import Silent
 from sparring.rng import generator
-from sparring.spaces import Images, Table
+from sparring.spaces import Images, Table, Texts
 
 SHOWN, COMPARED, KNOWN = 8, 400, 4000           # samples in the picture, in the medians, and training samples looked through
 NUMBERS = 2**24                                 # in those at most
@@ -33,6 +33,8 @@ TRANSLATOR = ("A translator does not sample from noise, so this comparison does 
               "translations.")
 ANIMATOR = ("A model that animates does not sample from noise, so this comparison does not apply. Its scores say how near it comes to "
             "held-out frames.")
+LINES = ("Lines of text have no distances that could be compared here. The run's samples/*.txt show lines over the rounds, and its scores "
+         "the shares of copies.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
 
 
@@ -70,6 +72,8 @@ def open_run(run: Path) -> Opened | str:
             return TRANSLATOR
         if model.game.animation is not None:
             return ANIMATOR
+        if isinstance(model.space, Texts):
+            return LINES
         return Opened(*of_run(run, None, model))
     except (InputError, RunFailed) as error:
         return f"This cannot be shown: {error}"

@@ -17,7 +17,7 @@ from sparring.metrics.run_scores import refuse_metric
 from sparring.objectives.perceptual import refuse_without_network
 from sparring.recipes import Recipe, find
 from sparring.settings import RunSettings, Settings, make, split
-from sparring.spaces import Images
+from sparring.spaces import Images, Texts
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
         raise InputError(f"all {len(source):,} images are the same, so there is nothing to learn. Give other images.")
     if run.accumulate > 1 and (why := indivisible(settings.batch, run.accumulate, settings)):
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
-    if isinstance(source, TwoSets | Domains | FramePairs):
+    if isinstance(source.space, Texts):
+        refuse_for_texts(run)
+    elif isinstance(source, TwoSets | Domains | FramePairs):
         refuse_for_translators(run)
     elif run.keep_best != "none":
         refuse_metric(source, run.keep_best)
@@ -99,6 +101,15 @@ def refuse_for_translators(run: RunSettings) -> None:
     if run.doctor == "act" or run.stop_when != "never":
         what = "doctor=act" if run.doctor == "act" else f"stop_when={run.stop_when}"
         raise InputError(f"{what} needs the doctor's check-ups, which models that sample from noise have. Leave it out.")
+
+
+def refuse_for_texts(run: RunSettings) -> None:
+    """InputError for settings that rest on distances between samples, which lines of text have none of here."""
+    given = [f"{name}={value}" for name, value, usual in (("keep_best", run.keep_best, "none"), ("doctor", run.doctor, "tell"),
+                                                          ("stop_when", run.stop_when, "never")) if value != usual]
+    if given:
+        raise InputError(f"{' and '.join(given)}: lines of text are not compared by metrics or by the doctor's check-ups. Leave it out; "
+                         "the run's scores.jsonl has nats a word on held-out lines, and shares of copies.")
 
 
 def all_alike(values: Tensor | Rows) -> bool:
