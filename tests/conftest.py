@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from glances import glance, hurry
-from sparring.columns import Category, Constant, Number
 from sparring.data.builtin.moving import moving
 from sparring.data.builtin.synthetic import Quadratic, mixture
 from sparring.data.settings import ClipSettings
@@ -18,6 +17,7 @@ from sparring.data.text.lines import TextSettings, open_text
 from sparring.data.translation.sets import TwoSets
 from sparring.recipes import RECIPES
 from sparring.spaces import Images, Table, TwoDomains, Vectors
+from sparring.spaces.columns import Category, Constant, Number
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -10,7 +10,6 @@ ROOT = Path(sparring.__file__).parent
 COLUMN = [                                                      # from the cellar to the street
     {"errors", "terminal"},
     {"settings", "rng", "progress", "untrusted"},
-    {"columns", "texts"},
     {"spaces"},
     {"nets"},
     {"data"},

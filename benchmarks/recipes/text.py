@@ -25,7 +25,7 @@ from sparring.rng import generator
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
 from sparring.spaces import Texts
-from sparring.texts import FIRST
+from sparring.spaces.texts import FIRST
 
 WORDS, LENGTH, START = 5000, 20, 0
 LEARNED, DRAWN, AT_ONCE = 10_000, 2048, 512     # lines that are learned from, lines that are judged, and how many at a time

@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparring.columns import Category, Constant, Number, from_plain, to_plain
 from sparring.data.tables.mixed import TableSettings, open_table
 from sparring.errors import InputError
 from sparring.spaces import Table, from_json, to_json
+from sparring.spaces.columns import Category, Constant, Number, from_plain, to_plain
 
 MIXTURE = ((0.4, 0.6), (10.0, 1000.0), (5.0, 300.0), (40.0, 2000.0))
 LETTERS = string.ascii_letters + " äß€é,;\"'|=+@"

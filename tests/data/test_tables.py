@@ -8,10 +8,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sparring.columns import Category, Constant, Number
 from sparring.data.source import batches
 from sparring.data.tables.mixed import TableSettings, open_table
 from sparring.errors import InputError
+from sparring.spaces.columns import Category, Constant, Number
 
 N = 60
 

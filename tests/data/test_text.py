@@ -9,7 +9,7 @@ from sparring.data.text.files import lines_at
 from sparring.data.text.lines import TextSettings, open_text
 from sparring.errors import InputError
 from sparring.spaces import Texts, from_json, to_json
-from sparring.texts import END, IN_ALL, MISSING, MOST, UNKNOWN, joined, plain, split
+from sparring.spaces.texts import END, IN_ALL, MISSING, MOST, UNKNOWN, joined, plain, split
 
 ALL = TextSettings(held_out=0)
 POEMS = ["春眠不觉晓，处处闻啼鸟。", "床前明月光，疑是地上霜。", "白 日 依 山 尽 ， 黄 河 入 海 流 。"]

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from sparring.columns import Category, Constant, Number
 from sparring.data.tables.frames import to_frame
 from sparring.errors import InputError, RunFailed
 from sparring.latent import where
 from sparring.latent.where import Asked, Drawn, condition_range, parsed
 from sparring.recipes.table import TableRecipeSettings, game
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Constant, Number
 
 MIXTURE = ((1.0,), (50.0,), (10.0,), (50.0,))
 SPACE = Table((Category("income", ("<=50K", ">50K"), (75, 25), 2), Number("age", *MIXTURE, (), 0.0, 100.0, missing=""),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from sparring.columns import Category, Number
 from sparring.metrics.row_models import area, auc, detection, f1, usefulness
 from sparring.metrics.row_privacy import copies, distance, membership, nearest
 from sparring.metrics.rows import associations, binned, cramer, ks, marginals, pairs, total_variation
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Number
 
 SPACE = Table((Category("town", ("a", "b"), (60, 40), 2), Number("x", (1.0,), (0.0,), (1.0,), (5.0,), (), 0.0, 10.0, missing="")))
 

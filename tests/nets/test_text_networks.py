@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sparring.nets.text import Gumbels, TextDiscriminator, TextEncoder, TextGenerator, continued, follow, sayable
-from sparring.texts import END, UNKNOWN
+from sparring.spaces.texts import END, UNKNOWN
 
 
 def test_step_by_step_and_at_once_are_the_same():

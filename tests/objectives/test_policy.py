@@ -8,7 +8,7 @@ from torch import nn
 
 from sparring.nets.text import Memory, alive, drawn, log_likelihood, sayable
 from sparring.objectives.policy import free_bits, policy, rewards, rolled_out, written
-from sparring.texts import END, UNKNOWN
+from sparring.spaces.texts import END, UNKNOWN
 
 A, B, LENGTH = 2, 3, 3
 

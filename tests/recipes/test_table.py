@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from sparring.columns import Category, Number
 from sparring.data.source import Batch, batches
 from sparring.data.tables.mixed import TableSettings, open_table
 from sparring.errors import InputError
@@ -13,6 +12,7 @@ from sparring.nets.table import Blocks, TableGenerator, uniform
 from sparring.recipes.table import TableRecipeSettings, game
 from sparring.rng import generator, seed_round
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Number
 
 CPU = torch.device("cpu")
 WIDTHS = (2, 3, 1)

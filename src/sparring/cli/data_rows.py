@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from sparring.columns import Category, Column, Constant, Number
 from sparring.data.images.findings import sentence
 from sparring.data.source import Finite, Source
 from sparring.data.tables.mixed import TableSettings, open_table
@@ -13,6 +12,7 @@ from sparring.errors import InputError, listed
 from sparring.pictures.style import save_figure
 from sparring.pictures.tables import marginals
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Column, Constant, Number
 
 SHOWN = 10_000          # rows in the picture
 SUFFIXES = (".csv", ".tsv")

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from sparring.api import Model
-from sparring.columns import Category
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError, did_you_mean, shown
 from sparring.evaluation.translations import Measure
@@ -20,6 +19,7 @@ from sparring.recipes import find
 from sparring.rng import generator
 from sparring.settings import make
 from sparring.spaces import Table
+from sparring.spaces.columns import Category
 from sparring.training.loop import Progress
 
 LEAST = 20              # rows of a set, fewer of which say nothing

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparring.columns import Category, Column, Constant, Number
 from sparring.data.tables.frames import to_frame
 from sparring.errors import InputError, RunFailed, did_you_mean, listed, shown
 from sparring.game import Game
 from sparring.rng import generator
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Column, Constant, Number
 
 CHUNK = 64              # rows that are drawn together, as samples of other kinds are
 TRIED = 200_000         # rows that are drawn at most for the first that fits, and as many for each that follows on average

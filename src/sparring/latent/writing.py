@@ -11,7 +11,7 @@ from sparring.errors import InputError, listed, shown
 from sparring.game import Game
 from sparring.rng import generator
 from sparring.spaces import Texts
-from sparring.texts import UNKNOWN, split
+from sparring.spaces.texts import UNKNOWN, split
 
 CHUNK = 64              # lines made at once, as `Model.sample` makes its samples
 BYTES = 100             # that a line takes for each of its words

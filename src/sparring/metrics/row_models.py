@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.columns import Category, Constant, Number
 from sparring.metrics.intervals import Estimate, deal, jackknife, share
 from sparring.rng import key
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Constant, Number
 
 FOLDS = 3
 HOT = 50                # values of a category that classifiers see one by one

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sparring.columns import Category, Constant, Number
 from sparring.metrics.intervals import Estimate, around, deal, jackknife, share
 from sparring.metrics.row_models import area
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Constant, Number
 
 PART = 500              # rows whose distances are computed at once
 LOW = 0.05              # the quantile of distances that is told: the nearest ones are what may give away

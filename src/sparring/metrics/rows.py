@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparring.columns import Category, Constant, Number
 from sparring.metrics.intervals import Estimate, around, deal, jackknife
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Constant, Number
 
 BINS = 10               # of numbers, when pairs of columns are looked at: tenths of the real ones
 MOST = 30               # values of a category that are looked at one by one there; the rest are one

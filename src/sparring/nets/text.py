@@ -1,6 +1,6 @@
 """Networks for lines of text: an LSTM that writes from a latent, its encoder, and a convolutional discriminator.
 
-Tokens are int[B, L] such as `sparring.texts` has: END from the end of a line on, UNKNOWN for a word that is not in the vocabulary.
+Tokens are int[B, L] such as `sparring.spaces.texts` has: END from the end of a line on, UNKNOWN for a word that is not in the vocabulary.
 """
 
 from functools import cached_property
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sparring.nets.equalized import exact
 from sparring.rng import generator
-from sparring.texts import END, UNKNOWN
+from sparring.spaces.texts import END, UNKNOWN
 
 # Filters by their width, as many as for 100 of width 1 (Yu et al., 2017, section 5.2 and table 3 of the longer version).
 FILTERS = {1: 100, 2: 200, 3: 200, 4: 200, 5: 200, 6: 100, 7: 100, 8: 100, 9: 100, 10: 100, 15: 160, 20: 160}

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sparring.game.processes import total
 from sparring.nets.text import Memory, TextGenerator, continued, drawn, log_likelihood, sayable
-from sparring.texts import END
+from sparring.spaces.texts import END
 
 Judge = Callable[[Tensor], Tensor]      # int[N, L] to rewards float[N]
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from sparring.columns import Category, Constant, Number
 from sparring.errors import shown
 from sparring.pictures.style import GENERATED, REAL, TICKS, dress, legend_below, new_figure
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Constant, Number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

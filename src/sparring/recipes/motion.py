@@ -45,7 +45,7 @@ class MotionSettings(Settings):
     width: int = Field(16, ge=2, le=512, description="feature maps of the first layers")
     blocks: int = Field(2, ge=0, le=64, description="residual blocks of the generator; 6 in the paper")
     pixels: float = Field(10.0, ge=0, le=1e6, description="weight of the differences of pixels and of neighbouring pixels, at four sizes")
-    perceptual: float = Field(0.0, ge=0, le=1e6, description="weight of the distance to a network that learned from photographs; it "
+    perceptual: float = Field(0.0, ge=0, le=1e6, description="weight of the distance that a network for photographs sees; it "
                               "needs the extra `photos`, and where that is installed it is 10")
     equivariance: float = Field(10.0, ge=0, le=1e6, description="weight of both equivariance losses, of key points and of Jacobians")
     adversarial: bool = Field(True, description="train a discriminator of patches beside it (least squares); false: none")

@@ -34,7 +34,7 @@ class SeqganSettings(Settings):
     policy_lr: float = Field(2e-4, gt=0, le=1, description="the generator's learning rate, in policy gradient")
     discriminator_lr: float = Field(1e-3, gt=0, le=1, description="the discriminator's learning rate")
     discriminator_steps: int = Field(5, ge=1, le=10_000, description="steps of the discriminator in each round after maximum likelihood")
-    rollouts: int = Field(4, ge=1, le=1000, description="lines that are written on from each word, to find what it is worth; 16 in the "
+    rollouts: int = Field(4, ge=1, le=1000, description="lines written on from each word, to find what it is worth; 16 in the "
                           "paper")
     anchor: float = Field(0.0, ge=0, le=1000, description="weight of the likelihood that is kept beside the policy gradient; the paper has "
                           "none")
@@ -42,7 +42,7 @@ class SeqganSettings(Settings):
                              "chance, and means nothing")
     unheard: float = Field(0.2, ge=0, lt=1, description="share of the words that the generator is not told of in maximum likelihood, so "
                            "that it listens to the latent")
-    latent: int = Field(32, ge=1, le=1024, description="numbers in the latent that the generator begins from, z ~ N(0, I)")
+    latent: int = Field(32, ge=1, le=1024, description="numbers in the latent that a line begins from, z ~ N(0, I)")
     noise: int = Field(96, ge=1, le=1024, description="further numbers in the latent, by which words are drawn")
     width: int = Field(128, ge=2, le=4096, description="units of the LSTM, and numbers that a word becomes")
     filters: int = Field(50, ge=1, le=1000, description="the discriminator's filters, in percent of the paper's 1,720")

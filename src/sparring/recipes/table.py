@@ -43,7 +43,7 @@ class TableRecipeSettings(Settings):
     width: int = Field(256, ge=2, le=4096, description="units per hidden layer")
     depth: int = Field(2, ge=1, le=16, description="number of hidden layers")
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the critic's leaky ReLU")
-    dropout: float = Field(0.5, ge=0, lt=1, description="share of the critic's units that are left out at random")
+    dropout: float = Field(0.5, ge=0, lt=1, description="share of the critic's units left out at random")
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
     ema: float = Field(0.999, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sparring.columns import Category, Column, Constant, Number
 from sparring.data.tables import dates
 from sparring.data.tables.mixed_text import Cells, Written
 from sparring.data.tables.modes import modes
 from sparring.errors import InputError, did_you_mean, listed, shown
+from sparring.spaces.columns import Category, Column, Constant, Number
 
 ASKED = ("number", "integer", "category", "date", "skip")
 MISSING = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "?", "-", "--", "#n/a", "missing", "<na>"})

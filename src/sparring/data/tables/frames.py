@@ -1,23 +1,22 @@
 """Rows of a table as Python takes them: a data frame where pandas is installed, and a list of dicts where it is not."""
 
-import importlib.util
 import math
 from typing import Any
 
 from torch import Tensor
 
-from sparring.columns import Category, Column, Constant, Number
 from sparring.spaces import Table
+from sparring.spaces.columns import Category, Column, Constant, Number
 
 
 def to_frame(space: Table, cells: Tensor) -> Any:
     """Cells, float64[N, K], as rows whose columns have the types of the data frame that was learned from; of a file, numbers where all
     cells are numbers."""
     columns = {one.name: values(one, x) for one, x in zip(space.columns, cells.unbind(1), strict=True)}
-    if importlib.util.find_spec("pandas") is None:
+    try:
+        import pandas as pd
+    except ImportError:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    import pandas as pd
-
     frame = pd.DataFrame(columns)
     for one in space.columns:
         kind = one.dtype or (type_of(one) if not isinstance(one, Constant) else "")

@@ -15,7 +15,7 @@ from sparring.data.text.files import KINDS, lines_at
 from sparring.errors import InputError, listed, shown
 from sparring.rng import generator
 from sparring.spaces import check
-from sparring.texts import LETTER, LETTERS, LONGEST, MOST, UNKNOWN, Texts, split
+from sparring.spaces.texts import LETTER, LETTERS, LONGEST, MOST, UNKNOWN, Texts, split
 
 SHORT, USUAL, SHARE = 64, 256, 0.98     # tokens of a line: kept whatever they are, settled on at most, and the share of lines that fit
 LEAST = 2                               # lines that are held out, where any are

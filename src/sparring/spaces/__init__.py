@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparring import columns as cols
 from sparring.errors import InputError, shown
 from sparring.settings import LARGEST
-from sparring.texts import Texts as Texts
-from sparring.texts import from_plain as texts_from
-from sparring.texts import sound
+from sparring.spaces import columns as cols
+from sparring.spaces.texts import Texts as Texts
+from sparring.spaces.texts import from_plain as texts_from
+from sparring.spaces.texts import sound
 
 GOLDEN = (5**0.5 - 1) / 2
 FLOAT32_MAX = torch.finfo(torch.float32).max
@@ -162,7 +162,7 @@ class Clips:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of columns of several kinds.  User units are cells, float64[B, K], a number each as `sparring.columns` says; networks see
+    """Rows of columns of several kinds.  User units are cells, float64[B, K], a number each as `sparring.spaces.columns` says; networks see
     float32[B, P + S]: the one-hots of all columns, then all numbers beside them.
     """
 
