@@ -152,9 +152,9 @@ def right_group(model: Model, name: str) -> dict[str, Any]:
 BEFORE = {"projected": False}
 CASES: dict[str, Callable[[], dict[str, Any]]] = {}
 for seed in (0, 1, 2):
-    for name, images in (("zebras", 100_000), ("emoji by style", 100_000), ("noto by group", 60_000), ("cifar", 100_000)):
+    for name, images in (("zebras", 100_000), ("emoji by style", 60_000), ("noto by group", 60_000), ("cifar", 40_000)):
         CASES[f"{name}, seed {seed}"] = partial(case, name, images, seed, {})
-for name, images in (("zebras", 100_000), ("emoji by style", 100_000), ("noto by group", 60_000), ("cifar", 100_000)):
+for name, images in (("zebras", 100_000), ("emoji by style", 60_000), ("noto by group", 60_000), ("cifar", 40_000)):
     CASES[f"{name}, before, seed 0"] = partial(case, name, images, 0, BEFORE)
 CASES["zebras at 128, seed 0"] = partial(case, "zebras at 128", 100_000, 0, {})
 
