@@ -1,6 +1,7 @@
 """What rows of tables are asked to be, and rows that are so."""
 
 import math
+import sys
 
 import pytest
 import torch
@@ -86,7 +87,7 @@ def test_missing_cells_fit_no_range():
 
 
 def test_rows_have_python_values_without_pandas(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pandas", None)
     cells = torch.tensor([[1, 30, 2, 0, 31], [0, math.nan, 1, 0, 0]], dtype=torch.float64)
     assert to_frame(SPACE, cells) == [{"income": ">50K", "age": 30, "a,b": None, "same": "s", "day": "1970-02-01"},
                                       {"income": "<=50K", "age": None, "a,b": "z", "same": "s", "day": "1970-01-01"}]
