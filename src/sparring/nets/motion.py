@@ -149,7 +149,7 @@ class Detector(nn.Module):
     def __init__(self, channels: int, count: int, width: int, slopes: bool) -> None:
         super().__init__()
         self.body = Hourglass(channels, width)
-        self.heat = nn.Conv2d(self.body.maps, count, 3, padding=1)
+        self.heat = nn.Conv2d(self.body.maps, count, 3, padding=1, bias=False)      # a softmax over places follows
         self.slopes = nn.Conv2d(self.body.maps, 4 * count, 3, padding=1) if slopes else None
         if self.slopes is not None:
             nn.init.zeros_(self.slopes.weight)

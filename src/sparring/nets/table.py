@@ -15,7 +15,7 @@ class TableGenerator(nn.Module):
     def __init__(self, latent: int, conditions: int, outputs: int, width: int, depth: int) -> None:
         super().__init__()
         inputs = [latent + conditions + k * width for k in range(depth + 1)]
-        self.layers = nn.ModuleList(nn.Linear(size, width) for size in inputs[:-1])
+        self.layers = nn.ModuleList(nn.Linear(size, width, bias=False) for size in inputs[:-1])
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(depth))
         self.last = nn.Linear(inputs[-1], outputs)
 
