@@ -84,7 +84,7 @@ def small_rows(n: int = 64) -> Finite:
                    Constant("same", "x"), Category("flag", ("yes", "no"), (n // 2, n // 2), 2)))
     k = torch.arange(n, dtype=torch.float64)
     town, age = (k % 4 - 1).clamp(min=0), torch.where(k % 8 == 7, torch.nan, 10 + (13 * k) % 80)
-    return Finite(space, TableRows(space, *space.compact(torch.stack([town, age, 0 * k, k % 2], 1))))
+    return Finite(space, TableRows(space, *space.compact([town, age, 0 * k, k % 2])))
 
 
 def small_lines(n: int = 48) -> Finite:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from sparring.api import Model
+from sparring.data.tables.mixed_text import is_number
 from sparring.errors import InputError, shown
 from sparring.latent.where import Drawn, parsed
 from sparring.pictures.samples import draw_samples
@@ -68,12 +69,4 @@ def write(drawn: Drawn, space: Table, n: int, out: Path, delimiter: str) -> int:
 
 def formula(cell: str) -> bool:
     """Whether a spreadsheet might run it: it begins as a formula does, and is no number."""
-    return cell.startswith(FORMULA) and not plain(cell)
-
-
-def plain(cell: str) -> bool:
-    try:
-        float(cell.replace(",", "."))
-    except ValueError:
-        return False
-    return True
+    return cell.startswith(FORMULA) and not is_number(cell)

@@ -16,11 +16,11 @@ from torch import Tensor
 from sparring.data.tables.frames import to_frame
 from sparring.errors import InputError, RunFailed, did_you_mean, listed, shown
 from sparring.game import Game
+from sparring.latent.portions import CHUNK
 from sparring.rng import generator
 from sparring.spaces import Table
 from sparring.spaces.columns import Category, Column, Constant, Number
 
-CHUNK = 64              # rows that are drawn together, as samples of other kinds are
 TRIED = 200_000         # rows that are drawn at most for the first that fits, and as many for each that follows on average
 SIGNS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "<=": lambda x, y: x <= y, ">=": lambda x, y: x >= y, "!=": lambda x, y: x != y, "<": lambda x, y: x < y, ">": lambda x, y: x > y,

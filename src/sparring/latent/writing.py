@@ -9,11 +9,11 @@ from torch import Tensor
 from sparring.data.settings import check_memory
 from sparring.errors import InputError, listed, shown
 from sparring.game import Game
+from sparring.latent.portions import CHUNK
 from sparring.rng import generator
 from sparring.spaces import Texts
 from sparring.spaces.texts import UNKNOWN, split
 
-CHUNK = 64              # lines made at once, as `Model.sample` makes its samples
 BYTES = 100             # that a line takes for each of its words
 
 

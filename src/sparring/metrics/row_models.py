@@ -84,6 +84,8 @@ def classifiers(seed: int) -> dict[str, Callable[[], Any]]:
 def usefulness(space: Table, target: int, train: Tensor, test: Tensor, seed: int) -> tuple[Estimate, dict[str, float]]:
     """The mean F1, on test rows, of four classifiers that learned from `train`, and that of each: of the rarer of two classes, or the mean
     over classes where there are more.  Rows that lack a class that is tested for give 0."""
+    from sklearn.exceptions import ConvergenceWarning
+
     column = space.columns[target]
     assert isinstance(column, Category)
     x, x_test = features(space, train, target, train), features(space, test, target, train)
@@ -91,7 +93,7 @@ def usefulness(space: Table, target: int, train: Tensor, test: Tensor, seed: int
     told = {}
     for name, make in classifiers(seed).items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")                     # that 50 steps may not be enough
+            warnings.simplefilter("ignore", ConvergenceWarning)     # 50 steps may not be enough, in the protocol too
             told[name] = make().fit(x, y).predict(x_test) if len(set(y.tolist())) > 1 else np.full(len(y_test), y[0])
     every = sorted(set(y_test.tolist()))
     wanted = [max(every)] if len(every) == 2 else every        # values are in the order of how frequent they are

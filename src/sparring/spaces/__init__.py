@@ -1,7 +1,7 @@
 """What one sample of a data set is: plain values that a model carries with it, so it can be used without the data."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -192,13 +192,15 @@ class Table:
         counts = [one.frequency for one in self.columns if isinstance(one, cols.Category)]
         return tuple(count / max(1, sum(some)) / len(counts) for some in counts for count in some)
 
-    def compact(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Cells to places, int32[B, blocks], and numbers, float32[B, S]: what `encode` gives, in far less memory."""
-        codes = [one.compact(x) for one, x in zip(self.columns, cells.double().unbind(1), strict=True)]
-        places = [code.place.int() for one, code in zip(self.columns, codes, strict=True) if one.places]
-        numbers = [code.number.float() for one, code in zip(self.columns, codes, strict=True) if one.scalars]
-        return (torch.stack(places, 1) if places else torch.zeros(len(cells), 0, dtype=torch.int32),
-                torch.stack(numbers, 1) if numbers else torch.zeros(len(cells), 0))
+    def compact(self, columns: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Cells float64[B] of each column to places, int32[B, blocks], and numbers, float32[B, S]: what `encode` gives, in less memory."""
+        n, places, numbers = len(columns[0]), list[Tensor](), list[Tensor]()
+        for one, cells in zip(self.columns, columns, strict=True):
+            place, number = one.compact(cells)
+            places += [place.int()] if one.places else []
+            numbers += [number.float()] if one.scalars else []
+        return (torch.stack(places, 1) if places else torch.zeros(n, 0, dtype=torch.int32),
+                torch.stack(numbers, 1) if numbers else torch.zeros(n, 0))
 
     def spread(self, places: Tensor, numbers: Tensor) -> Tensor:
         """Places and numbers to network units, float32[B, P + S]."""
@@ -208,7 +210,7 @@ class Table:
         return torch.cat([hot, numbers], 1)
 
     def encode(self, values: Tensor) -> Tensor:
-        return self.spread(*self.compact(values))
+        return self.spread(*self.compact(values.double().unbind(1)))
 
     def decode(self, x: Tensor) -> Tensor:
         """Network units to cells; of each block, the largest number says which place is meant."""

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
@@ -139,23 +138,9 @@ def open_table(data: Any, settings: TableSettings) -> Finite:
         why = listed([f"{column.name} ({one.kind}: {one.why})" for column, one in zip(cells.columns, found, strict=True)])
         raise InputError(f"{cells.what} has no column to learn from: {why}.")
     space = Table(columns)
-    places, numbers = compacted(space, [one.cells for one in found if one.column is not None])
+    places, numbers = space.compact([torch.from_numpy(one.cells) for one in found if one.column is not None])
     return Finite(space, TableRows(space, places[kept], numbers[kept]), notes=tuple(told(cells, found, kept)), odd=odd_of(cells, found),
                   held_out=None if bool(kept.all()) else Finite(space, TableRows(space, places[~kept], numbers[~kept])))
-
-
-def compacted(space: Table, columns: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """A column at a time, so that there is never a float64 for each cell."""
-    codes = [one.compact(torch.from_numpy(cells)) for one, cells in zip(space.columns, columns, strict=True)]
-    n = len(columns[0])
-    places, numbers = torch.zeros(n, len(space.blocks), dtype=torch.int32), torch.zeros(n, sum(one.scalars for one in space.columns))
-    at_place = at_number = 0
-    for one, code in zip(space.columns, codes, strict=True):
-        if one.places:
-            places[:, at_place], at_place = code.place, at_place + 1
-        if one.scalars:
-            numbers[:, at_number], at_number = code.number, at_number + 1
-    return places, numbers
 
 
 def cells_at(data: str | Path) -> Cells:
