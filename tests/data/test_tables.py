@@ -286,6 +286,11 @@ def test_a_damaged_file_is_read_or_refused(monkeypatch, edits):
     read_or_refused(damaged(edits))
 
 
+def test_utf_16_that_is_cut_in_a_letter_is_refused():
+    with pytest.raises(InputError, match="the text is damaged"):
+        read(write("a,b\n1,2\n3,4\n".encode("utf-16") + b"x"))
+
+
 @pytest.mark.chaos
 @settings(max_examples=10_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EDITS)

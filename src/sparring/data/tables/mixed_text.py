@@ -58,7 +58,7 @@ def read_cells(path: Path) -> Cells:
         encoding, notes = encoding_of(path, file)
         text = io.TextIOWrapper(file, encoding, newline="")
         try:
-            delimiter = delimiter_of([line for line, _ in zip(text, range(LOOKED_AT), strict=False)])
+            delimiter = delimiter_of(first_lines(path, text))
             text.seek(0)
             names, columns, lines, named = columns_of(path, numbered(path, csv.reader(text, delimiter=delimiter, strict=True)))
         finally:
@@ -66,6 +66,20 @@ def read_cells(path: Path) -> Cells:
     notes += [] if named else ["the first row holds numbers, so the columns have no names"]
     notes += [f"columns are separated by {DELIMITERS[delimiter]}"] if delimiter != "," and len(names) > 1 else []
     return Cells(shown(path), columns, lines, tuple(notes), delimiter == ";")
+
+
+def first_lines(path: Path, text: Iterator[str]) -> list[str]:
+    """The lines by which the delimiter is found.  InputError for a letter that is cut in two."""
+    lines: list[str] = []
+    try:
+        lines += (line for line, _ in zip(text, range(LOOKED_AT), strict=False))
+    except UnicodeDecodeError:
+        raise damaged(path, len(lines)) from None
+    return lines
+
+
+def damaged(path: Path, line: int) -> InputError:
+    return InputError(f"{shown(path)}, after line {line:,}: the text is damaged. Save it again as CSV (UTF-8).")
 
 
 def encoding_of(path: Path, file: io.BufferedReader) -> tuple[str, list[str]]:
@@ -134,7 +148,7 @@ def numbered(path: Path, reader: "csv._reader") -> Iterator[tuple[int, list[str]
             if "end of data" in str(error) or "field larger" in str(error) else f"{reason(error)}. Mend this row"
         raise InputError(f"{shown(path)}, line {before + 1:,}: {why}.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{shown(path)}, after line {before:,}: the text is damaged. Save it again as CSV (UTF-8).") from None
+        raise damaged(path, before) from None
 
 
 def columns_of(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[list[str], list[Written], NDArray[np.int64], bool]:
