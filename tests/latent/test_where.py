@@ -9,7 +9,7 @@ import torch
 from sparring.data.tables.frames import to_frame
 from sparring.errors import InputError, RunFailed
 from sparring.latent import where
-from sparring.latent.where import Asked, Drawn, condition_range, parsed
+from sparring.latent.where import Asked, Drawn, condition_of, parsed
 from sparring.recipes.table import TableRecipeSettings, game
 from sparring.spaces import Table
 from sparring.spaces.columns import Category, Constant, Number
@@ -57,10 +57,10 @@ def test_rows_are_as_asked_and_depend_on_the_seed_alone():
 
 
 def test_the_rarest_value_becomes_the_condition():
-    """Of two columns with three and two places: its quantiles, each column alike."""
-    low, high = condition_range(SPACE, parsed(SPACE, "income=>50K,a,b=z"))
-    assert (low, high) == (pytest.approx(0.375, abs=1e-5), pytest.approx(0.5, abs=1e-5))
-    assert condition_range(SPACE, parsed(SPACE, "age>30")) is None
+    """Of two columns with two and three places, which are counted through."""
+    assert condition_of(SPACE, parsed(SPACE, "income=>50K,a,b=z")) == 1
+    assert condition_of(SPACE, parsed(SPACE, "income=>50K,a,b=")) == 4
+    assert condition_of(SPACE, parsed(SPACE, "age>30")) is None
 
 
 def test_the_generator_is_given_that_condition(monkeypatch):

@@ -13,6 +13,7 @@ import sparring
 from sparring.data.builtin.synthetic import gaussian
 from sparring.data.source import Batch
 from sparring.game import play
+from sparring.objectives import variational
 from sparring.recipes import vae
 from sparring.rng import generator, seed_round
 
@@ -28,21 +29,21 @@ def draws(*shape):
 def test_reconstruction_is_the_density_of_a_gaussian():
     x, mean = draws(2, 5, 3, 4).unbind()
     expected = -Normal(mean, 0.3).log_prob(x).flatten(1).sum(1).mean()
-    assert vae.reconstruction(x, mean, 0.3).item() == pytest.approx(expected.item(), rel=1e-12)
+    assert variational.reconstruction(x, mean, 0.3).item() == pytest.approx(expected.item(), rel=1e-12)
 
 
 def test_kl_is_that_of_two_gaussians():
     mean, log_deviation = draws(2, 6, 4).unbind()
     expected = kl_divergence(Normal(mean, log_deviation.exp()), Normal(0.0, 1.0)).sum(1).mean()
-    assert vae.kl(mean, log_deviation).item() == pytest.approx(expected.item(), rel=1e-12)
-    assert vae.kl(torch.zeros(3, 2), torch.zeros(3, 2)) == 0
+    assert variational.kl(mean, log_deviation).item() == pytest.approx(expected.item(), rel=1e-12)
+    assert variational.kl(torch.zeros(3, 2), torch.zeros(3, 2)) == 0
 
 
 def elbo(x, slope, sigma, m, s):
     """Of x = slope z + noise under q = N(m, s^2): the mean of a square over q is its mean over the two points m - s, m + s."""
     z = torch.tensor([[m - s], [m + s]], dtype=torch.float64)
     code = torch.tensor([[m]], dtype=torch.float64), torch.tensor([[math.log(s)]], dtype=torch.float64)
-    return -(vae.reconstruction(torch.full_like(z, x), slope * z, sigma) + vae.kl(*code)).item()
+    return -(variational.reconstruction(torch.full_like(z, x), slope * z, sigma) + variational.kl(*code)).item()
 
 
 @given(NUMBERS, NUMBERS, DEVIATIONS, NUMBERS, DEVIATIONS)

@@ -130,7 +130,7 @@ class Drawn:
 
     def __init__(self, game: Game, space: Table, seed: int, where: tuple[Asked, ...] = ()) -> None:
         self.game, self.space, self.seed, self.where, self.tried = game, space, seed, where, 0
-        self.range = condition_range(space, where)
+        self.condition = condition_of(space, where)
 
     def cells(self, n: int) -> Iterator[Tensor]:
         """Cells, float64[at most CHUNK, K] at a time, until there are n rows.  RunFailed where hardly any row is as it is asked to be."""
@@ -148,34 +148,24 @@ class Drawn:
     @torch.no_grad()
     def chunk(self, k: int) -> Tensor:
         z = self.game.prior(CHUNK, generator(self.seed, "sample", k))
-        if self.range is not None:
-            at, (low, high) = z.shape[1] - len(self.space.blocks) - 1, self.range       # where the recipe has the condition's number
-            z[:, at] = torch.special.ndtri(low + (high - low) * torch.special.ndtr(z[:, at].double())).float()
-        made = self.game.sample(z).cpu()
+        labels = None if self.condition is None else torch.full((CHUNK,), self.condition)
+        made = self.game.sample(z, labels).cpu()
         if not torch.isfinite(made).all():
             raise InputError("this model's samples are NaN or infinite: its weights are finite but too large. Get the model again, or "
                              "train with a smaller learning rate.")
         return self.space.decode(made)
 
 
-def condition_range(space: Table, where: Sequence[Asked]) -> tuple[float, float] | None:
-    """Between which quantiles the condition's number asks for the rarest of the values that are asked for; None where none is."""
-    shares, found, first = space.condition_shares, list[tuple[float, float, float]](), 0
+def condition_of(space: Table, where: Sequence[Asked]) -> int | None:
+    """The condition that asks for the rarest of the values that are asked for; None where none is, or no training row was so."""
+    shares, found, first = space.condition_shares, list[tuple[float, int]](), 0
     for k, one in enumerate(space.columns):
-        if not isinstance(one, Category):
-            continue
-        for wish in where:
-            if wish.column == k and wish.sign == "=":
-                place = first + min(int(wish.value), one.own)
-                low = math.fsum(shares[:place])
-                found.append((shares[place], low, low + shares[place]))
-        first += one.places
-    total = math.fsum(shares)
-    if not found or min(found)[0] <= 0:
-        return None                                             # no row of the training data was so: rows are left out instead
-    _, low, high = min(found)
-    room = 1e-6 * (high - low)                                  # the ends belong to its neighbours
-    return (low + room) / total, (high - room) / total
+        if isinstance(one, Category):
+            places = (first + min(int(wish.value), one.own) for wish in where if wish.column == k and wish.sign == "=")
+            found += [(shares[place], place) for place in places]
+            first += one.places
+    share, condition = min(found, default=(0.0, 0))
+    return condition if share > 0 else None                     # otherwise rows are left out instead
 
 
 def refuse_for_rows(**given: object) -> None:

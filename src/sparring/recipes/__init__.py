@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sparring.data import open_source
 from sparring.data.settings import ClipSettings, DataSettings, DomainSettings, OpaqueSettings, TranslationSettings
 from sparring.data.source import Source
-from sparring.data.tables.mixed import TableSettings, open_table
+from sparring.data.tables.mixed import TableSettings, open_rows, open_table
 from sparring.data.text.lines import TextSettings, open_text
 from sparring.data.translation.opening import open_domains, open_pairs, open_unpaired
 from sparring.data.video.films import open_clips
@@ -19,7 +19,7 @@ from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.game.schedules import decays
 from sparring.objectives.gan_networks import NETWORKS
-from sparring.recipes import cyclegan, gan, images, motion, pix2pix, projected, r3gan, seqgan, stargan, stylegan, table, vae, wgan
+from sparring.recipes import cyclegan, gan, images, motion, pix2pix, projected, r3gan, seqgan, stargan, stylegan, table, tvae, vae, wgan
 from sparring.settings import Settings
 from sparring.spaces import Clips, Curves, Images, Space, Table, Texts, TwoDomains, Vectors
 
@@ -69,6 +69,8 @@ RECIPES: dict[str, Recipe] = {
     "vae": Recipe(vae.SUMMARY, vae.VaeSettings, vae.defaults, vae.game, vae.laid_out, vae.NETWORKS, matters=vae.MATTERS),
     "table": Recipe(table.SUMMARY, table.TableRecipeSettings, table.defaults, table.game, decays,
                     reads=Reader(open_table, TableSettings, "people", (Table,)), matters=table.MATTERS),
+    "tvae": Recipe(tvae.SUMMARY, tvae.TvaeSettings, tvae.defaults, tvae.game, decays,
+                   reads=Reader(open_rows, TableSettings, "people", (Table,)), matters=tvae.MATTERS),
     "seqgan": Recipe(seqgan.SUMMARY, seqgan.SeqganSettings, seqgan.defaults, seqgan.game, nothing,
                      reads=Reader(open_text, TextSettings, "sentences", (Texts,)), matters=seqgan.MATTERS),
     "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game, decays,

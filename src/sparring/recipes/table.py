@@ -55,7 +55,7 @@ def defaults(space: Space) -> dict[str, Any]:
 
 def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """Section 4.4 of Xu et al. (2019).  What a sample is drawn by lies in its latents, all of them normal: z, then a number for its
-    condition, and one for each block of places."""
+    condition, and one for each block of places.  Its labels are conditions, int64[n], which take the place of that number."""
     assert isinstance(space, Table)
     objective, terms = OBJECTIVES[c.objective], PENALTIES[c.penalty]
     refuse_nonsense(c.objective, c.penalty, c.penalty_weight, Rules(penalty=terms, pack=c.pack), c.batch, 0, False)
@@ -97,7 +97,7 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
         return Report()
 
     def sample(z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
-        condition = conditions.hot(conditions.at(z[:, c.latent]), len(z))
+        condition = conditions.hot(conditions.at(z[:, c.latent]) if labels is None else labels, len(z))
         raw = evaluate(G if live else generator.average, z[:, :c.latent].to(device), condition)
         return blocks.hard(full(raw), uniform(z[:, c.latent + 1:]).to(device))
 

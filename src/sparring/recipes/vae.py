@@ -18,6 +18,7 @@ from sparring.nets.mlp import mlp, with_class
 from sparring.objectives.gan_networks import inputs_of, networks, place
 from sparring.objectives.gan_turns import asked, evaluate, examples_of
 from sparring.objectives.shared_settings import CONDITIONAL, DEPTH, EMA, HALF_DECAY, LATENT, SLOPE, WIDTH
+from sparring.objectives.variational import kl, reconstruction
 from sparring.settings import Settings
 from sparring.spaces import Images, Space
 
@@ -78,17 +79,6 @@ class Autoencoder(nn.Module):
     def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-
-
-def reconstruction(x: Tensor, mean: Tensor, sigma: float) -> Tensor:
-    """-log N(x; mean, sigma^2 I), the mean over the batch, nats a sample (Kingma and Welling, 2014, appendix C.2)."""
-    numbers = math.prod(x.shape[1:])
-    return numbers / 2 * ((mean - x).square().mean() / sigma**2 + math.log(2 * math.pi * sigma**2))
-
-
-def kl(mean: Tensor, log_deviation: Tensor) -> Tensor:
-    """KL(N(mean, diag deviation^2) || N(0, I)), the mean over the batch, nats a sample (Kingma and Welling, 2014, appendix B)."""
-    return ((mean.square() + (2 * log_deviation).exp() - 1) / 2 - log_deviation).sum(1).mean()
 
 
 def laid_out(c: VaeSettings, more: int) -> list[str]:

@@ -62,10 +62,10 @@ class TableRows:
 
     dtype = torch.float32
 
-    def __init__(self, space: Table, places: Tensor, numbers: Tensor) -> None:
+    def __init__(self, space: Table, places: Tensor, numbers: Tensor, *, asked: bool = True) -> None:
         self.space, self.places, self.numbers = space, places, numbers
         self.shape = (len(places), *space.shape)
-        self.known = ByCondition(places, space) if space.conditions else None
+        self.known = ByCondition(places, space) if space.conditions and asked else None
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         return self.space.spread(self.places[rows], self.numbers[rows])
@@ -112,14 +112,19 @@ class ByCondition:
         return self.order[at].long(), condition
 
 
-def open_table(data: Any, settings: TableSettings) -> Finite:
+def open_rows(data: Any, settings: TableSettings) -> Finite:
+    """The same table, whose batches are rows as frequent as they are, without conditions."""
+    return open_table(data, settings, asked=False)
+
+
+def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Finite:
     """A table of mixed columns: the path of a file, a data frame of pandas, a list of dicts, or "people", which is made up.
 
-    InputError for what is none.
+    `asked`: whether batches are drawn by conditions.  InputError for what is none.
     """
-    asked = settings.kinds()
+    kinds = settings.kinds()
     if isinstance(data, Finite) and isinstance(data.space, Table):
-        if asked:
+        if kinds:
             raise InputError("columns can be given for tables that are read, and this one is used as it is. Leave it out.")
         return data
     made_up = isinstance(data, str) and data == "people"
@@ -132,15 +137,15 @@ def open_table(data: Any, settings: TableSettings) -> Finite:
     kept = torch.ones(n, dtype=torch.bool)
     if LEAST <= out <= n - 2:
         kept[order[:out]] = False
-    found = find(cells, asked, kept.numpy())
+    found = find(cells, kinds, kept.numpy())
     columns = tuple(one.column for one in found if one.column is not None)
     if not columns or not any(one.places for one in columns):
         why = listed([f"{column.name} ({one.kind}: {one.why})" for column, one in zip(cells.columns, found, strict=True)])
         raise InputError(f"{cells.what} has no column to learn from: {why}.")
     space = Table(columns)
     places, numbers = space.compact([torch.from_numpy(one.cells) for one in found if one.column is not None])
-    return Finite(space, TableRows(space, places[kept], numbers[kept]), notes=tuple(told(cells, found, kept)), odd=odd_of(cells, found),
-                  held_out=None if bool(kept.all()) else Finite(space, TableRows(space, places[~kept], numbers[~kept])))
+    return Finite(space, TableRows(space, places[kept], numbers[kept], asked=asked), notes=tuple(told(cells, found, kept)), odd=odd_of(cells, found),
+                  held_out=None if bool(kept.all()) else Finite(space, TableRows(space, places[~kept], numbers[~kept], asked=asked)))
 
 
 def cells_at(data: str | Path) -> Cells:
