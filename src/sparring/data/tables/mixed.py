@@ -144,8 +144,9 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
         raise InputError(f"{cells.what} has no column to learn from: {why}.")
     space = Table(columns)
     places, numbers = space.compact([torch.from_numpy(one.cells) for one in found if one.column is not None])
-    return Finite(space, TableRows(space, places[kept], numbers[kept], asked=asked), notes=tuple(told(cells, found, kept)), odd=odd_of(cells, found),
-                  held_out=None if bool(kept.all()) else Finite(space, TableRows(space, places[~kept], numbers[~kept], asked=asked)))
+    learned, others = (TableRows(space, places[part], numbers[part], asked=asked) for part in (kept, ~kept))
+    return Finite(space, learned, notes=tuple(told(cells, found, kept)), odd=odd_of(cells, found),
+                  held_out=None if bool(kept.all()) else Finite(space, others))
 
 
 def cells_at(data: str | Path) -> Cells:
