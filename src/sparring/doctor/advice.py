@@ -18,6 +18,9 @@ EXPLANATIONS = {
         "A part of the data has hardly any samples: the generator repeats what fools this discriminator, and nothing in the loss asks for "
         "variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data with less than a quarter of the samples it should "
         "have. `support` is the number of different samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).",
+    "column_still":
+        "Numbers of these columns are nearly the same in every generated row, and differ in the data. `still/NAME` is their deviation over "
+        "that of the data. The generator has found one value that passes, and learns nothing more there.",
     "oscillation":
         "The samples circle instead of settling. Near an equilibrium the two gradients rotate around it, and large steps or momentum "
         "spiral outwards (Mescheder et al., 2018). A gradient penalty or smaller steps help.",
@@ -68,6 +71,8 @@ TOTAL = ("All samples are nearly the same: the generator repeats what fools this
          "samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).")
 CLASS = ("Samples that are asked to be of one class look like another, so that class is lost. `class_lost` is the share of the data that "
          "is of such classes. A generator finds it easier to ignore the label of a small class than to draw it.")
+COLUMN = ("Values of these columns are lost: real rows have them, and hardly any generated one. `lost/NAME` is the share of real rows with "
+          "values, or in modes of a number, that have less than a quarter of the rows they should have.")
 CONSTANT = ("A share of the columns (`constant`) never changes. The discriminator notices at once when a sample deviates there, and the "
             "generator never gets it exactly right. Leave these columns out; `sparring data` names them.")
 
@@ -77,6 +82,8 @@ def explained(name: str, evidence: Mapping[str, float], limits: Thresholds) -> s
     spread, support = evidence.get("spread", 1.0), evidence.get("support", 1.0)
     if name == "mode_collapse" and "class_lost" in evidence:
         return CLASS
+    if name == "mode_collapse" and any(key.startswith("lost/") for key in evidence):
+        return COLUMN
     if name == "mode_collapse" and (spread < limits.point or (support < limits.one and spread < 0.5)):
         return TOTAL
     return CONSTANT if name == "data_broken" and evidence.get("constant", 0.0) > 0 else EXPLANATIONS[name]
@@ -92,12 +99,13 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
     wide = {"width": str(max(64, int(number(c.get("width")))))} if chart.kind != "images" else {}      # there, pixels decide
     calm = usual | {"beta1": "0", "decay": "1", "lr_ratio": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
     calm |= {"clip": "0"} if "objective" in c else {}           # where the objective is Wasserstein's for good, something must clip
-    packed = {} if c.get("conditional") else {"pack": "2"}      # it would join samples of different classes
+    packed = {} if c.get("conditional") else {"pack": str(2 * max(1, int(number(c.get("pack")))))}     # it would join samples of different classes
     wanted: dict[str, list[Mapping[str, str]]] = {
         "discriminator_won": [calm | {"discriminator_steps": "1", "lr": "0.002"},
                               {"objective": "nonsaturating", "discriminator_steps": "1"}],
         "generator_won": [{"discriminator_steps": "5"}, faster],
         "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1"} | wide, packed],
+        "column_still": [calm | {"lr": "0.002"}, packed],
         "oscillation": [calm | {"lr": "0.002"} | wide, {"beta1": "0", **slower}],
         "diverging": [calm | {"lr": "0.002"} | wide, slower],
         "discriminator_overfitting": [{"augment": "diff"}, r1],

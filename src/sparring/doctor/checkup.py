@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from sparring.data.source import Arranged, Finite, Source
+from sparring.doctor.columns import of_columns
 from sparring.game import Game, Player
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.objectives.augment import ada, diff
 from sparring.objectives.unroll import with_weights
 from sparring.rng import generator
-from sparring.spaces import Images
+from sparring.spaces import Images, Table
 
 POINTS, PICTURES, KNOWN, DIRECTIONS = 256, 128, 1000, 64    # samples drawn, where they are images, real ones, directions of the distance
 PAIRS = 16                                                  # of sets of real samples, whose mean distance is the floor
@@ -45,6 +46,7 @@ class Standard:
     asked: Tensor | None = None     # labels of `real`, which generated samples are asked for too
     classes: "Classes | None" = None    # what each class is like, where samples are of one each
     shape: tuple[int, ...] = ()
+    table: Table | None = None      # the columns, where samples are rows
     facts: dict[str, float] = field(default_factory=dict)           # about the data, for the first row
 
 
@@ -89,7 +91,8 @@ def standard(source: Source, seed: int) -> Standard:
         apart = float(nearest.median())
     return Standard(n, real, floor, centres, shares, near, float((pairs < near).double().mean()), axes, middle,
                     float((known - middle).square().sum(1).mean().sqrt()), flat, apart, unseen, (y_train, y_unseen),
-                    None if classes is None else classes[:n], by_class(known, classes, len(source.space.labels)), source.space.shape, facts)
+                    None if classes is None else classes[:n], by_class(known, classes, len(source.space.labels)), source.space.shape,
+                    source.space if isinstance(source.space, Table) else None, facts)
 
 
 def chance(known: Tensor, n: int, seed: int) -> float:
@@ -179,6 +182,8 @@ def checkup(game: Game, data: Standard, seed: int, augmented: bool = False) -> d
     if bool(torch.isfinite(current).all() & torch.isfinite(averaged).all()):
         if game.classes and data.classes is not None:
             row |= of_classes(averaged, labels, data.classes)
+        if data.table is not None:
+            row |= of_columns(data.table, data.real, averaged)
         row |= likeness(averaged, data, seed, augmented) | {f"live/{name}": value for name, value in place(current, data).items()}
     return {name: value for name, value in row.items() if math.isfinite(value)}
 

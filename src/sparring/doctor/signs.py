@@ -12,6 +12,7 @@ from sparring.doctor.finding import Severity
 from sparring.doctor.thresholds import Thresholds
 
 Evidence = dict[str, float] | None
+COLUMNS = 5             # of a table, that are named
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def mode_collapse(case: Case) -> Evidence:
     floor, distance = now.of("floor") or 0.0, now.of("distance") or 0.0
     if (lost := now.of("class_lost") or 0.0) > 0:
         return {"class_lost": lost, "missing": missing, "support": support, "spread": spread}
+    if columns := named(case, "lost"):
+        return columns | {"missing": missing, "support": support, "spread": spread}
     off = distance > limits.apart * floor                       # nearer than that, little can be told to be lost
     partial = missing >= limits.missing and (off or (missing > limits.much and distance > limits.close * floor))
     shrunk = missing >= limits.missing / 2 and spread < 0.5 and distance > limits.close * floor      # a rare part is gone with its width
@@ -115,6 +118,17 @@ def mode_collapse(case: Case) -> Evidence:
     if partial and not total and offset > 0.5 and spread > 0.8 and wandering(case) is not None:
         return None                                             # as wide as ever, and in passing
     return {"missing": missing, "support": support, "spread": spread} if partial or total else None
+
+
+def column_still(case: Case) -> Evidence:
+    """Columns of a table whose generated numbers hardly differ from row to row."""
+    return named(case, "still") or None
+
+
+def named(case: Case, what: str) -> dict[str, float]:
+    """What the check-up says of columns of a table, the worst first."""
+    found = {key: value for key, value in case.now.health.items() if key.startswith(f"{what}/")}
+    return dict(sorted(found.items(), key=lambda one: -one[1])[:COLUMNS])
 
 
 def wandering(case: Case) -> Evidence:
@@ -279,6 +293,7 @@ SIGNS: dict[str, tuple[Sign, Severity]] = {         # the worst first
     "discriminator_won": (discriminator_won, "failure"),
     "penalty_too_strong": (penalty_too_strong, "failure"),
     "mode_collapse": (mode_collapse, "failure"),
+    "column_still": (column_still, "failure"),
     "oscillation": (oscillation, "failure"),
     "memorization": (memorization, "failure"),
     "generator_won": (generator_won, "failure"),
