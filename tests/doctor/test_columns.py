@@ -7,8 +7,9 @@ from sparring.doctor.columns import of_columns
 from sparring.spaces import Table
 from sparring.spaces.columns import Category, Constant, Number
 
-SPACE = Table((Category("town", ("a", "b", "c"), (60, 30, 10), 3), Number("age", (0.5, 0.5), (20.0, 60.0), (5.0, 8.0), (15.0, 30.0), (40.0,),
-                                                                       0.0, 90.0, missing=""), Constant("same", "x")))
+MIXTURE = (0.5, 0.5), (20.0, 60.0), (5.0, 8.0), (15.0, 30.0)
+SPACE = Table((Category("town", ("a", "b", "c"), (60, 30, 10), 3), Number("age", *MIXTURE, (40.0,), 0.0, 90.0, missing=""),
+               Constant("same", "x")))
 
 
 def rows(town, age):
@@ -47,5 +48,6 @@ def test_the_verdict_names_the_columns():
     found = diagnose([], health, {"recipe": "table", "settings": {"steps": 1000, "pack": 10, "lr": 2e-4}, "steps": 1000})
     assert found.verdict == "failing"
     by_name = {one.name: one for one in found.findings}
-    assert by_name["mode_collapse"].evidence["lost/town"] == 0.4 and "Values of these columns are lost" in by_name["mode_collapse"].explanation
+    assert by_name["mode_collapse"].evidence["lost/town"] == 0.4
+    assert "Values of these columns are lost" in by_name["mode_collapse"].explanation
     assert by_name["column_still"].evidence == {"still/age": 0.001} and "pack=20" in str(by_name["column_still"].actions)

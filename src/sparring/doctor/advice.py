@@ -99,7 +99,8 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
     wide = {"width": str(max(64, int(number(c.get("width")))))} if chart.kind != "images" else {}      # there, pixels decide
     calm = usual | {"beta1": "0", "decay": "1", "lr_ratio": "1", "objective": "nonsaturating", "ema": "0.99"} | r1
     calm |= {"clip": "0"} if "objective" in c else {}           # where the objective is Wasserstein's for good, something must clip
-    packed = {} if c.get("conditional") else {"pack": str(2 * max(1, int(number(c.get("pack")))))}     # it would join samples of different classes
+    more = 2 * max(1, int(number(c.get("pack"))))
+    packed = {} if c.get("conditional") else {"pack": str(more)}       # it would join samples of different classes
     wanted: dict[str, list[Mapping[str, str]]] = {
         "discriminator_won": [calm | {"discriminator_steps": "1", "lr": "0.002"},
                               {"objective": "nonsaturating", "discriminator_steps": "1"}],

@@ -63,6 +63,17 @@ class Blocks:
         noise = -torch.empty_like(logits).exponential_().clamp(min=1e-30).log()
         return torch.cat([self.logs((logits + noise) / temperature).exp(), numbers.tanh()], 1)
 
+    def straight(self, raw: Tensor, temperature: float) -> Tensor:
+        """The same with one place in each block, as real rows have, and with the gradients of the soft one (straight-through; Bengio et
+        al., 2013): a critic that is shown soft rows has an easy way to tell them."""
+        soft = self.soft(raw, temperature)
+        places, first = soft[:, :self.hot], 0
+        exact = torch.zeros_like(places)
+        for part in places.detach().split(self.widths, 1):
+            exact.scatter_(1, first + part.argmax(1, keepdim=True), 1.0)
+            first += part.shape[1]
+        return torch.cat([places + (exact - places).detach(), soft[:, self.hot:]], 1)
+
     def hard(self, raw: Tensor, chance: Tensor) -> Tensor:
         """A row as the data have them: in each block one place, drawn by the softmax with a number in [0, 1], float[B, blocks]; the same
         numbers give the same row."""

@@ -1,4 +1,4 @@
-"""Rows of tables: the marginals of each column, generated beside real."""
+"""Rows of tables: the marginals of each column, and how columns belong together, generated beside real."""
 
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from sparring.spaces.columns import Category, Constant, Number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 COLUMNS, ACROSS, BARS, BINS, LETTERS = 16, 4, 10, 30, 14
 
@@ -46,7 +47,8 @@ def bars(axes: "Axes", column: Category, sets: list[tuple[str, str, Tensor]]) ->
     for i, (name, colour, cells) in enumerate(sets):
         shares = np.bincount(cells.long().numpy(), minlength=len(column.values))[:count] / max(1, len(cells))
         axes.bar(np.arange(count) + (i - (len(sets) - 1) / 2) * wide, shares, wide, color=colour, label=name)
-    axes.set_xticks(range(count), [short(value) for value in column.values[:count]], rotation=90, fontsize=TICKS - 3)
+    names = [short("missing" if value in column.missing else value) for value in column.values[:count]]
+    axes.set_xticks(range(count), names, rotation=90, fontsize=TICKS - 3)
 
 
 def histogram(axes: "Axes", column: Number, sets: list[tuple[str, str, Tensor]]) -> None:
@@ -62,3 +64,23 @@ def histogram(axes: "Axes", column: Number, sets: list[tuple[str, str, Tensor]])
 def short(text: str) -> str:
     text = shown(text).replace("$", r"\$")
     return text if len(text) <= LETTERS else text[:LETTERS - 1] + "\u2026"
+
+
+def association_maps(names: list[str], real: "NDArray[np.float64]", made: "NDArray[np.float64]") -> "Figure":
+    """How strongly each pair of columns belongs together, float64[pairs] as `sparring.metrics.rows.associations` gives them: in real
+    rows, in generated ones, and the difference."""
+    wide = 0.22 * len(names) + 1.8
+    figure = new_figure(3 * wide + 1.0, wide + 0.6)
+    panels = figure.subplots(1, 3)
+    for axes, title, values, colours, least in ((panels[0], "real", real, "Greys", 0.0), (panels[1], "generated", made, "Greys", 0.0),
+                                                (panels[2], "generated - real", made - real, "PuOr", -1.0)):
+        square = np.full((len(names), len(names)), np.nan)
+        square[np.tril_indices(len(names), -1)] = values
+        shade = axes.imshow(square, cmap=colours, vmin=least, vmax=1.0)
+        axes.set_title(title)
+        axes.set_xticks(range(len(names)), map(short, names), rotation=90, fontsize=TICKS - 3)
+        axes.set_yticks(range(len(names)), map(short, names) if axes is panels[0] else [], fontsize=TICKS - 3)
+        axes.spines[:].set_visible(False)
+        if axes is not panels[0]:
+            figure.colorbar(shade, ax=axes, fraction=0.05).ax.tick_params(labelsize=TICKS - 3)
+    return figure

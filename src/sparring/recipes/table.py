@@ -1,6 +1,7 @@
 """CTGAN: rows of tables with mixed columns, from a conditional generator and training by sampling (Xu et al., 2019)."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -45,6 +46,7 @@ class TableRecipeSettings(Settings):
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the critic's leaky ReLU")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the critic's units left out at random")
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
+    exact: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
     ema: float = Field(0.999, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
 
@@ -67,12 +69,14 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
     generator = learner(G, c.lr, (0.5, c.beta2), c.steps, c.decay, ema=c.ema, own_statistics=True)
     critic = learner(D, c.lr, (0.5, c.beta2), c.steps, c.decay)
 
+    drawn = partial(blocks.straight if c.exact else blocks.soft, temperature=c.temperature)
+
     def noise(n: int) -> Tensor:
         return torch.randn(n, c.latent, device=device)
 
     def discriminate(batch: Batch, step: int) -> Report:
         y = conditions.hot(batch.labels, len(batch.x))
-        made = blocks.soft(full(G(noise(len(y)), y)), c.temperature).detach()
+        made = drawn(full(G(noise(len(y)), y))).detach()
         pairs = [packed(torch.cat([x, y], 1), c.pack) for x in (batch.x, made)]
         real, fake = full(D(torch.cat(pairs))).chunk(2)
         found = {"adversarial": objective.discriminator(real, fake)}
@@ -82,7 +86,7 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
     def generate(batch: Batch, step: int) -> Report:
         y = conditions.hot(batch.labels, len(batch.x))
         raw = full(G(noise(len(y)), y))
-        made = packed(torch.cat([blocks.soft(raw, c.temperature), y], 1), c.pack)
+        made = packed(torch.cat([drawn(raw), y], 1), c.pack)
         real = full(D(packed(torch.cat([batch.x, y], 1), c.pack))) if objective.relativistic else None
         found = {"adversarial": objective.generator(real, full(D(made)))}
         if batch.labels is not None and conditions.count:

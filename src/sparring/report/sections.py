@@ -9,6 +9,7 @@ from sparring.doctor.treat import words
 from sparring.pictures.log_charts import loss_curves, score_curves
 from sparring.pictures.strips import chosen
 from sparring.report import neighbours
+from sparring.report.columns import columns_of
 from sparring.report.data import look
 from sparring.report.page import Section
 from sparring.runs.folder import RunFolder, read_lines
@@ -94,7 +95,7 @@ def sample_sections(at: neighbours.Opened | str, config: Mapping[str, Any], path
     """What the run would draw now beside its data; or why that cannot be had."""
     if isinstance(at, str):
         return [Section("Samples beside the data", (at,))]
-    return [metric_section(at, path), nearness_section(at, drawn), data_section(at, config, drawn)]
+    return [metric_section(at, path), *column_sections(at, drawn), nearness_section(at, drawn), data_section(at, config, drawn)]
 
 
 def metric_section(at: neighbours.Opened, path: Path) -> Section:
@@ -106,6 +107,13 @@ def metric_section(at: neighbours.Opened, path: Path) -> Section:
     return Section("Metrics", (f"Computed on a few samples (see below). To report results, use `sparring evaluate {path}`, which takes "
                                "10,000 and gives each figure's protocol.", "\n".join(notes)),
                    ("metric", "value", "95 % interval", "better", "what it is"), rows)
+
+
+def column_sections(at: neighbours.Opened, drawn: Path) -> list[Section]:
+    """Of a table: what columns hold, and which belong together, generated beside real."""
+    shown = columns_of(at, drawn)
+    return [Section("Columns", ("Cramer's V of two columns is 0 where they are independent, and 1 where one says the other. Numbers are "
+                                "seen in tenths.",), pictures=shown)] if shown else []
 
 
 def nearness_section(at: neighbours.Opened, drawn: Path) -> Section:
