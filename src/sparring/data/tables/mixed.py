@@ -74,8 +74,10 @@ class TableRows:
         return nullcontext(self.__getitem__)
 
     def digest(self) -> bytes:
-        found = hashlib.sha256(self.places.numpy().data.cast("B"))
-        found.update(self.numbers.numpy().data.cast("B"))
+        found = hashlib.sha256()
+        for part in (self.places, self.numbers):
+            if part.numel():                                    # a table may have no numbers, and no view casts nothing
+                found.update(part.numpy().data.cast("B"))
         return found.digest()
 
     def chosen(self, size: int, seed: int, start: int) -> Iterator[tuple[Tensor, Tensor | None]]:
