@@ -12,7 +12,7 @@ from sparring.recipes.table import TableRecipeSettings
 from sparring.runs.folder import RunFolder
 from sparring.setup.reopen import refuse_changes
 
-RULES = ["end >= start", "total = price * quantity", "price + quantity < 14", 'code ~ "[A-Z]\\d"']
+RULES = ["end >= start", "total = price * quantity", "price * quantity < 21", 'code ~ "[A-Z]\\d"']
 GIVEN = [word for rule in RULES for word in ("--rule", rule)]
 FAST = ["--steps", 6, "width=8", "latent=4", "batch=20", "pack=2", "threads=1", "precision=fp32", "compile=off"]
 
@@ -21,15 +21,16 @@ FAST = ["--steps", 6, "width=8", "latent=4", "batch=20", "pack=2", "threads=1", 
 def shell(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     prices = [1 + (13 * k % 37) / 4 for k in range(150)]
-    rows = [f"{price:.2f},{1 + k % 4},{price * (1 + k % 4):.2f},{k % 20 / 2:.1f},{k % 20 / 2 + k % 9 / 10:.1f},{'AB'[k % 2]}{k % 3}"
-            for k, price in enumerate(prices)]
+    many = [4 if price < 4 else 1 + k % 2 for k, price in enumerate(prices)]
+    rows = [f"{price:.2f},{count},{price * count:.2f},{k % 20 / 2:.1f},{k % 20 / 2 + k % 9 / 10:.1f},{'AB'[k % 2]}{k % 3}"
+            for k, (price, count) in enumerate(zip(prices, many, strict=True))]
     Path("orders.csv").write_text("\n".join(["price,quantity,total,start,end,code", *rows]) + "\n")
     return Shell(monkeypatch, capsys)
 
 
 def kept(rows) -> bool:
     return all(row["end"] >= row["start"] and abs(row["total"] - row["price"] * row["quantity"]) < 0.0051 and
-               row["price"] + row["quantity"] < 14 for row in rows)
+               row["price"] * row["quantity"] < 21 for row in rows)
 
 
 def test_rules_are_stated_once_and_kept_in_every_row(shell):
@@ -45,7 +46,7 @@ def test_rules_are_stated_once_and_kept_in_every_row(shell):
     drawn = model.sample(200, seed=4)
     assert kept(drawn if isinstance(drawn, list) else drawn.to_dict("records")) and model.space.rules == tuple(RULES)
     found = shell("evaluate", run, "--metrics", "marginals", "--n", 50, "--json").json()
-    assert found["metrics"]["marginals"]["value"] >= 0 and any("'price + quantity < 14'" in note for note in found["notes"])
+    assert found["metrics"]["marginals"]["value"] >= 0 and any("'price * quantity < 21'" in note for note in found["notes"])
     again = shell("train", "table", "--data", "orders.csv", *GIVEN, *FAST)
     assert again.code == 0 and "nothing to do" in again.out
     other = shell("train", "table", "--data", "orders.csv", *GIVEN, "--rule", "price > 0", *FAST)
