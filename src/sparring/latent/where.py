@@ -167,8 +167,8 @@ class Drawn:
 
 
 def in_words(rates: Mapping[str, float], before: str) -> str:
-    """What share of rows each rule kept; nothing where all rows kept all."""
-    return before + ", ".join(f"'{shown(rule)}' {rate:.1%}" for rule, rate in rates.items()) if rates else ""
+    """What share of rows each rule kept, to 99.9 % at most; nothing where all rows kept all."""
+    return before + ", ".join(f"'{shown(rule)}' {min(rate, 0.999):.1%}" for rule, rate in rates.items()) if rates else ""
 
 
 def condition_range(space: Table, where: Sequence[Asked]) -> tuple[float, float] | None:

@@ -215,7 +215,7 @@ def unlike(column: Column, rule: Pattern) -> Tensor:
         raise InputError(f"--rule '{shown(rule.text)}': {shown(rule.pattern)} is no regular expression ({reason(error)}). Mend "
                          "it.") from None
     try:
-        done = subprocess.run([sys.executable, "-I", "-S", "-c", FITS], input=json.dumps([rule.pattern, [values[k] for k in there]]),
+        done = subprocess.run([sys.executable or "python3", "-I", "-S", "-c", FITS], input=json.dumps([rule.pattern, [values[k] for k in there]]),
                               capture_output=True, text=True, timeout=SECONDS, check=True)
         odd = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
