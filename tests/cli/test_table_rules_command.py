@@ -38,7 +38,8 @@ def test_rules_are_stated_once_and_kept_in_every_row(shell):
     assert said.code == 0, said.err
     assert "rule total = price * quantity: kept by construction: total is computed" in said.err
     run = "runs/table-orders"
-    assert "80 rows: rows.csv" in shell("sample", run, "-n", 80, "--out", "rows.csv").out
+    told = shell("sample", run, "-n", 80, "--out", "rows.csv").out
+    assert "80 rows: rows.csv" in told and "were kept; of the rules: 'price * quantity < 21' " in told
     with open("rows.csv", newline="") as file:
         rows = [{name: cell if name == "code" else float(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
     assert len(rows) == 80 and kept(rows)

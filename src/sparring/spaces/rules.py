@@ -125,7 +125,8 @@ def _different(column: Column) -> float:
             return math.inf if missing else len(values)
         case Number():
             endless = isinstance(column, Computed) or column.missing is not None or column.digits > 0
-            return math.inf if endless else round((column.high - column.low) * 10.0 ** column.decimals[1]) + 1
+            count = (column.high - column.low) * 10.0 ** column.decimals[1]
+            return math.inf if endless or count > 2**53 else round(count) + 1
     return 1
 
 

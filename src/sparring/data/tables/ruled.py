@@ -215,7 +215,8 @@ def unlike(column: Column, rule: Pattern) -> Tensor:
         raise InputError(f"--rule '{shown(rule.text)}': {shown(rule.pattern)} is no regular expression ({reason(error)}). Mend "
                          "it.") from None
     try:
-        done = subprocess.run([sys.executable or "python3", "-I", "-S", "-c", FITS], input=json.dumps([rule.pattern, [values[k] for k in there]]),
+        asked = json.dumps([rule.pattern, [values[k] for k in there]])
+        done = subprocess.run([sys.executable or "python3", "-I", "-S", "-c", FITS], input=asked,
                               capture_output=True, text=True, timeout=SECONDS, check=True)
         odd = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
