@@ -1,6 +1,7 @@
 """The command line.  Nothing here imports torch before it is needed, so that help answers at once."""
 
 import io
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.help import Command, Group
 from sparring.cli.on_images import animate, translate
-from sparring.cli.options import Columns, Data, Device, Json, Prefix, Seed, Target, Temperature, Where
+from sparring.cli.options import Columns, Data, Device, Json, Prefix, Rules, Seed, Target, Temperature, Where
 
 commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                        help="Train, sample and inspect generative adversarial networks.",
@@ -28,6 +29,7 @@ def train(
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
     data: Data = None,
     column: Columns = None,
+    rule: Rules = None,
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; runs/RECIPE-DATA when left out.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Rounds to play. A run that had fewer goes on with more, unless one of "
                                               "its settings is laid out over its length: then it is told which.")] = None,
@@ -50,7 +52,7 @@ def train(
 
         words = [*(settings or []), *(["exact=true"] if exact and "exact=true" not in (settings or []) else [])]
         words += [f"stop_when={stop_when}"] if stop_when and not any(w.startswith("stop_when=") for w in words) else []
-        words += kinds_of(column) if column else []
+        words += [*(kinds_of(column) if column else []), *([f"rules={json.dumps(rule)}"] if rule else [])]
         return command(recipe, words, data or [], out, steps, seed, device, fork, shlex.join(["sparring", *sys.argv[1:]]), minutes)
 
     finish(action, as_json, "train")

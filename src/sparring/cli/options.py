@@ -17,6 +17,9 @@ Data = Annotated[list[str] | None, typer.Option(
 Columns = Annotated[list[str] | None, typer.Option(
     "--column", metavar="NAME=KIND", help="Of table: what a column is, where that is not as found: number, integer, category, date or "
     "skip; number:, has decimal commas, date:%d/%m/%Y a format. As often as needed.")]
+Rules = Annotated[list[str] | None, typer.Option(
+    "--rule", metavar="RULE", help="Of table: what every row keeps, such as 'age >= 18', 'end >= start', 'total = price * quantity', "
+    "'unique id', 'code ~ \"[A-Z]{2}\"'. As often as needed, in quotes.")]
 Where = Annotated[str | None, typer.Option(
     "--where", metavar="NAME=VALUE", help="Of table: what rows should be, such as 'sex=Female,age>=30', in quotes since a "
     "shell reads > too.")]

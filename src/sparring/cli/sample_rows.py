@@ -10,7 +10,7 @@ import torch
 from sparring.api import Model
 from sparring.data.tables.mixed_text import is_number
 from sparring.errors import InputError, shown
-from sparring.latent.where import Drawn, parsed
+from sparring.latent.where import Drawn, in_words, parsed
 from sparring.pictures.samples import draw_samples
 from sparring.progress import Line
 from sparring.settings import whole_count, whole_seed
@@ -39,11 +39,12 @@ def rows(model: Model, space: Table, n: int, seed: int, out: Path, where: str | 
     except OSError as error:
         raise InputError(f"{shown(out)} cannot be written: {error.strerror or error}. Give another --out.") from None
     said = [f"{n:,} rows: {shown(out)}{', which replaced that file' if again else ''}"]
-    said += [f"{drawn.tried:,} rows were drawn for these, of which {n / drawn.tried:.1%} were kept"] if where else []
+    said += [f"{drawn.tried:,} rows were drawn for these, of which {n / drawn.tried:.1%} were kept" +
+             in_words(drawn.rates, "; of the rules: ")] if where or drawn.rates else []
     said += [f"{formulas:,} cells begin as formulas do ({' '.join(FORMULA[:4])}), as in the data; they are written as they are. Import the "
              "file into a spreadsheet as text, so that none is run"] if formulas else []
-    return {"out": str(out), "n": n, "seed": seed, "shape": [n, len(space.columns)], "drawn": drawn.tried, "formulas": formulas,
-            "text": "\n".join(said)}
+    return {"out": str(out), "n": n, "seed": seed, "shape": [n, len(space.columns)], "drawn": drawn.tried, "rules": drawn.rates,
+            "formulas": formulas, "text": "\n".join(said)}
 
 
 def write(drawn: Drawn, space: Table, n: int, out: Path, delimiter: str) -> int:

@@ -10,7 +10,7 @@ from sparring.api import Model
 from sparring.data.source import Finite, Source
 from sparring.errors import InputError, did_you_mean, shown
 from sparring.evaluation.translations import Measure
-from sparring.latent.where import Drawn
+from sparring.latent.where import Drawn, in_words
 from sparring.metrics import row_models, row_privacy
 from sparring.metrics import rows as between
 from sparring.metrics.catalogue import known, plain
@@ -80,11 +80,13 @@ def figures(model: Model, source: Source, train: Finite | None, notes: list[str]
         raise InputError(f"{len(real)} real rows are too few to be compared with: at least {LEAST} are needed. Give more.")
     line, made = watch("drawing"), list[Tensor]()
     count = max(min(n, len(real)), min(n, len(learned)) if at is not None else 0)
-    for part in Drawn(model.game, space, seed).cells(count):
+    drawn = Drawn(model.game, space, seed)
+    for part in drawn.cells(count):
         made.append(part)
         line.update(sum(map(len, made)), count, {})
     rows = torch.cat(made)
     found = compute(space, real, rows, learned, at, [name for name in wanted if name not in left_out], seed, watch)
+    notes = [*notes, f"rows were drawn until they kept the rules{in_words(drawn.rates, '; rows as drawn did: ')}"] if drawn.rates else notes
     protocol: dict[str, object] = {"real": len(real), "generated": len(rows), "split": split, "seed": seed}
     return {"metrics": {name: plain(one, protocol) for name, one in found.items()}, "left_out": left_out,
             "notes": [*notes, f"{min(len(rows), len(real)):,} generated rows against {len(real):,} real ones; split: {split}",

@@ -19,7 +19,7 @@ from sparring.game import Game
 from sparring.latent.portions import CHUNK
 from sparring.rng import generator
 from sparring.spaces import Table
-from sparring.spaces.columns import Category, Column, Constant, Number
+from sparring.spaces.columns import Category, Column, Computed, Constant, Number
 
 TRIED = 200_000         # rows that are drawn at most for the first that fits, and as many for each that follows on average
 SIGNS: dict[str, Callable[[Tensor, float], Tensor]] = {
@@ -113,6 +113,8 @@ def cell_of(column: Column, sign: str, value: str) -> float:
             except ValueError:
                 kind = f"a date such as {column.written(column.low)}" if column.form else "a number"
                 raise InputError(f"--where {shown(column.name)}{sign}{shown(value)}: expected {kind}.") from None
+            if isinstance(column, Computed):                    # which may lie outside of the data's bounds
+                return number
             if (sign == "=" and not column.low <= number <= column.high) or (sign[0] == ">" and number > column.high) or \
                     (sign[0] == "<" and number < column.low):
                 raise InputError(f"--where {shown(column.name)}{sign}{shown(value)}: rows have {column.written(column.low)} to "
@@ -126,24 +128,30 @@ def cell_of(column: Column, sign: str, value: str) -> float:
 
 # -- rows that are so -------------------------------------------------------------------------------------------------
 class Drawn:
-    """Rows of a model, in chunks that depend on the seed and their number alone; `tried` counts those that were drawn for them."""
+    """Rows of a model that keep the rules of its table, in chunks that depend on the seed and their number alone; `tried` counts those that
+    were drawn for them, and `rates` says what share of those that were as asked each rule kept, if not all."""
 
     def __init__(self, game: Game, space: Table, seed: int, where: tuple[Asked, ...] = ()) -> None:
         self.game, self.space, self.seed, self.where, self.tried = game, space, seed, where, 0
-        self.condition = condition_of(space, where)
+        self.condition, self.rates = condition_of(space, where), dict[str, float]()
 
     def cells(self, n: int) -> Iterator[Tensor]:
-        """Cells, float64[at most CHUNK, K] at a time, until there are n rows.  RunFailed where hardly any row is as it is asked to be."""
-        found, k = 0, 0
+        """Cells, float64[at most CHUNK, K] at a time, until there are n rows.  RunFailed where hardly any row is as it is asked to be,
+        or keeps the rules; InputError where these allow fewer rows."""
+        found, k, last, sieve = 0, 0, 0, self.space.kept.sieve()
+        sieve.refuse_too_many(n)
         while found < n:
             cells = self.chunk(k)
             for one in self.where:
                 cells = cells[one.holds(cells)]
-            k, self.tried = k + 1, self.tried + CHUNK
+            cells = sieve(cells)
+            k, self.tried, self.rates = k + 1, self.tried + CHUNK, sieve.rates
+            last = k if len(cells) else last
             yield cells[:n - found]
             found += len(cells)
-            if self.tried > TRIED * (found + 1):
-                raise RunFailed(f"{found:,} of {self.tried:,} rows were as asked for. Ask for less, or train on data with more such rows.")
+            if found < n and (self.tried > TRIED * (found + 1) or (sieve.seen and (k - last) * CHUNK > TRIED)):
+                raise RunFailed(f"{found:,} of {self.tried:,} rows were as asked for{in_words(self.rates, ' and kept the rules: ')}. Ask "
+                                "for less, or train on data with more such rows.")
 
     @torch.no_grad()
     def chunk(self, k: int) -> Tensor:
@@ -154,6 +162,11 @@ class Drawn:
             raise InputError("this model's samples are NaN or infinite: its weights are finite but too large. Get the model again, or "
                              "train with a smaller learning rate.")
         return self.space.decode(made)
+
+
+def in_words(rates: Mapping[str, float], before: str) -> str:
+    """What share of rows each rule kept, to 99.9 % at most; nothing where all rows kept all."""
+    return before + ", ".join(f"'{shown(rule)}' {min(rate, 0.999):.1%}" for rule, rate in rates.items()) if rates else ""
 
 
 def condition_of(space: Table, where: Sequence[Asked]) -> int | None:

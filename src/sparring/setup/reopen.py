@@ -25,9 +25,10 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     if lacking:
         raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
                          f"or give another --out.")
-    if isinstance(then := old.get("settings"), dict):           # a setting that did not exist yet had what is now its default
-        fields = find(asked["recipe"]).settings.model_fields
-        old = old | {"settings": {name: field.default for name, field in fields.items()} | then}
+    recipe = find(asked["recipe"])
+    for part, cls in (("settings", recipe.settings), ("data_settings", recipe.reads.settings)):
+        if isinstance(then := old.get(part), dict):             # a setting that did not exist yet had what is now its default
+            old = old | {part: {name: field.default for name, field in cls.model_fields.items()} | then}
     now = asked | {"run_settings": old["run_settings"] | asked["run_settings"]}
     if now["device"] == "auto":
         now["device"] = old.get("device")                       # the choice was made when the run began

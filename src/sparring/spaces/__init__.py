@@ -1,8 +1,9 @@
 """What one sample of a data set is: plain values that a model carries with it, so it can be used without the data."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 from sparring.errors import InputError, shown
 from sparring.settings import LARGEST
 from sparring.spaces import columns as cols
+from sparring.spaces.kept import Kept
+from sparring.spaces.names import class_names as class_names
+from sparring.spaces.names import number_order as number_order
 from sparring.spaces.texts import Texts as Texts
 from sparring.spaces.texts import from_plain as texts_from
 from sparring.spaces.texts import sound
@@ -167,6 +171,11 @@ class Table:
     """
 
     columns: tuple[cols.Column, ...]
+    rules: tuple[str, ...] = ()             # between columns, as they were stated, that every row keeps
+
+    @cached_property
+    def kept(self) -> Kept:
+        return Kept(self.columns, self.rules)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -195,7 +204,7 @@ class Table:
     def compact(self, columns: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Cells float64[B] of each column to places, int32[B, blocks], and numbers, float32[B, S]: what `encode` gives, in less memory."""
         n, places, numbers = len(columns[0]), list[Tensor](), list[Tensor]()
-        for one, cells in zip(self.columns, columns, strict=True):
+        for one, cells in zip(self.columns, self.kept.learned(columns), strict=True):
             place, number = one.compact(cells)
             places += [place.int()] if one.places else []
             numbers += [number.float()] if one.scalars else []
@@ -219,7 +228,7 @@ class Table:
         nothing, nowhere = torch.zeros(len(x)), torch.zeros(len(x), dtype=torch.int64)
         found = [one.cells(next(blocks).argmax(1) if one.places else nowhere, next(left) if one.scalars else nothing)
                  for one in self.columns]
-        return torch.stack(found, 1)
+        return torch.stack(self.kept.settled(found), 1)
 
     def write(self, cells: Tensor) -> list[list[str]]:
         """Rows as the data spell them."""
@@ -267,7 +276,8 @@ def to_json(space: Space) -> dict[str, Any]:
     check(space)
     kind = next(name for name, cls in KINDS.items() if type(space) is cls)
     if isinstance(space, Table):
-        return {"kind": kind, "columns": [cols.to_plain(one) for one in space.columns]}
+        stated = {"rules": [*space.rules]} if space.rules else {}
+        return {"kind": kind, "columns": [cols.to_plain(one) for one in space.columns], **stated}
     return {"kind": kind, **asdict(space)}
 
 
@@ -305,7 +315,7 @@ def check(space: Space) -> None:
             possible = not frame.labels
         case Table(columns):
             possible = len({one.name for one in columns}) == len(columns) > 0 and all(map(cols.sound, columns)) and \
-                0 < space.shape[0] <= WIDEST
+                0 < space.shape[0] <= WIDEST and space.kept.sound
         case Texts():
             possible = sound(space)
     traits = traits_of(space)
@@ -343,8 +353,8 @@ def _value(kind: str, name: str, plain: Any) -> Any:
         if not isinstance(plain, list | tuple):
             raise TypeError("columns should be a list")
         return tuple(map(cols.from_plain, plain))
-    if name in ("x", "shift", "scale", "labels", "names", "shares", "columns"):
-        kinds: Any = (str,) if name in ("labels", "names", "columns") else (float, int)
+    if name in ("x", "shift", "scale", "labels", "names", "shares", "columns", "rules"):
+        kinds: Any = (str,) if name in ("labels", "names", "columns", "rules") else (float, int)
         if not isinstance(plain, list | tuple) or not all(type(item) in kinds for item in plain):
             raise TypeError(f"{name} should be a list of {'numbers' if kinds == (float, int) else 'names'}")
         return tuple(plain) if kinds == (str,) else tuple(map(float, plain))
@@ -380,21 +390,3 @@ def digits(shift: float, scale: float) -> int:
     """So many digits of numbers with this mean and deviation that values which float32 tells apart in network units stay apart: nine of
     a deviation, and those of what is large beside it."""
     return min(17, 9 + max(0, math.ceil(math.log10(max(1.0, abs(shift / scale))))))
-
-
-def number_order(name: str) -> tuple[int, str]:
-    """A key to sort names of classes by: as text, and those that are whole numbers before them, by their size."""
-    return (int(name), name) if name.isascii() and name.isdecimal() and len(name) <= 18 else (10**18, name)
-
-
-def class_names(names: Iterable[object]) -> tuple[str, ...]:
-    """Names of classes as they are shown; those that look alike are numbered, so that each can still be asked for."""
-    found: dict[str, None] = {}
-    for name in names:
-        text = base = shown(name)
-        number = 1
-        while text in found:
-            number += 1
-            text = f"{base} ({number})"
-        found[text] = None
-    return tuple(found)

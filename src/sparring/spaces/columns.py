@@ -11,6 +11,7 @@ a column as a place out of several, a one-hot, and at most one number in [-1, 1]
 
 import math
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -160,6 +161,58 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Computed(Number):
+    """Numbers that a rule computes from other columns (`sparring.spaces.rules`).  Networks see nothing of them."""
+
+    @property
+    def places(self) -> int:
+        return 0
+
+    @property
+    def scalars(self) -> int:
+        return 0
+
+    def compact(self, cells: Tensor) -> Codes:
+        return Codes(torch.zeros(len(cells), dtype=torch.int64), torch.zeros(len(cells), dtype=torch.float64))
+
+    def cells(self, place: Tensor, number: Tensor) -> Tensor:
+        return torch.full((len(place),), math.nan, dtype=torch.float64)
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """To the decimals of the data; to their digits where they have an exponent."""
+        if not self.digits:
+            return x.round(decimals=self.decimals[1])
+        unit = self.unit_of(x)
+        return torch.where(unit.isfinite(), (x / unit).round() * unit, x)
+
+    def unit_of(self, x: Tensor) -> Tensor:
+        """What the last digit that is written counts."""
+        return 10.0 ** (x.abs().clamp(min=1e-290).log10().floor() + 1 - self.digits) if self.digits else \
+            torch.full_like(x, 10.0 ** -self.decimals[1])
+
+
+@dataclass(frozen=True)
+class Later(Number):
+    """Numbers that are never less than those of another column, the base, as a rule says.  The modes, and cells here, are those of the
+    difference, from `least` to `most`; `low` and `high` are those of the numbers themselves."""
+
+    base: str = ""
+    least: float = 0.0
+    most: float = 0.0
+
+    @property
+    def difference(self) -> Number:
+        fields = {one.name: getattr(self, one.name) for one in dataclass_fields(Number)}
+        return Number(**fields | {"low": self.least, "high": self.most})
+
+    def compact(self, cells: Tensor) -> Codes:
+        return self.difference.compact(cells)
+
+    def cells(self, place: Tensor, number: Tensor) -> Tensor:
+        return self.difference.cells(place, number)
+
+
+@dataclass(frozen=True)
 class Constant:
     """The same in every row."""
 
@@ -192,12 +245,14 @@ def parsed_moment(text: str, form: str) -> datetime:
 
 
 Column = Category | Number | Constant
-KINDS: dict[str, type[Category] | type[Number] | type[Constant]] = {"category": Category, "number": Number, "constant": Constant}
+KINDS: dict[str, type[Category] | type[Number] | type[Constant]] = {
+    "category": Category, "number": Number, "computed": Computed, "later": Later, "constant": Constant}
 LISTS = {"values": str, "missing": str, "counts": int, "weights": float, "means": float, "deviations": float, "scales": float,
          "spikes": float, "decimals": int}
 PLAIN: dict[str, tuple[type, ...]] = {
     "name": (str,), "value": (str,), "dtype": (str,), "mark": (str,), "group": (str,), "form": (str,), "unit": (str,),
-    "own": (int,), "digits": (int,), "places": (int,), "scalars": (int,), "numbers": (bool,), "low": (float, int), "high": (float, int)}
+    "own": (int,), "digits": (int,), "places": (int,), "scalars": (int,), "numbers": (bool,), "low": (float, int), "high": (float, int),
+    "base": (str,), "least": (float, int), "most": (float, int)}
 
 
 def to_plain(column: Column) -> dict[str, Any]:
@@ -218,7 +273,7 @@ def from_plain(plain: Any) -> Column:
 
 
 def _value(kind: str, name: str, plain: Any) -> Any:
-    if name == "missing" and kind == "number":
+    if name == "missing" and issubclass(KINDS[kind], Number):
         if plain is not None and type(plain) is not str:
             raise TypeError("missing should be text")
         return plain
@@ -240,9 +295,12 @@ def sound(column: Column) -> bool:
                 all(0 <= count < 2**53 for count in counts)
         case Number():
             lists = column.weights, column.means, column.deviations, column.scales
-            finite = all(math.isfinite(x) and abs(x) < 1e300 for some in (*lists, column.spikes, (column.low, column.high)) for x in some)
+            bounds = (column.low, column.high, *((column.least, column.most) if isinstance(column, Later) else ()))
+            finite = all(math.isfinite(x) and abs(x) < 1e300 for some in (*lists, column.spikes, bounds) for x in some)
             dated = not column.form or (column.unit in UNITS and len(column.form) < 100 and _datable(column))
-            return finite and dated and len({len(some) for some in lists}) == 1 and column.low <= column.high and column.places > 0 and \
+            ordered = column.low <= column.high and bounds[-2] <= bounds[-1]
+            return finite and dated and len({len(some) for some in lists}) == 1 and ordered and \
+                (column.places > 0 or isinstance(column, Computed)) and \
                 all(x > 0 for some in (column.weights, column.deviations, column.scales) for x in some) and len(column.decimals) == 2 and \
                 0 <= column.decimals[0] <= column.decimals[1] <= 20 and 0 <= column.digits <= 20
         case Constant():

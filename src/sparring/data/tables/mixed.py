@@ -17,6 +17,7 @@ from sparring.data.settings import open_file
 from sparring.data.source import Finite, orders
 from sparring.data.tables.column_kinds import Found, find
 from sparring.data.tables.mixed_text import Cells, from_python, read_cells, read_parquet_cells
+from sparring.data.tables.ruled import ruled
 from sparring.errors import InputError, listed, reason, shown
 from sparring.rng import generator
 from sparring.spaces import Table
@@ -36,10 +37,13 @@ class TableSettings(BaseModel):
                          "number, integer, category, date or skip, such as {\"age\": \"integer\"}; --column NAME=KIND on the command line.")
     held_out: float = Field(default=0.2, ge=0, le=0.9, description="Share of the rows that training never sees, to hold samples against.")
 
-    @field_validator("columns", mode="before")
+    rules: str = Field(default="", description="What every row keeps, a rule or a JSON list of rules, such as [\"age >= 18\", \"total = "
+                       "price * quantity\"]; --rule on the command line, as often as needed.")
+
+    @field_validator("columns", "rules", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
-        return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+        return json.dumps(value, sort_keys=True) if isinstance(value, Mapping | list | tuple) else value
 
     def kinds(self) -> dict[str, str]:
         """The kinds that were asked for, by column.  InputError for a file or a text that does not say any."""
@@ -55,6 +59,20 @@ class TableSettings(BaseModel):
         if not isinstance(found, dict) or not all(isinstance(kind, str) for kind in found.values()):
             raise InputError(f"{what} does not hold names and kinds. Give such as {{\"age\": \"integer\"}}.")
         return found
+
+
+    def stated(self) -> tuple[str, ...]:
+        """The rules that were given.  InputError for a list that is none."""
+        text = self.rules.strip()
+        if not text.startswith("["):
+            return (text,) if text else ()
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"rules is not JSON ({reason(error)}). Give a list such as [\"age >= 18\", \"end >= start\"].") from None
+        if not isinstance(found, list) or not all(isinstance(rule, str) for rule in found):
+            raise InputError("rules should be a list of text, such as [\"age >= 18\", \"end >= start\"].")
+        return tuple(rule.strip() for rule in found)
 
 
 class TableRows:
@@ -124,10 +142,11 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
 
     `asked`: whether batches are drawn by conditions.  InputError for what is none.
     """
-    kinds = settings.kinds()
+    kinds, rules = settings.kinds(), settings.stated()
     if isinstance(data, Finite) and isinstance(data.space, Table):
-        if kinds:
-            raise InputError("columns can be given for tables that are read, and this one is used as it is. Leave it out.")
+        if kinds or rules:
+            raise InputError(f"{'columns' if kinds else 'rules'} can be given for tables that are read, and this one is used as it is. "
+                             "Leave it out.")
         return data
     made_up = isinstance(data, str) and data == "people"
     cells = cells_at(data) if isinstance(data, str | Path) and not made_up else from_python(people() if made_up else data)
@@ -139,15 +158,15 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
     kept = torch.ones(n, dtype=torch.bool)
     if LEAST <= out <= n - 2:
         kept[order[:out]] = False
-    found = find(cells, kinds, kept.numpy())
+    found, said = ruled(cells, find(cells, kinds, kept.numpy()), rules, kinds, kept.numpy())
     columns = tuple(one.column for one in found if one.column is not None)
     if not columns or not any(one.places for one in columns):
         why = listed([f"{column.name} ({one.kind}: {one.why})" for column, one in zip(cells.columns, found, strict=True)])
         raise InputError(f"{cells.what} has no column to learn from: {why}.")
-    space = Table(columns)
+    space = Table(columns, rules)
     places, numbers = space.compact([torch.from_numpy(one.cells) for one in found if one.column is not None])
     learned, others = (TableRows(space, places[part], numbers[part], asked=asked) for part in (kept, ~kept))
-    return Finite(space, learned, notes=tuple(told(cells, found, kept)), odd=odd_of(cells, found),
+    return Finite(space, learned, notes=(*told(cells, found, kept), *said), odd=odd_of(cells, found),
                   held_out=None if bool(kept.all()) else Finite(space, others))
 
 
