@@ -39,6 +39,7 @@ class TableRecipeSettings(Settings):
     penalty: Annotated[str, OneOf(("none", "r1", "r2", "r1+r2", "gradient", "one_sided"))] = Field(
         "gradient", description="on the critic's slopes")
     penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the penalty")
+    penalty_every: int = Field(1, ge=1, le=10_000, description="rounds between penalties, whose weight is as many times larger then")
     pack: int = Field(10, ge=1, le=256, description="rows that the critic judges together (PacGAN); a batch is a multiple")
     latent: int = Field(128, ge=1, le=4096, description="size of the latent vector z ~ N(0, I)")
     width: int = Field(256, ge=2, le=4096, description="units per hidden layer")
@@ -80,7 +81,8 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
         pairs = [packed(torch.cat([x, y], 1), c.pack) for x in (batch.x, made)]
         real, fake = full(D(torch.cat(pairs))).chunk(2)
         found = {"adversarial": objective.discriminator(real, fake)}
-        found |= {name: c.penalty_weight * penalty(D, *pairs) for name, penalty in terms.items()}
+        if step % c.penalty_every == 0:
+            found |= {name: c.penalty_every * c.penalty_weight * penalty(D, *pairs) for name, penalty in terms.items()}
         return Report(found, {"score(x)": lambda: real.mean(), "score(G(z))": lambda: fake.mean()})
 
     def generate(batch: Batch, step: int) -> Report:
