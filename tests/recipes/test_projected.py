@@ -13,6 +13,7 @@ from sparring.data import pretrained
 from sparring.data.images.findings import HANDFUL
 from sparring.data.source import Finite
 from sparring.errors import InputError
+from sparring.nets.projected import enlarged
 from sparring.recipes import RECIPES, images, projected
 from sparring.recipes.images import ImagesSettings
 from sparring.setup.prepare import prepare
@@ -96,7 +97,7 @@ def test_pictures_in_colour_are_projected_unless_the_settings_are_of_the_other_d
 
 @pytest.mark.parametrize(("source", "given", "said"), [
     (coloured(), {"projected": False}, "judged without one. Leave it out, or give projected=true"),
-    (squares(), {}, "judged without one. Leave it out, or give projected=true"),
+    (squares(), {}, r"judged without one \(pictures in grey: the network .* in colour\). Leave it out"),
     (coloured(), {"penalty": "r1"}, r"judged without one \(penalty is of the other discriminator\). Leave it out")],
     ids=["projected=false", "grey", "a penalty"])
 def test_seen_is_refused_where_nothing_is_shown_to_a_pretrained_network(source, given, said):
@@ -121,8 +122,9 @@ def test_what_will_be_learned_by_heart_is_said_in_one_line(tmp_path):
     assert [len(lines) for lines in told.values()] == [1, 0] and told[3][0].startswith("3 images are so few")
 
 
-def test_grey_pictures_are_not_projected():
-    assert "projected" not in chosen(squares())
+def test_grey_pictures_are_not_projected_and_it_says_why():
+    value, why = images.choices(squares(), ImagesSettings(), False)["projected"]
+    assert not value and "pictures in grey" in why
 
 
 def test_without_the_extra_it_says_what_is_missed(absent):
@@ -175,3 +177,24 @@ def test_a_run_keeps_what_was_chosen_when_it_began(tmp_path, request, monkeypatc
     refused("holds a run with other settings", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few, lr=0.1)
     request.getfixturevalue("absent")
     refused(r"pip install 'sparring\[photos\]'", sparring.fit, "images", data=coloured(), out=tmp_path / "run", **few)
+
+
+def test_a_strip_is_shown_at_four_times_the_area_of_a_square_at_most():
+    assert enlarged(32, 32, 128) == (128, 128) and enlarged(32, 64, 128) == (128, 256)
+    assert enlarged(4, 64, 128) == (64, 1024)
+
+
+def test_a_finished_model_draws_beside_a_damaged_file(tmp_path, monkeypatch):
+    """As it does without any: only its discriminators need it."""
+    model = sparring.fit("images", data=coloured(), out=tmp_path / "run", steps=2, batch=4, width=8, seen=32, threads=1)
+    damaged = tmp_path / pretrained.TRAINING.package / pretrained.TRAINING.file
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"not it")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(pretrained.cache, "place", lambda *names: tmp_path / "nowhere" / "weights")
+    pretrained.pretrained.cache_clear()
+    try:
+        again = sparring.load(tmp_path / "run")
+        assert torch.equal(again.sample(2, seed=1), model.sample(2, seed=1)) and again.game.judge is None
+    finally:
+        pretrained.pretrained.cache_clear()

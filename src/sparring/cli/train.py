@@ -97,10 +97,11 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
                         f"To continue{' all the same' if ended else ''}:\n  {'torchrun ... -m ' if group.world_size > 1 else ''}{command}"
                         + (f"\nWhat the doctor would change: sparring doctor {shlex.quote(str(folder.path))}" if ended else "")}
     pictures = [str(path) for path, _ in album(model.game, model.space, folder, seed)]
+    steps = "step" if outcome.step == 1 else "steps"
     best = f"best:     {folder.best}\n" if folder.best.exists() else ""
     table = "".join(f"\n  {name:<20} {value:g}" for name, value in scores.items())
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
-            "text": f"Finished {outcome.step:,} steps, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
+            "text": f"Finished {outcome.step:,} {steps}, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
                     f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n{best}"
                     f"{next_command(model.game, folder.path)}\nHow it went: sparring report {shlex.quote(str(folder.path))}"}
 

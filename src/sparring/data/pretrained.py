@@ -55,6 +55,15 @@ def installed() -> bool:
     return all(place(weights) is not None for weights in (TRAINING, JUDGING))
 
 
+def usable(weights: Published) -> bool:
+    """Whether the network can be had: whoever can do without it goes on without it, be its file absent or damaged."""
+    try:
+        pretrained(weights)
+    except InputError:
+        return False
+    return True
+
+
 @lru_cache
 def pretrained(weights: Published, device: torch.device = CPU, dtype: torch.dtype = torch.float32) -> EfficientNet:
     """The network, frozen, on this device, its numbers of this kind: whoever asks gets the same one and leaves it as it is.

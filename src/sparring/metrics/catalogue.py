@@ -47,6 +47,8 @@ def known(names: Iterable[str], of: Collection[str] = METRICS.keys()) -> list[st
     """The names as they are, each once; InputError for one that is none of these metrics."""
     found = list(dict.fromkeys(names))
     for name in found:
+        if name == "perceptual" and name not in of:
+            raise InputError("perceptual compares pictures pair by pair, which models of pix2pix have. Leave it out here.")
         if name not in of:
             raise InputError(f"there is no metric '{name}'.{did_you_mean(name, of)} Metrics: {', '.join(of)}.")
     return found

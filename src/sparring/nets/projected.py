@@ -15,6 +15,7 @@ WIDE, MOST = 64, 256        # maps of the mixed features, and the most of a disc
 GROUP = 16                  # maps that are normalized together
 KINDS = 64                  # numbers that a class is compared by
 LAST = 4                    # side of the grid that a score is made from
+LONG = 4                    # so many times the area of a square: what a strip may cost
 TAME = 0.1                  # of a score: one step of Adam would move it by more than a margin
 
 
@@ -74,9 +75,9 @@ class Head(nn.Module):
 
 
 def enlarged(height: int, width: int, side: int) -> tuple[int, int]:
-    """The size at which images are shown to the network: the shorter side about `side`, both multiples of its largest stride, or a little
-    off in shape where they have to be."""
-    scale, step = side / min(height, width), STRIDES[-1]
+    """The size at which images are shown to the network: the shorter side about `side`, or less where the image would have more than
+    `LONG` times the area of a square of that side; both multiples of the largest stride, or a little off in shape where they have to be."""
+    scale, step = min(side / min(height, width), side * math.sqrt(LONG / (height * width))), STRIDES[-1]
     return max(step, round(height * scale / step) * step), max(step, round(width * scale / step) * step)
 
 

@@ -84,7 +84,8 @@ def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]
 def worth_projecting(space: Images, given: Any) -> tuple[bool, str]:
     """Whether images are best judged through a network that learned from photographs, and why."""
     if space.channels != 3:
-        return False, ""
+        what = "pictures in grey" if space.channels == 1 else f"pictures of {space.channels} channels"
+        return False, f"{what}: the network that knows photographs knows them in colour"
     if odd := foreign(given):
         return False, f"{listed(odd)} is of the other discriminator"
     if not installed():

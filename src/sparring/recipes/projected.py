@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from sparring.data.pretrained import TRAINING, installed, pretrained
+from sparring.data.pretrained import TRAINING, pretrained, usable
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
 from sparring.game import Game
@@ -107,7 +107,7 @@ def game(c: Any, space: Space, device: torch.device, own: Mapping[str, nn.Module
         return pair.judge(x, labels).unflatten(0, (len(x), -1)).mean(1)
 
     # a model draws without the weights that its discriminators need
-    return replace(pair.game(pair.turns(1)), judge=judge if installed() else None)
+    return replace(pair.game(pair.turns(1)), judge=judge if usable(TRAINING) else None)
 
 
 def stages(device: torch.device, x: Tensor) -> list[Tensor]:

@@ -20,6 +20,7 @@ LONG = 60.0             # seconds that a run must be expected to take before com
 REPAYS = 2.0            # times the seconds of compiling that it must save
 ALIKE = 0.98            # the least cosine between every player's gradient in fp32 and in bf16, unless it is
 LITTLE = 0.2            # of the distance, 1 - cosine, to the gradient that another batch and other latents would have given
+SLOWLY = "this processor computes bf16 slowly"
 WINS = 0.9              # of the other's time, in every measurement: on a noisy machine a smaller win may be none
 
 Trial = Callable[[], Game]
@@ -48,6 +49,11 @@ def threads(trial: Trial, rounds: Rounds, device: torch.device) -> int:
     return most if max(seconds[most]) < WINS * min(seconds[1]) else 1
 
 
+def slow_in_bf16(device: torch.device) -> bool:
+    """Whether it is a processor without instructions for bf16."""
+    return device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) -> tuple[str, str]:
     """("bf16" or "fp32", why): bf16 where it is clearly faster and the first gradients are as good as the same."""
     if steps < SHORT:
@@ -55,8 +61,8 @@ def precision(trial: Trial, rounds: Rounds, device: torch.device, steps: int) ->
     game = trial()
     if sum(p.numel() for player in game.players.values() for p in player.parameters) < SMALL:
         return "fp32", "the networks are small"
-    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return "fp32", "this processor computes bf16 slowly"
+    if slow_in_bf16(device):
+        return "fp32", SLOWLY
     try:
         low = in_precision(trial(), "bf16", device)
         full, rounded = (first_gradients(g, rounds(), device) for g in (game, low))

@@ -231,6 +231,8 @@ def choose(run: RunSettings, recipe: Recipe, settings: Settings, source: Source,
     precision: str = run.precision
     if precision == "auto":
         precision, reasons["precision"] = autotune.precision(trial, rounds, device, settings.steps)
+    elif precision == "bf16" and autotune.slow_in_bf16(device):
+        reasons["precision"] = f"as asked for, though {autotune.SLOWLY}"
     compiling: str = run.compile
     if compiling == "auto":
         compiling, reasons["compile"] = autotune.compiling(rehearsals(request, recipe, settings, source, device, precision)[0],

@@ -165,7 +165,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
             if image.width * image.height > PIXELS:
                 raise Image.DecompressionBombError
             if min(image.size) < 2:
-                raise InputError(f"it is {image.height} pixels high and {image.width} wide, and each must be at least two")
+                raise InputError(f"it is {image.height}x{image.width} pixels, and each side must have at least two")
             yield image
     except InputError:
         raise
