@@ -47,6 +47,7 @@ class TableRecipeSettings(Settings):
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the critic's leaky ReLU")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the critic's units left out at random")
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
+    gain: float = Field(4.0, gt=0, le=1000, description="of numbers, [-1, 1], where the critic sees them: beside one-hots they are small")
     exact: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
     ema: float = Field(0.999, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
@@ -72,13 +73,17 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
 
     drawn = partial(blocks.straight if c.exact else blocks.soft, temperature=c.temperature)
 
+    def seen(rows: Tensor, y: Tensor) -> Tensor:
+        """Rows and their conditions, in packs, as the critic is shown them."""
+        return packed(torch.cat([rows[:, :blocks.hot], c.gain * rows[:, blocks.hot:], y], 1), c.pack)
+
     def noise(n: int) -> Tensor:
         return torch.randn(n, c.latent, device=device)
 
     def discriminate(batch: Batch, step: int) -> Report:
         y = conditions.hot(batch.labels, len(batch.x))
         made = drawn(full(G(noise(len(y)), y))).detach()
-        pairs = [packed(torch.cat([x, y], 1), c.pack) for x in (batch.x, made)]
+        pairs = [seen(batch.x, y), seen(made, y)]
         real, fake = full(D(torch.cat(pairs))).chunk(2)
         found = {"adversarial": objective.discriminator(real, fake)}
         if step % c.penalty_every == 0:
@@ -88,9 +93,8 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
     def generate(batch: Batch, step: int) -> Report:
         y = conditions.hot(batch.labels, len(batch.x))
         raw = full(G(noise(len(y)), y))
-        made = packed(torch.cat([drawn(raw), y], 1), c.pack)
-        real = full(D(packed(torch.cat([batch.x, y], 1), c.pack))) if objective.relativistic else None
-        found = {"adversarial": objective.generator(real, full(D(made)))}
+        real = full(D(seen(batch.x, y))) if objective.relativistic else None
+        found = {"adversarial": objective.generator(real, full(D(seen(drawn(raw), y))))}
         if batch.labels is not None and conditions.count:
             found["condition"] = -c.condition_weight * (blocks.logs(raw[:, :blocks.hot])[:, conditions.where] * y).sum(1).mean()
         return Report(found)
