@@ -47,6 +47,39 @@ def test_soft_rows_are_nearly_hard_and_carry_gradients():
     assert bool((raw.grad != 0).any(1).all())
 
 
+def test_exact_rows_have_one_place_in_each_block_and_the_gradients_of_soft_ones():
+    raw = torch.randn(50, 7, requires_grad=True)
+    found = []
+    for show in (Blocks(WIDTHS, CPU).soft, Blocks(WIDTHS, CPU).straight):
+        torch.manual_seed(0)
+        made = show(raw, 0.5)
+        found.append((made, *torch.autograd.grad((made * torch.arange(7.0)).sum(), raw)))
+    (soft, first), (exact, second) = found
+    assert torch.allclose(first, second) and torch.equal(soft[:, 6], exact[:, 6])
+    for part, same in zip(exact[:, :6].split(list(WIDTHS), 1), soft[:, :6].split(list(WIDTHS), 1), strict=True):
+        assert torch.allclose(part.max(1).values, torch.ones(50)) and torch.allclose(part.sum(1), torch.ones(50))
+        assert torch.equal(part.argmax(1), same.argmax(1))
+
+
+def test_the_critic_sees_numbers_at_the_scale_of_one_hots():
+    played, seen = tiny(gain=5.0), []
+    played.players["discriminator"].net.register_forward_pre_hook(lambda net, given: seen.append(given[0]))
+    batch = Batch(SPACE.encode(torch.tensor([[0.0, 1.0]] * 20, dtype=torch.float64)), torch.zeros(20, dtype=torch.int64))
+    played.turns["discriminator"].loss(batch, 1)
+    real = seen[0][0, :SPACE.shape[0]]
+    assert torch.allclose(real[:-1], batch.x[0, :-1]) and real[-1].item() == pytest.approx(5.0 * batch.x[0, -1].item())
+
+
+def test_a_lazy_penalty_is_as_many_times_heavier():
+    batch = Batch(SPACE.encode(torch.zeros(20, 2, dtype=torch.float64)), torch.zeros(20, dtype=torch.int64))
+    terms = []
+    for every, step in ((1, 0), (4, 0), (4, 1)):
+        played = tiny(penalty_every=every)
+        torch.manual_seed(2)
+        terms.append(played.turns["discriminator"].loss(batch, step).minimize.get("r1+r2"))
+    assert terms[1].item() == pytest.approx(4 * terms[0].item()) and terms[2] is None
+
+
 def test_each_layer_of_the_generator_sees_all_before_it():
     G = TableGenerator(4, 3, 9, 5, 2)
     assert [layer.in_features for layer in (*G.layers, G.last)] == [7, 12, 17]
@@ -90,7 +123,8 @@ def test_samples_do_not_depend_on_their_company():
     assert torch.allclose(played.sample(z)[:3], played.sample(z[:3]), atol=1e-5)
 
 
-@pytest.mark.parametrize(("given", "said"), [({"batch": 25}, "cannot be packed by 10"), ({"penalty": "none"}, "needs a bounded critic")])
+@pytest.mark.parametrize(("given", "said"), [({"batch": 25, "pack": 10}, "cannot be packed by 10"),
+                                            ({"objective": "wasserstein", "penalty": "none"}, "needs a bounded critic")])
 def test_settings_that_do_not_go_together_are_refused(given, said):
     with pytest.raises(InputError, match=said):
         tiny(**given)

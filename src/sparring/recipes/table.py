@@ -1,4 +1,5 @@
-"""CTGAN: rows of tables with mixed columns, from a conditional generator and training by sampling (Xu et al., 2019)."""
+"""Rows of tables with mixed columns, from the conditional generator and the training by sampling of CTGAN (Xu et al., 2019), in the
+relativistic game of R3GAN (Huang et al., 2024)."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,7 +23,7 @@ from sparring.objectives.shared_settings import DECAY
 from sparring.settings import OneOf, Settings
 from sparring.spaces import Space, Table
 
-SUMMARY = "CTGAN: rows of a table with mixed columns, from a CSV (Xu et al., 2019)"
+SUMMARY = "rows of a table with mixed columns, from a CSV (after CTGAN; Xu et al., 2019)"
 MATTERS = ("steps", "batch", "lr", "objective", "penalty", "penalty_weight", "pack", "width", "latent", "dropout")
 SETTLED = 4                             # rounds between those in which the averaged generator takes statistics of its own
 
@@ -30,27 +31,27 @@ SETTLED = 4                             # rounds between those in which the aver
 class TableRecipeSettings(Settings):
     """The settings of `table`."""
 
-    steps: int = Field(15_000, ge=1, le=10**9, description="rounds to train: a critic's step and a generator's step each")
+    steps: int = Field(3000, ge=1, le=10**9, description="rounds to train: a critic's step and a generator's step each")
     batch: int = Field(500, ge=2, le=65_536, description="rows in a batch")
-    lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both Adam optimizers")
+    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta2: float = Field(0.9, ge=0, lt=1, description="Adam's beta2: decay of the mean of squared gradients; beta1 is 0.5")
     decay: float = DECAY
-    objective: Annotated[str, OneOf(OBJECTIVES)] = Field("wasserstein", description="what the two play for")
+    objective: Annotated[str, OneOf(OBJECTIVES)] = Field("relativistic", description="what the two play for")
     penalty: Annotated[str, OneOf(("none", "r1", "r2", "r1+r2", "gradient", "one_sided"))] = Field(
-        "gradient", description="on the critic's slopes")
-    penalty_weight: float = Field(10.0, ge=0, le=1e6, description="weight of the penalty")
+        "r1+r2", description="on the critic's slopes")
+    penalty_weight: float = Field(0.1, ge=0, le=1e6, description="weight of the penalty")
     penalty_every: int = Field(1, ge=1, le=10_000, description="rounds between penalties, whose weight is as many times larger then")
-    pack: int = Field(10, ge=1, le=256, description="rows that the critic judges together (PacGAN); a batch is a multiple")
+    pack: int = Field(1, ge=1, le=256, description="rows that the critic judges together (PacGAN); a batch is a multiple")
     latent: int = Field(128, ge=1, le=4096, description="size of the latent vector z ~ N(0, I)")
     width: int = Field(256, ge=2, le=4096, description="units per hidden layer")
     depth: int = Field(2, ge=1, le=16, description="number of hidden layers")
     slope: float = Field(0.2, ge=0, le=1, description="negative slope of the critic's leaky ReLU")
-    dropout: float = Field(0.5, ge=0, lt=1, description="share of the critic's units left out at random")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the critic's units left out at random")
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
     gain: float = Field(4.0, gt=0, le=1000, description="of numbers, [-1, 1], where the critic sees them: beside one-hots they are small")
     exact: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
-    ema: float = Field(0.999, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
+    ema: float = Field(0.99, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
 
 
 def defaults(space: Space) -> dict[str, Any]:
