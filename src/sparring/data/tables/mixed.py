@@ -109,17 +109,18 @@ class TableRows:
 
 
 class ByCondition:
-    """Training by sampling (Xu et al., 2019, section 4.3): a column at random, a value of it by the logarithm of its frequency, and a row
-    that has it.  A condition is a place of a column of categories; they are counted through over all these columns."""
+    """Training by sampling (Xu et al., 2019, section 4.3): a column at random, a value of it by the square root of its frequency, and a
+    row that has it.  The paper has the logarithm, by which rare values are so frequent that other columns lean to theirs.  A condition is
+    a place of a column of categories; they are counted through over all these columns."""
 
     def __init__(self, places: Tensor, space: Table) -> None:
         orders, counts, mass = [], [], []
         for block in space.conditions:
             orders.append(places[:, block].argsort(stable=True).int())
             count = torch.bincount(places[:, block], minlength=space.blocks[block])
-            log = count.double().log1p()
+            weight = count.double().sqrt()
             counts.append(count)
-            mass.append(log / log.sum())
+            mass.append(weight / weight.sum())
         self.order, self.count = torch.cat(orders), torch.cat(counts)
         self.start = self.count.cumsum(0) - self.count              # the orders of the columns lie one after the other
         self.upper = torch.cat(mass).cumsum(0)
