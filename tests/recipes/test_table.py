@@ -38,6 +38,15 @@ def test_hard_rows_are_drawn_by_their_shares():
     assert torch.allclose(made[:, 6], torch.tensor(0.5).tanh())
 
 
+def test_half_the_chance_is_a_softmax_of_twice_the_logits_in_training_as_in_samples():
+    raw = torch.tensor([[0.0, 0.5493, 0.0, 0.0, 0.3466, 5.0, 0.5]]).repeat(20_000, 1)
+    wanted = torch.tensor([0.25, 0.75, 0.25, 0.25, 0.5, 1.0])
+    half = Blocks(WIDTHS, CPU, chance=0.5)
+    torch.manual_seed(0)
+    assert torch.allclose(half.straight(raw, 0.2)[:, :6].mean(0), wanted, atol=0.015)
+    assert torch.allclose(half.hard(raw, torch.rand(20_000, 3, dtype=torch.float64))[:, :6].mean(0), wanted, atol=0.015)
+
+
 def test_soft_rows_are_nearly_hard_and_carry_gradients():
     raw = torch.randn(200, 7, requires_grad=True)
     made = Blocks(WIDTHS, CPU).soft(raw, 0.05)

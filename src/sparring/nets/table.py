@@ -40,10 +40,13 @@ class TableCritic(nn.Module):
 
 
 class Blocks:
-    """Which numbers of a row are one-hots: blocks of these widths, one after the other, before numbers in [-1, 1]."""
+    """Which numbers of a row are one-hots: blocks of these widths, one after the other, before numbers in [-1, 1].
 
-    def __init__(self, widths: tuple[int, ...], device: torch.device) -> None:
-        self.widths, self.hot = list(widths), sum(widths)
+    Places are drawn by a softmax of logits over `chance`: 1 is the usual draw; with less of it more is left to z, which all blocks share.
+    """
+
+    def __init__(self, widths: tuple[int, ...], device: torch.device, chance: float = 1.0) -> None:
+        self.widths, self.hot, self.chance = list(widths), sum(widths), chance
         block = torch.repeat_interleave(torch.arange(len(widths), device="cpu"), torch.tensor(widths, device="cpu"))
         self.block = block.to(device)                                           # of each place
         self.member = torch.nn.functional.one_hot(block, len(widths)).float().to(device)
@@ -61,7 +64,7 @@ class Blocks:
         """A row of which gradients can be taken: in each block a Gumbel-softmax (Jang et al., 2017), and tanh of numbers."""
         logits, numbers = raw[:, :self.hot], raw[:, self.hot:]
         noise = -torch.empty_like(logits).exponential_().clamp(min=1e-30).log()
-        return torch.cat([self.logs((logits + noise) / temperature).exp(), numbers.tanh()], 1)
+        return torch.cat([self.logs((logits + self.chance * noise) / temperature).exp(), numbers.tanh()], 1)
 
     def straight(self, raw: Tensor, temperature: float) -> Tensor:
         """The same with one place in each block, as real rows have, and with the gradients of the soft one (straight-through; Bengio et
@@ -77,7 +80,7 @@ class Blocks:
     def hard(self, raw: Tensor, chance: Tensor) -> Tensor:
         """A row as the data have them: in each block one place, drawn by the softmax with a number in [0, 1], float[B, blocks]; the same
         numbers give the same row."""
-        shares, made = self.logs(raw[:, :self.hot].double()).exp(), torch.zeros_like(raw)
+        shares, made = self.logs(raw[:, :self.hot].double() / self.chance).exp(), torch.zeros_like(raw)
         first = 0
         for part, u in zip(shares.split(self.widths, 1), chance.unbind(1), strict=True):
             upper = part.cumsum(1)

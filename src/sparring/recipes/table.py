@@ -49,6 +49,7 @@ class TableRecipeSettings(Settings):
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the critic's units left out at random")
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
     gain: float = Field(4.0, gt=0, le=1000, description="of numbers, [-1, 1], where the critic sees them: beside one-hots they are small")
+    chance: float = Field(0.5, gt=0, le=10, description="temperature at which places are drawn, in training as in samples; the rest is z's")
     exact: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
     ema: float = Field(0.99, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
@@ -66,7 +67,7 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
     refuse_nonsense(c.objective, c.penalty, c.penalty_weight, Rules(penalty=terms, pack=c.pack), c.batch, 0, False)
     if c.batch // c.pack < 1:
         raise InputError(f"batch={c.batch} is smaller than pack={c.pack}. Give a batch that is a multiple of pack.")
-    blocks, conditions, size = Blocks(space.blocks, device), Conditions(space, device), space.shape[0]
+    blocks, conditions, size = Blocks(space.blocks, device, c.chance), Conditions(space, device), space.shape[0]
     G = TableGenerator(c.latent, conditions.count, size, c.width, c.depth).to(device)
     D = TableCritic(c.pack * (size + conditions.count), c.width, c.depth, c.slope, c.dropout).to(device)
     generator = learner(G, c.lr, (0.5, c.beta2), c.steps, c.decay, ema=c.ema, own_statistics=True)
