@@ -62,6 +62,25 @@ def open_text(data: Any, settings: TextSettings) -> Finite:
           if len(short) < len(words) else [])], f"split into {unit}s ({why})")
 
 
+def read_as(space: Texts, data: Any) -> Finite:
+    """Other lines in the words of a model, none held out; those that are longer than its lines are left out.  InputError where hardly any
+    are left."""
+    if isinstance(data, Finite) and data.space == space:
+        return data
+    lines, what = lines_from(data)
+    found = [split(line, space.unit) for line in lines if line.strip()]
+    short = [one for one in found if len(one) <= space.length]
+    if len(short) < 2:
+        raise InputError(f"{what}: {len(short)} of {len(found):,} lines have at most {space.length} {space.unit}s, the length of this "
+                         "model's lines. Give others.")
+    values = space.read(short)
+    unknown = int((values == UNKNOWN).sum())
+    odd = [f"{len(found) - len(short):,} of {len(found):,} lines are longer than this model's, {space.length} {space.unit}s, and were left "
+           "out"] * (len(short) < len(found))
+    odd += [f"{unknown:,} of {sum(map(len, short)):,} {space.unit}s are not in the model's vocabulary"] * bool(unknown)
+    return Finite(space, values, notes=tuple(odd), odd=tuple(odd))
+
+
 def lines_from(data: Any) -> tuple[list[str], str]:
     if isinstance(data, str | Path) and data != "sentences":
         return lines_at(data)
