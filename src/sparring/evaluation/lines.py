@@ -75,7 +75,7 @@ def own_data(model: Model, config: Mapping[str, Any], place: Callable[[], Any], 
     if real is None:
         raise InputError("the text is not that which the model was trained on: its words or its longest line differ. Put it back, or give "
                          "lines to hold the model against with --real FILE.txt.")
-    other, train = read_as(space, real), None
+    other, train = read_as(space, real, getattr(settings, "column", "")), None
     with suppress(InputError):                                  # it may have been moved
         train = reads.open(place(), settings)
     return Unseen(other, train if isinstance(train, Finite) and train.fingerprint == began_with else None, "another text than the run's",
