@@ -39,6 +39,12 @@ def test_a_file_of_verses_is_learned_and_lines_are_drawn(shell):
     with open("made.csv", newline="", encoding="utf-8") as file:
         assert list(csv.reader(file)) == [["text"], *([line] for line in lines)]
     assert shell("report", run).code == 0
+    page = Path(run, "report.html").read_text(encoding="utf-8")
+    assert "Samples through time" in page and "same latents each time" in page
+    assert all(line in page for line in shown[-1].read_text(encoding="utf-8").splitlines()[:3]) and "repeats itself" not in page
+    with open(f"{run}/scores.jsonl", "a") as file:
+        file.write(json.dumps({"step": 5, "repeated": 0.9}) + "\n")
+    assert shell("report", run).code == 0 and "90% had been drawn before" in Path(run, "report.html").read_text(encoding="utf-8")
     for words, why in ((("sample", run, "--out", "a.png"), "not a format for lines"), (("sample", run, "--label", "x"), "label: lines"),
                        (("sample", run, "--temperature", 0), "above 0"), (("sample", run, "--prefix", "龘"), "does not know 龘"),
                        (("evaluate", run, "--size", 8), "size=8 is for images"), (("explore", run), "words have no slopes")):
@@ -54,7 +60,8 @@ def test_lines_are_looked_at_before_training(shell):
     assert (found["lines"], found["longest"], found["exact_duplicates"], found["unknown"]) == (49, 12, 44, 0)
     assert len(found["examples"]) == 5 and set(found["examples"]) <= {*POEMS, "\ufffd了"}
     shown, kinds = shell("data", "poems.txt").out, len(set("".join(POEMS)) | set("\ufffd了"))
-    for line in ("lines            49", "2 to 12 characters, 12 in the middle; most often 12 (98%), 2 (2%)", f"vocabulary: {kinds} of {kinds}",
+    for line in ("lines            49", "2 to 12 characters, 12 in the middle; most often 12 (98%), 2 (2%)",
+                 f"vocabulary: {kinds} of {kinds}",
                  "- 1 empty lines were left out.", "- 1 of 50 lines are longer than 12 characters, up to 300", "44 lines are copies",
                  "There are letters \ufffd", "sparring train seqgan --data poems.txt"):
         assert line in shown, line
