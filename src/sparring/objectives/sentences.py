@@ -32,14 +32,15 @@ class SentenceSettings(Settings):
 
 
 class Writing:
-    """The generator as a player, whose learning rate is `later` after `pretrain` rounds.  A latent is z, then the noise of the words."""
+    """The generator as a player, whose learning rate is `later` after `pretrain` rounds, and whose Adam begins anew when it `begins` to
+    play, as with an optimizer for each part.  A latent is z, then the noise of the words."""
 
-    def __init__(self, c: SentenceSettings, space: Texts, device: torch.device, later: float) -> None:
+    def __init__(self, c: SentenceSettings, space: Texts, device: torch.device, later: float, begins: int) -> None:
         self.c, self.length, self.device = c, space.length, device
         self.encoder = TextEncoder(space.tokens, c.latent, c.width) if c.free_bits else None
         self.net = Sentences(TextGenerator(space.tokens, c.latent, c.width), self.encoder).to(device)
         self.player = Player(self.net, Adam(self.net.parameters(), c.lr, fused=can_fuse(self.net)), ema=c.ema,
-                             learning_rate=lambda step: c.lr if step < c.pretrain else later)
+                             learning_rate=lambda step: c.lr if step < c.pretrain else later, afresh=begins)
         self.gumbels = Gumbels(space.tokens, c.noise)
 
     def chance(self, n: int) -> Tensor:

@@ -58,7 +58,7 @@ def laid_out(c: RelganSettings, more: int) -> list[str]:
 def game(c: RelganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """The relativistic loss of Nie et al. (2019, eq. 5 and 6), the mean over all views."""
     assert isinstance(space, Texts)
-    writing, length, heat = Writing(c, space, device, c.adversarial_lr), space.length, temperature(c, c.steps)
+    writing, length, heat = Writing(c, space, device, c.adversarial_lr, c.pretrain), space.length, temperature(c, c.steps)
     G, generator = writing.net, writing.player
     D = TextViews(space.tokens, length, c.view_width, c.views, c.filters).to(device)
     discriminator = learner(D, c.adversarial_lr, (0.9, 0.999), c.steps, 0.0)

@@ -47,7 +47,7 @@ def defaults(space: Space) -> dict[str, Any]:
 def game(c: SeqganSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """Algorithm 1 of Yu et al. (2017), with the generator as its own roll-out policy."""
     assert isinstance(space, Texts)
-    writing, length = Writing(c, space, device, c.policy_lr), space.length
+    writing, length = Writing(c, space, device, c.policy_lr, c.pretrain + c.warm), space.length
     G, generator = writing.net, writing.player
     D = TextDiscriminator(space.tokens, length, c.width, c.filters, c.dropout).to(device)
     discriminator = learner(D, c.discriminator_lr, (0.9, 0.999), c.steps, 0.0)
