@@ -10,6 +10,7 @@ import sparring
 from conftest import small_lines
 from shell import Shell
 from sparring.cli.evaluate import table
+from sparring.data.source import Finite
 from sparring.data.text.lines import TextSettings, open_text
 from sparring.errors import InputError
 from sparring.evaluation import lines
@@ -74,7 +75,7 @@ def test_a_run_is_held_against_the_lines_that_it_never_saw(shell):
     assert said["metrics"]["bleu2"]["value"] == pytest.approx(bleu(drawn, real)[0].mean())
     shown = table(said)
     assert "the same model at other temperatures" in shown
-    assert "60 generated lines against 22 unseen ones (held out from training), in words" in shown
+    assert "60 generated lines against 22 real ones (held out from training), in words" in shown
 
 
 def test_quality_is_never_told_without_variety(shell):
@@ -109,4 +110,7 @@ def test_copies_are_told_from_lines_that_are_new(monkeypatch):
     line = source.values[(source.values > 0).all(1)][:1].long()
     monkeypatch.setattr(lines, "drawn", lambda model, n, *given: line.repeat(n, 1))
     found = evaluate(model, real=source, metrics=["repeated", "copied", "self_bleu2"])
+    alone = evaluate(model, real=Finite(source.space, source.values), metrics=["copied", "repeated"])
+    assert alone["metrics"]["copied"]["protocol"]["baseline"] == 1 and any("held_out=0.1" in note for note in alone["notes"])
+    assert alone["metrics"]["repeated"]["protocol"]["baseline"] < 0.8
     assert found["left_out"] == {} and [round(one["value"], 3) for one in found["metrics"].values()] == [1.0, 0.95, 1.0]

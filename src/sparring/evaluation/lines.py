@@ -70,8 +70,10 @@ def own_data(model: Model, config: Mapping[str, Any], place: Callable[[], Any], 
     if isinstance(own, Finite) and own.space == space and (real is None or began_with in (None, own.fingerprint)):
         changed = ["the data changed since the run began, so that the split may be another"] * (began_with not in (None, own.fingerprint))
         held = own.held_out
-        return Unseen(held or own, own, "held out from training" if held else "training lines: none are held out",
-                      [*changed, *(f"the run's data: {note}" for note in own.odd)])
+        none = [] if held else ["no lines are held out, so likelihood and BLEU are of lines that the model learned from, and look better "
+                                "than they are: train with held_out=0.1"]
+        return Unseen(held or own, own, "held out from training" if held else "training lines",
+                      [*changed, *none, *(f"the run's data: {note}" for note in own.odd)])
     if real is None:
         raise InputError("the text is not that which the model was trained on: its words or its longest line differ. Put it back, or give "
                          "lines to hold the model against with --real FILE.txt.")
@@ -105,7 +107,7 @@ def figures(model: Model, data: Unseen, asked: Iterable[str] | None, n: int, see
                                    "unit": seen.space.unit}
     return {"metrics": {name: plain(one, protocol) for name, one in found.items()}, "left_out": left_out,
             "temperatures": seen.table(),
-            "notes": [*data.notes, f"{count:,} generated lines against {len(seen.real):,} unseen ones ({data.split}), in "
+            "notes": [*data.notes, f"{count:,} generated lines against {len(seen.real):,} real ones ({data.split}), in "
                       f"{seen.space.unit}s", *([ADVICE] if any("bleu" in name for name in found) else [])]}
 
 
@@ -130,9 +132,9 @@ class Looked:
         assert isinstance(model.space, Texts)
         self.net, self.made, self.seed, self.wanted, self.space = model.game.model, made, seed, wanted, model.space
         self.real, self.train = some(data.real, n, seed, "real lines"), None if data.train is None else some(data.train)
-        self.few = self.real if self.train is None else torch.cat([self.real, self.train])      # self-BLEU grows with the lines
+        self.learned = None if data.train is data.real else self.train
+        self.few = self.real if self.learned is None else torch.cat([self.real, self.learned])  # self-BLEU grows with the lines
         self.few = self.few[:len(made[1.0])]
-        self.learned = None if data.train in (None, data.real) else self.train
         self.known = set() if self.train is None else set(words(self.train))
         self.bleu, self.self_bleu, self.nats = dict[float, Floats](), dict[float, Floats](), list[float]()
 
@@ -157,14 +159,14 @@ class Looked:
                                   with_one_latent=float(of_one[at].sum() / length.sum()))}
 
     def copies(self) -> dict[str, Estimate]:
-        lines, unseen = words(self.made[1.0]), f"{len(self.real):,} unseen lines"
+        lines, whose = words(self.made[1.0]), f"{len(self.real):,} {'training' if self.learned is None else 'unseen'} lines"
         found = {"repeated": share_of(repeated(lines), repeated(words(self.few)), f"{len(self.few):,} real lines", self.seed)}
         if self.train is not None:
-            found["copied"] = share_of(self.stand(lines), self.stand(words(self.real)), unseen, self.seed)
+            found["copied"] = share_of(self.stand(lines), self.stand(words(self.real)), whose, self.seed)
             mine, theirs = (texts.known_grams(x, self.train) for x in (self.made[1.0], self.real))
             if mine[1].sum() > 0:                               # else no line has four words
                 baseline = float(theirs[0].sum() / theirs[1].sum().clamp(min=1))
-                found["copied_4grams"] = resampled(*mine, self.seed, baseline=baseline, compared_with=unseen)
+                found["copied_4grams"] = resampled(*mine, self.seed, baseline=baseline, compared_with=whose)
         return found
 
     def stand(self, lines: list[Line]) -> list[bool]:
