@@ -80,7 +80,7 @@ def test_the_two_players_mend_what_little_likelihood_left():
     """Four lines; after 50 rounds of likelihood less than half of what is drawn is one of them."""
     source = open_text(GRAMMAR, TextSettings(held_out=0))
     torch.manual_seed(0)
-    c = RelganSettings(width=32, latent=4, noise=16, filters=20, batch=16, pretrain=50, steps=170, lr=5e-3, adversarial_lr=2e-3, views=4,
+    c = RelganSettings(width=32, latent=4, noise=16, filters=20, batch=16, pretrain=50, steps=120, lr=5e-3, adversarial_lr=2e-3, views=4,
                        free_bits=4.0, unheard=0.0, ema=0.9, coldest=0.1, discriminator_steps=2, anchor=0.3)
     played, right = game(c, source.space, CPU), []
     known = set(source.space.write(source.values))
