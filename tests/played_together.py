@@ -27,7 +27,8 @@ MORE = [("images", {"penalty": "r1", "penalty_weight": 0.1, "penalty_every": 2})
         ("images", {"penalty": "dragan"}), ("curves", {"penalty": "one_sided", "objective": "wasserstein"}),
         ("curves", {"penalty": "gradient", "penalty_every": 2, "pack": 2}), ("images", {"objective": "relativistic", "clip": 0.05}),
         ("images", {"objective": "hinge", "spectral": True}), ("density", {"objective": "least_squares", "decay": 0.5}),
-        ("images", {"ema": 0.0}), ("images", {"conditional": False}), ("images", {"path_every": 1, "penalty_every": 1})]
+        ("images", {"ema": 0.0}), ("images", {"conditional": False}), ("images", {"path_every": 1, "penalty_every": 1}),
+        ("lines", {"soft": True}), ("lines", {"anchor": 0.1})]
 
 
 def cells():

@@ -99,13 +99,34 @@ def test_folders_and_other_things(tmp_path):
     assert len(source) == 2 and source.held_out is None and "1 empty lines were left out" in source.odd
     (tmp_path / "empty").mkdir()
     (tmp_path / "x.csv").write_text("a\n")
-    for given_, said in ((tmp_path / "empty", "no .txt file in the folder"), (tmp_path / "x.csv", "no .txt file. Lines of text"),
+    (tmp_path / "x.md").write_text("a\n")
+    for given_, said in ((tmp_path / "empty", "no .txt file in the folder"), (tmp_path / "x.csv", "names and no rows"),
+                         (tmp_path / "x.md", "no .txt file. Lines of text"),
                          (tmp_path / "none.txt", "there is no file"), (3, "expected lines of text"), ([], "expected lines of text")):
         with pytest.raises(InputError, match=said):
             open_text(given_ if given_ == 3 or given_ == [] else str(given_), TextSettings())
     assert open_text(source, TextSettings()) is source
     with pytest.raises(InputError, match="used as it is"):
         open_text(source, TextSettings(vocabulary=3))
+
+
+TABLE = 'author,verse\nA,"red, two"\nB,"green\nthree"\nC,blue\n'
+
+
+def test_a_column_of_a_table_is_a_line_in_each_cell(tmp_path):
+    path = tmp_path / "poems.csv"
+    path.write_text(TABLE)
+    source = open_text(str(path), TextSettings(held_out=0, column="verse"))
+    assert sorted(source.space.write(source.values)) == ["blue", "green three", "red, two"]
+    with pytest.raises(InputError, match=r"has 2 columns: author, verse\. Say which holds the text, such as column=verse\."):
+        open_text(str(path), ALL)
+    with pytest.raises(InputError, match=r"has no column verses\. Did you mean 'verse'"):
+        open_text(str(path), TextSettings(column="verses"))
+    (tmp_path / "one.tsv").write_text("text\nred two\nblue\n")
+    assert len(open_text(str(tmp_path / "one.tsv"), ALL)) == 2
+    pandas = pytest.importorskip("pandas")
+    again = open_text(pandas.read_csv(path), TextSettings(held_out=0, column="verse"))
+    assert torch.equal(again.values, source.values) and again.space == source.space
 
 
 GOOD = {"kind": "texts", "vocabulary": ["a", "b"], "length": 3, "unit": "word"}

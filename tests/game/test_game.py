@@ -148,6 +148,27 @@ def test_the_learning_rate_is_a_function_of_the_round():
     assert rates == pytest.approx([0.1] * 6 + [0.08, 0.06, 0.04, 0.02])
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_an_optimizer_that_begins_afresh_takes_the_steps_of_a_new_one(fused):
+    """Also in the second of two steps, for which its moments are looked up again; and in no other round."""
+    def adam(net):
+        return torch.optim.Adam(net.parameters(), 0.01, fused=fused)
+
+    torch.manual_seed(0)
+    net = nn.Linear(2, 1)
+    who = {"a": Player(net, adam(net), afresh=3)}
+    loss = lambda batch, step: Report({"term": 10.0 ** (3 - step) * who["a"].net(batch).square().mean()})  # noqa: E731
+    for step in range(3):
+        play(game({"t": Turn(who["a"], loss, times=2)}, who), iter([torch.ones(1, 2)] * 2), step)
+    other = copy.deepcopy(net)
+    new = {"a": Player(other, adam(other))}
+    theirs = lambda batch, step: Report({"term": 10.0 ** (3 - step) * other(batch).square().mean()})  # noqa: E731
+    for step in (3, 4):
+        play(game({"t": Turn(who["a"], loss, times=2)}, who), iter([torch.ones(1, 2)] * 2), step)
+        play(game({"t": Turn(new["a"], theirs, times=2)}, new), iter([torch.ones(1, 2)] * 2), step)
+        assert torch.equal(net.weight, other.weight) and torch.equal(net.bias, other.bias)
+
+
 def test_watched_values_are_only_computed_when_looked_at():
     who, looked = players(), []
     loss = lambda batch, step: Report({"term": who["a"].net(batch).mean()},  # noqa: E731

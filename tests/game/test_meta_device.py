@@ -33,7 +33,8 @@ SETTINGS = [{}, *(more for _, more in MORE), {"unroll": 2}, {"unroll": 2, "augme
             {"penalty": "consensus", "augment": "ada"}, {"penalty": "r1+r2", "augment": "diff"}, {"penalty": "dragan", "augment": "ada"},
             {"residual": True}, {"deep": True}, {"doubled": True}, {"skip": True}, {"colours": 7}, {"halvings": 1},
             {"gamma": 0.5, "pool": 3}, {"pool": 3, "batch": 2}, {"adversarial": 0.0}, {"direction": "BtoA"}, {"dropout": 0.0},
-            {"identity": 0.0}, {"decay": 0.5}, {"perceptual": 1.0}, {"backbone": "r3gan"}, {"jacobian": False}]
+            {"identity": 0.0}, {"decay": 0.5}, {"perceptual": 1.0}, {"backbone": "r3gan"}, {"jacobian": False}, {"soft": True},
+            {"anchor": 0.1}]
 SMALL = {"steps": 4, "pretrain": 1, "warm": 0, "rollouts": 2, "pack": 1,
          "filters": 5, "batch": 8, "width": 8, "first_steps": 7, "blocks": 1, "seen": 32}
 

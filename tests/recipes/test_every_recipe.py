@@ -94,6 +94,8 @@ def variants(recipe):
         wanted += [{"pack": 4}, {"pack": 2, "objective": "relativistic", "penalty": "r1+r2", "penalty_weight": 0.1}]
     if recipe == "seqgan":
         wanted += [{"free_bits": 0.0, "unheard": 0.0}, {"anchor": 0.1, "pretrain": 0, "warm": 0}]
+    if recipe == "relgan":
+        wanted += [{"soft": True}, {"anchor": 0.1, "pretrain": 0}]
     if recipe == "images":                                      # the game of `gan`
         return [{}, {"residual": True}, {"deep": True}]
     return [more for more in wanted if more.keys() <= RECIPES[recipe].settings.model_fields.keys() and possible(recipe, more)]

@@ -122,7 +122,7 @@ def test_a_variational_autoencoder_learns_a_curved_line_in_fifteen_dimensions():
 
 def test_every_recipe_is_tested_here_to_learn():
     here = {"gan", "wgan", "wgan-gp", "r3gan", "vae"}
-    elsewhere = {"pix2pix", "cyclegan", "stargan", "images", "projected", "stylegan", "seqgan", "table", "tvae", "motion"}
+    elsewhere = {"pix2pix", "cyclegan", "stargan", "images", "projected", "stylegan", "seqgan", "relgan", "table", "tvae", "motion"}
     assert set(RECIPES) == here | elsewhere, "a new recipe needs a test that it learns"
 
 

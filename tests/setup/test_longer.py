@@ -54,9 +54,9 @@ def contents(folder: str) -> dict[str, str]:
 # ------------------------------------------------------------------------------------- what goes by the length of a run
 def ways(recipe):
     """Settings with which every schedule of this recipe is there, one after the other, or none is."""
-    none = {"decay": 0.0, "gamma_last": 1.0, "sigma": 1.0}
+    none = {"decay": 0.0, "gamma_last": 1.0, "sigma": 1.0, "coldest": 1.0}
     wanted = [{}, none, none | {"decay": 0.5}, none | {"noise": 0.3}, none | {"augment": "ada"}, none | {"augment": "diff"},
-              none | {"gamma_last": 0.5}, none | {"sigma": 0.3}, none | {"penalty": "r1", "penalty_every": 2}]
+              none | {"gamma_last": 0.5}, none | {"sigma": 0.3}, none | {"coldest": 0.3}, none | {"penalty": "r1", "penalty_every": 2}]
     fields, found = RECIPES[recipe].settings.model_fields, []
     for way in wanted:
         own = {name: value for name, value in way.items() if name in fields}
@@ -80,11 +80,11 @@ def test_what_is_told_is_all_that_goes_by_the_length_of_a_run(recipe, source, wa
     same = logged[0] == logged[1] and all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
     paces = [thing.images for game in (short, long) for thing in game.memory.values() if isinstance(thing, Adaptive)]
     assert (not told) == (same and len(set(paces)) < 2), told
-    held = {"decay": 0, "noise": 0, "sigma": 1, "gamma_last": 1, "augment": ""} | settings.model_dump()
-    if recipe == "seqgan":                                      # where noise is a size
+    held = {"decay": 0, "noise": 0, "sigma": 1, "gamma_last": 1, "augment": "", "coldest": 1} | settings.model_dump()
+    if recipe in ("seqgan", "relgan"):                          # where noise is a size
         held["noise"] = 0
     named = {"decay": held["decay"], "noise": held["noise"], "sigma": held["sigma"] < 1, "gamma_last": held["gamma_last"] < 1,
-             "augment": held["augment"] == "ada"}
+             "coldest": held["coldest"] < 1, "augment": held["augment"] == "ada"}
     assert {line.split("=")[0] for line in told} == {name for name, there in named.items() if there}
 
 

@@ -113,7 +113,9 @@ def evaluate(
     metrics: Annotated[str | None, typer.Option("--metrics", help="With commas: fid, fid_infinity, kid, precision, recall, "
                                                 "density, coverage, swd, memorization; these when left out; cas, path_length. Of "
                                                 "translators: l1, psnr, ssim, perceptual, kid, content, cycle_l1, domain_error. Of "
-                                                "tables: marginals, pairs, detection, usefulness, distance, copies, membership.")] = None,
+                                                "tables: marginals, pairs, detection, usefulness, distance, copies, membership. Of "
+                                                "text: nats, bleu2 to bleu5, self_bleu2 to self_bleu5, repeated, copied, "
+                                                "copied_4grams.")] = None,
     n: Annotated[int, typer.Option("--n", help="Samples of each set, at most.")] = 10_000,
     size: Annotated[str, typer.Option("--size", help="The size to judge images at: auto (their own), a side, HEIGHTxWIDTH.")] = "auto",
     as_: Annotated[str, typer.Option("--as", metavar="grey", help="Make both sets grey; colour against grey is refused without.")] = "",

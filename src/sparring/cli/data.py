@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparring.cli.data_lines import described as described_lines
+from sparring.cli.data_lines import lines_in
 from sparring.cli.data_rows import described, mixed
 from sparring.data import NAMED, open_source
 from sparring.data.images.check import Sight, Sights, look_at_files, look_at_values
@@ -33,8 +35,10 @@ SHOWN = 1000                    # samples of numbers that are drawn
 
 
 def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
-    """What is in a set of images or numbers, as a table, with a contact sheet; `code` 1 when no run would take it."""
+    """What is in a set of images, numbers, rows or lines of text, as a table, with a contact sheet; `code` 1 when no run would take it."""
     folder, line = out or Path("runs") / f"data-{Path(source).stem[:100] or 'set'}", Line("reading")
+    if (lines := lines_in(source)) is not None:
+        return described_lines(source, lines, seed)
     files = image_files_at(source)
     if files is None:
         if source in NAMED:                                     # of files that was said before

@@ -38,11 +38,11 @@ PRIVACY = ("distance", "copies", "membership")
 NO_PROMISE = "these figures of privacy are measurements, and no guarantee such as differential privacy"
 
 
-def refuse(size: str, grey: bool, features: str) -> None:
+def refuse(size: str, grey: bool, features: str, kind: str = "of a table") -> None:
     """InputError for what is for images."""
     given = [f"size={size}"] * (size != "auto") + ["--as grey"] * grey + [f"--features {features}"] * (features != "auto")
     if given:
-        raise InputError(f"{' and '.join(given)} is for images, and this is a model of a table. Leave it out.")
+        raise InputError(f"{' and '.join(given)} is for images, and this is a model {kind}. Leave it out.")
 
 
 def own_data(model: Model, config: Mapping[str, Any], place: Callable[[], Any], real: Any) -> tuple[Source, list[str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from sparring import api
 from sparring.api import Model
 from sparring.data.source import Arranged, Finite, Source
 from sparring.errors import InputError
-from sparring.evaluation import path_length, rows, translations, two_sets
+from sparring.evaluation import lines, path_length, rows, translations, two_sets
 from sparring.evaluation.figures import NUMBERS, Compared, Watch, figures, steps, thin
 from sparring.evaluation.places import config_of, where
 from sparring.evaluation.two_sets import open_like
@@ -48,7 +49,8 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     each set at most, `size` that at which images are judged ("auto": that of the real ones), `features` "auto", "pixels", "grey28-v1",
     "lite1" or a file with its `sha256`.  Colour against grey is refused, unless `as_` is "grey", which makes both grey.
 
-    Returns {"metrics": {name: {"value", "low", "high", "protocol"}}, "left_out": {name: why}, "notes": [...]}.
+    Returns {"metrics": {name: {"value", "low", "high", "protocol"}}, "left_out": {name: why}, "notes": [...]}; of text, "temperatures"
+    too, rows of a table.
     InputError for wrong input, and for a metric that was asked for and cannot be had.
     """
     count, names = index_of(n), [metrics] if isinstance(metrics, str) else metrics
@@ -63,9 +65,6 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
                          "l1_copied, stands in scores.jsonl of its run.")
     if target is not None and (own is None or not isinstance(own.space, Table)):
         raise InputError(f"--target {target}: only columns of tables are predicted, and this is no model of a table. Leave it out.")
-    if own is not None and isinstance(own.space, Texts):
-        raise InputError("lines of text are not measured by `evaluate` yet. The run's scores.jsonl has nats a word on held-out lines, and "
-                         "shares of copies.")
     if own is not None and own.game.translation is not None:
         asked = None if names is None else known(names, translations.MEASURES)
         if size != "auto":
@@ -73,10 +72,9 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
         if grey:
             raise InputError("--as grey is for two sets, or a run that draws samples, and this run translates. Leave it out.")
         return of_translator(own, run, real, asked, count, features, sha256, whole_seed(seed), watch)
-    if own is not None and isinstance(own.space, Table):
-        rows.refuse(size, grey, features)
-        return rows.figures(*of_run(own if run is None else run, real, own), None if names is None else known(names, rows.MEASURES), count,
-                            whole_seed(seed), target, watch)
+    if own is not None and isinstance(own.space, Table | Texts):
+        rows.refuse(size, grey, features, "of a table" if isinstance(own.space, Table) else "of text")
+        return of_rows_or_lines(own, run, real, names, count, whole_seed(seed), target, watch)
     if run is not None and size != "auto":
         raise InputError(f"size={size}: samples of a run are judged at their own size. Leave the size out.")
     asked = None if names is None else known(names)
@@ -103,6 +101,16 @@ def of_opened(model: Model, source: Source, train: Finite | None, notes: list[st
     """The same of what `of_run` gives, for who has opened it for other things too: every metric that can be had and trains nothing."""
     extractor, why = choose(source.space)
     return told_of(compared(model, source, train, None, n, extractor, 0, watch, []), None, notes, why)
+
+
+def of_rows_or_lines(model: Model, run: Any, real: Any, names: Iterable[str] | None, n: int, seed: int, target: str | None,
+                     watch: Watch) -> dict[str, Any]:
+    """Figures for a model of a table or of text, on the data that it was trained on, or on others."""
+    if isinstance(model.space, Table):
+        return rows.figures(*of_run(run, real, model), None if names is None else known(names, rows.MEASURES), n, seed, target, watch)
+    config = {} if isinstance(run, Model) else config_of(run)
+    data = lines.own_data(model, config, partial(place_of, model, config, run, find_recipe(model.recipe).reads.example), real)
+    return lines.figures(model, data, names, n, seed, watch)
 
 
 def of_translator(model: Model, run: Any, real: Any, asked: list[str] | None, n: int, features: str, sha256: str, seed: int,
@@ -179,9 +187,7 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None,
     looks = config.get("data_settings")
     alpha = {"alpha": looks["alpha"]} if isinstance(looks, dict) and "alpha" in looks else {}
 
-    def place() -> str:
-        return where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run,
-                     find_recipe(model.recipe).reads.example if isinstance(model.space, Table) else "")
+    place = partial(place_of, model, config, run, find_recipe(model.recipe).reads.example if isinstance(model.space, Table) else "")
 
     def own() -> Source:
         return open_like(model.space, place(), **alpha)
@@ -208,6 +214,11 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None,
     learned = train if isinstance(train, Finite) and train.fingerprint == trained_on else None
     learned = two_sets.finite_grey(learned) if grey and learned is not None else learned
     return model, source, learned, ["this is not the data that the run was trained on", *said]
+
+
+def place_of(model: Model, config: dict[str, Any], run: Any, made: str) -> str:
+    """Where the data of a run's training are, which may also be those that are `made`."""
+    return where(config.get("data") or model.trained.get("data"), str(config.get("directory", ".")), run, made)
 
 
 def compared(model: Model | None, source: Source, train: Finite | None, others: Source | None, n: int, extractor: Extractor, seed: int,

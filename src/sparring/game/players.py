@@ -56,12 +56,15 @@ class Player:
     sampling uses; 0 means no average: sampling uses the net itself.  Early on the decay is
     min(ema, (1 + step) / (10 + step)), so that the first, random weights are soon forgotten.
     `learning_rate` is a function of the round, or None to leave the optimizer's own.
+    In round `afresh` the optimizer forgets its moments: where a player goes over to another loss with much smaller gradients, those of the
+    first would keep Adam's steps small for thousands of rounds.
     The copy's buffers are those of the network, but for the statistics of batch norms with `own_statistics`: a turn has to run the copy
     in training mode now and then.  Averaged weights make other maps than the network's, and by its statistics they come out too large.
     """
 
     def __init__(self, net: nn.Module, optimizer: Optimizer, *, ema: float = 0.0,
-                 learning_rate: Schedule | None = None, own_statistics: bool = False) -> None:
+                 learning_rate: Schedule | None = None, own_statistics: bool = False, afresh: int | None = None) -> None:
+        self.afresh = afresh
         self.net, self.optimizer, self.ema, self.learning_rate = net, optimizer, ema, learning_rate
         self.pace = 1.0                         # what the learning rate is multiplied by: less after a step that was too large
         self._rates = [group["lr"] for group in optimizer.param_groups]
@@ -80,7 +83,10 @@ class Player:
             p.requires_grad_(learning)
 
     def set_rate(self, step: int) -> None:
-        """Give the optimizer the learning rate of this round."""
+        """Give the optimizer the learning rate of this round, once before each turn; and let it begin anew, if it should."""
+        if step == self.afresh:
+            for moment in (part for state in self.optimizer.state.values() for part in state.values() if isinstance(part, Tensor)):
+                moment.zero_()
         for group, own in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = self.pace * (own if self.learning_rate is None else self.learning_rate(step))
 

@@ -22,6 +22,8 @@ GROUPS = 20
 LEVEL = 0.95
 MANY = 10**9            # degrees of freedom of a figure whose error is known
 JACKKNIFE = f"{LEVEL:.0%}, jackknife over groups of samples"
+RESAMPLES = 1000
+BOOTSTRAP = f"{LEVEL:.0%}, bootstrap over samples"
 
 
 class Estimate(NamedTuple):
@@ -60,6 +62,18 @@ def share(value: float, error: float, count: int, n: int, **about: object) -> Es
     wilson = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
     low, high = min(value - reach, (middle - wilson) / weight), max(value + reach, (middle + wilson) / weight)
     return Estimate(value, max(0.0, low), min(1.0, high), about)
+
+
+def resampled(above: Tensor, below: Tensor, seed: int, **about: object) -> Estimate:
+    """sum(above) / sum(below), such as a mean over samples, float[N] each, with the percentiles of the same over resampled samples.  Here
+    the bootstrap is sound: what a sample adds is looked up, not computed anew beside its own copies."""
+    n, found = len(above), torch.zeros(RESAMPLES, dtype=torch.float64)
+    for k in range(RESAMPLES):
+        rows = torch.randint(n, (n,), generator=generator(seed, "bootstrap", k))
+        found[k] = above[rows].sum() / below[rows].sum()
+    low, high = found.nan_to_num(0.0).quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)).tolist()
+    value = float(above.double().sum() / below.sum())
+    return Estimate(value, min(low, value), max(high, value), {"interval": BOOTSTRAP, **about})
 
 
 def quantile(freedom: float) -> float:

@@ -3,6 +3,7 @@
 Tokens are int[B, L] such as `sparring.spaces.texts` has: END from the end of a line on, UNKNOWN for a word that is not in the vocabulary.
 """
 
+from contextlib import nullcontext
 from functools import cached_property
 from typing import NamedTuple
 
@@ -23,6 +24,14 @@ class Memory(NamedTuple):
 
     h: Tensor
     c: Tensor
+
+
+def through(lstm: nn.LSTM, x: Tensor, at: Memory | None = None) -> tuple[Tensor, Memory]:
+    """What an LSTM gives for float[B, L, W], and its state after it, from that before it (None: zeros).  Not in bf16 on processors: many
+    have no such LSTM, and torch raises."""
+    with torch.autocast("cpu", enabled=False) if x.device.type == "cpu" else nullcontext():
+        out, (h, c) = lstm(x, None if at is None else (at.h[None].contiguous(), at.c[None].contiguous()))
+    return out, Memory(exact(h)[0], exact(c)[0])
 
 
 class TextGenerator(nn.Module):
@@ -46,15 +55,13 @@ class TextGenerator(nn.Module):
         told = x if heard is None else torch.where(heard, x, UNKNOWN)
         before = F.pad(told[:, :-1], (1, 0), value=END)             # a line begins after the end of another
         h, c = self.memory(z)
-        out, _ = self.lstm(self.embed(before), (h[None].contiguous(), c[None].contiguous()))
-        return exact(self.score(out))
+        return exact(self.score(through(self.lstm, self.embed(before), Memory(h, c))[0]))
 
     def step(self, token: Tensor, at: Memory) -> tuple[Tensor, Memory]:
         """The logits of the next token, float[..., tokens], and the state after this one, int[...]."""
         flat = self.embed(token).flatten(0, -2)[:, None]
-        out, (h, c) = self.lstm(flat, (at.h.flatten(0, -2)[None].contiguous(), at.c.flatten(0, -2)[None].contiguous()))
-        shape = at.h.shape
-        return exact(self.score(out[:, 0])).unflatten(0, token.shape), Memory(exact(h)[0].view(shape), exact(c)[0].view(shape))
+        out, (h, c) = through(self.lstm, flat, Memory(at.h.flatten(0, -2), at.c.flatten(0, -2)))
+        return exact(self.score(out[:, 0])).unflatten(0, token.shape), Memory(h.view(at.h.shape), c.view(at.h.shape))
 
 
 class TextEncoder(nn.Module):
@@ -68,7 +75,7 @@ class TextEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         there = alive(x)[..., None]
-        out = exact(self.lstm(self.embed(x))[0])
+        out = exact(through(self.lstm, self.embed(x))[0])
         mean, log_deviation = exact(self.head((out * there).sum(1) / there.sum(1))).chunk(2, 1)
         return mean, log_deviation
 
@@ -103,6 +110,32 @@ class TextDiscriminator(nn.Module):
         return exact(self.score(self.dropout(mixed)))[:, 0]
 
 
+class TextViews(nn.Module):
+    """Several embeddings of each word, filters of a few widths over each, the maximum of each filter over the line, a highway layer and a
+    hidden one: a logit for each view, float[B, views], since what fools one view need not fool another (Nie et al., 2019, section 4.3).
+
+    Takes tokens int[B, L], or shares of each token, float[B, L, tokens].
+    """
+
+    def __init__(self, tokens: int, length: int, width: int, views: int, filters: int) -> None:
+        super().__init__()
+        self.views = views
+        self.embed = nn.Embedding(tokens, views * width)
+        sizes = [size for size in (2, 3, 4, 5) if size <= length] or [1]
+        self.filters = nn.ModuleList(nn.Conv1d(width, filters, size) for size in sizes)
+        many = filters * len(sizes)
+        self.transform, self.gate = nn.Linear(many, many), nn.Linear(many, many)
+        self.hidden, self.score = nn.Linear(many, 100), nn.Linear(100, 1, bias=False)    # a relativistic loss sees no bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        words = exact(x @ self.embed.weight if x.is_floating_point() else self.embed(x.long()))
+        apart = words.unflatten(2, (self.views, -1)).permute(0, 2, 3, 1).flatten(0, 1)             # float[B * views, width, L]
+        found = torch.cat([exact(conv(apart)).amax(2).relu() for conv in self.filters], 1)
+        gate = exact(self.gate(found)).sigmoid()
+        mixed = gate * exact(self.transform(found)).relu() + (1 - gate) * found
+        return exact(self.score(exact(self.hidden(mixed)).relu())).unflatten(0, (-1, self.views))[..., 0]
+
+
 # ---------------------------------------------------------------------------------------------- of tokens
 def alive(x: Tensor) -> Tensor:
     """1 for the tokens of a line and its first END, 0 after that: float[B, L]."""
@@ -135,6 +168,25 @@ def drawn(logits: Tensor) -> Tensor:
 def continued(token: Tensor, before: Tensor) -> Tensor:
     """The token, or END where that before it is END: both int64[...]."""
     return torch.where(before == END, END, token)
+
+
+def relaxed(writer: TextGenerator, z: Tensor, length: int, temperature: float) -> tuple[Tensor, Tensor]:
+    """Lines drawn from the generator with slopes: shares of each word, softmax((logits + Gumbel noise) / temperature) (Jang et al., 2017;
+    Maddison et al., 2017), and the words drawn, which are those of the largest shares, with the slopes of the shares (straight-through;
+    Bengio et al., 2013): float[B, L, tokens] both.  The generator goes on from the words drawn, through which no slope goes."""
+    token, at, soft, hard = torch.full((len(z),), END, device=z.device), writer.memory(z), list[Tensor](), list[Tensor]()
+    for place in range(length):
+        logits, at = writer.step(token, at)
+        chance = torch.rand(logits.shape, device=z.device).clamp(min=1e-30)
+        noisy = sayable(logits, place == 0) - (-chance.log()).log()
+        over = (token == END)[:, None] if place else torch.zeros(len(z), 1, dtype=torch.bool, device=z.device)
+        token = noisy.argmax(1)
+        token = torch.where(over[:, 0], END, token)
+        one = F.one_hot(token, logits.shape[-1]).to(logits.dtype)
+        shares = torch.where(over, one, (noisy / temperature).softmax(1))
+        soft.append(shares)
+        hard.append(one + shares - shares.detach())
+    return torch.stack(soft, 1), torch.stack(hard, 1)
 
 
 class Gumbels:

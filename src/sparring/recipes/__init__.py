@@ -19,7 +19,23 @@ from sparring.errors import InputError, did_you_mean
 from sparring.game import Game
 from sparring.game.schedules import decays
 from sparring.objectives.gan_networks import NETWORKS
-from sparring.recipes import cyclegan, gan, images, motion, pix2pix, projected, r3gan, seqgan, stargan, stylegan, table, tvae, vae, wgan
+from sparring.recipes import (
+    cyclegan,
+    gan,
+    images,
+    motion,
+    pix2pix,
+    projected,
+    r3gan,
+    relgan,
+    seqgan,
+    stargan,
+    stylegan,
+    table,
+    tvae,
+    vae,
+    wgan,
+)
 from sparring.settings import Settings
 from sparring.spaces import Clips, Curves, Images, Space, Table, Texts, TwoDomains, Vectors
 
@@ -73,6 +89,8 @@ RECIPES: dict[str, Recipe] = {
                    reads=Reader(open_rows, TableSettings, "people", (Table,)), matters=tvae.MATTERS),
     "seqgan": Recipe(seqgan.SUMMARY, seqgan.SeqganSettings, seqgan.defaults, seqgan.game, nothing,
                      reads=Reader(open_text, TextSettings, "sentences", (Texts,)), matters=seqgan.MATTERS),
+    "relgan": Recipe(relgan.SUMMARY, relgan.RelganSettings, relgan.defaults, relgan.game, relgan.laid_out,
+                     reads=Reader(open_text, TextSettings, "sentences", (Texts,)), matters=relgan.MATTERS),
     "pix2pix": Recipe(pix2pix.SUMMARY, pix2pix.Pix2pixSettings, pix2pix.defaults, pix2pix.game, decays,
                       reads=Reader(open_pairs, TranslationSettings, "shapes", (TwoDomains,)), matters=pix2pix.MATTERS),
     "cyclegan": Recipe(cyclegan.SUMMARY, cyclegan.CycleganSettings, cyclegan.defaults, cyclegan.game, decays,

@@ -33,8 +33,8 @@ TRANSLATOR = ("A translator does not sample from noise, so this comparison does 
               "translations.")
 ANIMATOR = ("A model that animates does not sample from noise, so this comparison does not apply. Its scores say how near it comes to "
             "held-out frames.")
-LINES = ("Lines of text have no distances that could be compared here. The run's samples/*.txt show lines over the rounds, and its scores "
-         "the shares of copies.")
+LINES = ("Lines of text have no distances that could be compared here. The run's scores have the shares of copies; `sparring evaluate` "
+         "measures likelihood, BLEU beside self-BLEU and copies, at several temperatures.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
 
 

@@ -13,8 +13,12 @@ from sparring.report.columns import columns_of
 from sparring.report.data import look
 from sparring.report.page import Section
 from sparring.runs.folder import RunFolder, read_lines
+from sparring.untrusted import Strange, read_file
 
 MOST = 5                                        # times at which scores are shown
+FEW, TIMES, LETTERS = 3, 8, 300                 # lines of text that are shown, at so many times, and letters of each
+LINE_BYTES = 10_000_000                         # in a file of lines, at most
+REPEATED = 0.3                                  # share of lines that were drawn before, from which it is told
 FRAMES, BYTES = 16, 3_000_000                   # pictures of samples on a page, and how large they may be together
 MEANING = {
     "distance": "sliced Wasserstein distance of samples from the data, in deviations of the data",
@@ -77,7 +81,28 @@ def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section
         steps = chosen(sorted(shots), max(4, min(FRAMES, int(BYTES / max(size, 1)))))
         slides = [(shots[step], f"after {step:,} round{'s' if step != 1 else ''}") for step in steps]
         sections.append(Section("Samples through time", slides=slides))
-    return sections
+    return sections + line_sections(folder)
+
+
+def line_sections(folder: RunFolder) -> list[Section]:
+    """Lines of text through time, from the same latents, and whether the model repeats itself."""
+    shots = {int(p.stem): p for p in folder.samples.glob("*.txt") if p.stem.isdigit()}
+    if not shots:
+        return []
+    rows = []
+    for step in chosen(sorted(shots), TIMES):
+        try:
+            lines = read_file(shots[step], LINE_BYTES).decode(errors="replace").splitlines()[:FEW]
+        except (Strange, OSError) as error:
+            lines = [f"{shots[step].name} {error}"]
+        rows.append((f"{step:,}", *(line[:LETTERS] for line in lines), *[""] * (FEW - len(lines))))
+    last = (read_lines(folder.scores) or [{}])[-1].get("repeated")
+    said = [f"The first {FEW} of the lines in samples/, which come from the same latents each time."]
+    if isinstance(last, float) and last > REPEATED:
+        said.append(f"Of the lines drawn for the last scores, {last:.0%} had been drawn before: the model repeats itself. Stop earlier, or "
+                    "keep the likelihood beside the adversarial loss: anchor=0.1.")
+    return [Section("Samples through time", said,
+                    ("round", *(f"line {k + 1}" for k in range(FEW))), rows)]
 
 
 def score_section(folder: RunFolder) -> Section:

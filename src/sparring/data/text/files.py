@@ -1,24 +1,29 @@
 """Lines of text from a file or a folder of them; whatever is no text is refused with the way to mend it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from sparring.data.opening import existing
 from sparring.data.settings import check_memory, open_file
-from sparring.errors import InputError, shown
+from sparring.data.tables.mixed_text import Cells, read_cells, read_parquet_cells
+from sparring.errors import InputError, did_you_mean, listed, shown
 
-KINDS = "a .txt file with one sample a line, or a folder of such files"
+KINDS = "a .txt file with one sample a line, a folder of such files, or a table with column=NAME"
+TABLES = {".csv": read_cells, ".tsv": read_cells, ".parquet": read_parquet_cells}
 MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}          # byte-order marks; that of UTF-8 is known to utf-8-sig
 TAKES = 12              # bytes of memory that a byte of text takes while it is split
 
 
-def lines_at(data: str | Path) -> tuple[list[str], str]:
-    """Every line of the file, or of the .txt files of the folder in the order of their names, and what to call it.  InputError for what
-    is no text."""
+def lines_at(data: str | Path, column: str = "") -> tuple[list[str], str]:
+    """Every line of the file, or of the .txt files of the folder in the order of their names, or every cell of a column of a table; and
+    what to call it.  InputError for what is no text."""
     path = existing(data, KINDS)
     if not path.is_dir():
+        if (read := TABLES.get(path.suffix.lower())) is not None:
+            return cells_in(read(path), column)
         if path.suffix.lower() != ".txt":
             open_file(path).close()
-            raise InputError(f"{shown(path)} is no .txt file. Lines of text are read from {KINDS}; of a table, save the column as such.")
+            raise InputError(f"{shown(path)} is no .txt file. Lines of text are read from {KINDS}.")
         return lines_of(path), shown(path)
     try:
         files = sorted(entry for entry in path.iterdir() if entry.suffix.lower() == ".txt" and entry.is_file())
@@ -29,6 +34,28 @@ def lines_at(data: str | Path) -> tuple[list[str], str]:
     size = sum(file.stat().st_size for file in files)
     check_memory(TAKES * size, f"{len(files):,} files with {size:,} bytes of text", "Give fewer of them.")
     return [line for file in files for line in lines_of(file)], f"{shown(path)} ({len(files):,} files)"
+
+
+def cells_in(table: Cells, column: str) -> tuple[list[str], str]:
+    """The cells of a column, of the only one where none is named.  InputError where there is none of that name."""
+    names = [one.name for one in table.columns]
+    if not column and len(names) > 1:
+        raise InputError(f"{table.what} has {len(names):,} columns: {listed(names)}. Say which holds the text, such as "
+                         f"column={shown(names[-1])}.")
+    if column and column not in names:
+        raise InputError(f"{table.what} has no column {shown(column)}.{did_you_mean(column, names)} Columns: {listed(names)}.")
+    one = table.columns[names.index(column) if column else 0]
+    return [one.values[code] for code in one.codes], f"column {shown(one.name)} of {table.what}"
+
+
+def only_text(path: Path) -> bool:
+    """Whether this is a .txt file, or a folder of nothing else."""
+    if not path.is_dir():
+        return path.suffix.lower() == ".txt"
+    with suppress(OSError):                                     # of a folder that may not be read, others tell
+        found = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        return bool(found) and all(entry.suffix.lower() == ".txt" and entry.is_file() for entry in found)
+    return False
 
 
 def lines_of(path: Path) -> list[str]:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sparring.data.builtin.sentences import sentences
 from sparring.data.settings import check_memory
 from sparring.data.source import Finite
-from sparring.data.text.files import KINDS, lines_at
+from sparring.data.tables.mixed_text import from_python, is_frame
+from sparring.data.text.files import KINDS, cells_in, lines_at
 from sparring.errors import InputError, listed, shown
 from sparring.rng import generator
 from sparring.spaces import check
@@ -33,19 +34,22 @@ class TextSettings(BaseModel):
                             "count as one unknown word, which is never drawn.")
     length: int = Field(default=0, ge=0, le=LONGEST, description="The longest line, in words or characters; longer ones are left out. 0: "
                         f"the longest that there is, up to {SHORT}; beyond, so that 98 % of the lines fit, {USUAL} at most.")
+    column: str = Field(default="", description="The column of a table that holds the text, a line in each cell; needed where there are "
+                        "several.")
     held_out: float = Field(default=0.1, ge=0, le=0.9, description="Share of the lines that training never sees, to score by.")
 
 
 def open_text(data: Any, settings: TextSettings) -> Finite:
-    """Lines of text: the path of a .txt file or of a folder of them, a list of lines, or "sentences", which are made up.
+    """Lines of text: the path of a .txt file, of a folder of them or of a table, a data frame, a list of lines, or "sentences", which are
+    made up.
 
     InputError for what is none, and where fewer than two lines are left.
     """
     if isinstance(data, Finite) and isinstance(data.space, Texts):
         if settings != TextSettings():
-            raise InputError("a source in memory is used as it is. Leave unit, vocabulary, length and held_out out.")
+            raise InputError("a source in memory is used as it is. Leave unit, vocabulary, length, column and held_out out.")
         return data
-    lines, what = lines_from(data)
+    lines, what = lines_from(data, settings.column)
     kept = [line for line in lines if line.strip()]
     if len(kept) < 2:
         raise InputError(f"{what} has {['no line', 'one line'][len(kept)]} with text in it, of which nothing can be learned. Give "
@@ -58,13 +62,34 @@ def open_text(data: Any, settings: TextSettings) -> Finite:
         raise InputError(f"{what}: {len(short)} of {len(words):,} lines have at most length={length} {unit}s. Give a larger length.")
     return source_of(short, length, unit, settings, [
         *([f"{len(lines) - len(kept):,} empty lines were left out"] if len(kept) < len(lines) else []),
-        *([f"{len(words) - len(short):,} of {len(words):,} lines are longer than {length} {unit}s and were left out; length= changes this"]
-          if len(short) < len(words) else [])], f"split into {unit}s ({why})")
+        *([f"{len(words) - len(short):,} of {len(words):,} lines are longer than {length} {unit}s, up to {max(map(len, words)):,}, and "
+           "were left out; length= changes this"] if len(short) < len(words) else [])], f"split into {unit}s ({why})")
 
 
-def lines_from(data: Any) -> tuple[list[str], str]:
+def read_as(space: Texts, data: Any, column: str = "") -> Finite:
+    """Other lines in the words of a model, none held out; those that are longer than its lines are left out.  InputError where hardly any
+    are left."""
+    if isinstance(data, Finite) and data.space == space:
+        return data
+    lines, what = lines_from(data, column)
+    found = [split(line, space.unit) for line in lines if line.strip()]
+    short = [one for one in found if len(one) <= space.length]
+    if len(short) < 2:
+        raise InputError(f"{what}: {len(short)} of {len(found):,} lines have at most {space.length} {space.unit}s, the length of this "
+                         "model's lines. Give others.")
+    values = space.read(short)
+    unknown = int((values == UNKNOWN).sum())
+    odd = [f"{len(found) - len(short):,} of {len(found):,} lines are longer than this model's, {space.length} {space.unit}s, and were left "
+           "out"] * (len(short) < len(found))
+    odd += [f"{unknown:,} of {sum(map(len, short)):,} {space.unit}s are not in the model's vocabulary"] * bool(unknown)
+    return Finite(space, values, notes=tuple(odd), odd=tuple(odd))
+
+
+def lines_from(data: Any, column: str = "") -> tuple[list[str], str]:
     if isinstance(data, str | Path) and data != "sentences":
-        return lines_at(data)
+        return lines_at(data, column)
+    if is_frame(data):
+        return cells_in(from_python(data), column)
     if isinstance(data, str):
         return sentences(), "sentences"
     if isinstance(data, list | tuple) and data and all(isinstance(line, str) for line in data):
