@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.recipes.tables import FILES, RUNS
-from benchmarks.record import DATA, ROOT, record
+from benchmarks.recipes.tables import FILES, RUNS, shuffled
+from benchmarks.record import ROOT, record
 from sparring.api import Model, Silent, run
 from sparring.data.source import Finite
 from sparring.evaluation.rows import KNOWN, cells_of
@@ -79,7 +79,7 @@ def trained(name: str, seed: int) -> tuple[Model, Finite, float]:
     file, _, share = FILES[name]
     rarely = {"show_every": 10**6, "score_every": 10**6, "check_every": 10**6, "threads": THREADS}
     begun = perf_counter()
-    prepared = prepare(Request("table", str(DATA / "tabular" / file), {"held_out": share, **rarely}, seed), RUNS / f"beside-{name}-{seed}")
+    prepared = prepare(Request("table", str(shuffled(file, seed)), {"held_out": share, **rarely}, seed), RUNS / f"beside-{name}-{seed}")
     model, _ = run(prepared, Silent())
     assert isinstance(prepared.source, Finite)
     return model, prepared.source, perf_counter() - begun

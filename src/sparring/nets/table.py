@@ -77,10 +77,10 @@ class Blocks:
             first += part.shape[1]
         return torch.cat([places + (exact - places).detach(), soft[:, self.hot:]], 1)
 
-    def hard(self, raw: Tensor, chance: Tensor) -> Tensor:
+    def hard(self, raw: Tensor, chance: Tensor, cool: float = 1.0) -> Tensor:
         """A row as the data have them: in each block one place, drawn by the softmax with a number in [0, 1], float[B, blocks]; the same
-        numbers give the same row."""
-        shares, made = self.logs(raw[:, :self.hot].double() / self.chance).exp(), torch.zeros_like(raw)
+        numbers give the same row.  `cool`: with so much of the usual chance."""
+        shares, made = self.logs(raw[:, :self.hot].double() / (cool * self.chance)).exp(), torch.zeros_like(raw)
         first = 0
         for part, u in zip(shares.split(self.widths, 1), chance.unbind(1), strict=True):
             upper = part.cumsum(1)

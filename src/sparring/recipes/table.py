@@ -24,7 +24,7 @@ from sparring.settings import OneOf, Settings
 from sparring.spaces import Space, Table
 
 SUMMARY = "rows of a table with mixed columns, from a CSV (after CTGAN; Xu et al., 2019)"
-MATTERS = ("steps", "batch", "lr", "objective", "penalty", "penalty_weight", "pack", "width", "latent", "dropout")
+MATTERS = ("steps", "batch", "lr", "objective", "penalty", "penalty_weight", "pack", "width", "latent", "chance")
 SETTLED = 4                             # rounds between those in which the averaged generator takes statistics of its own
 
 
@@ -50,6 +50,7 @@ class TableRecipeSettings(Settings):
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
     gain: float = Field(4.0, gt=0, le=1000, description="of numbers, [-1, 1], where the critic sees them: beside one-hots they are small")
     chance: float = Field(0.5, gt=0, le=10, description="temperature at which places are drawn, in training as in samples; the rest is z's")
+    cool: float = Field(0.5, gt=0, le=10, description="of that chance in samples: an average of generators is less sure than each")
     exact: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
     ema: float = Field(0.99, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
@@ -111,7 +112,7 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
     def sample(z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
         condition = conditions.hot(conditions.at(z[:, c.latent]) if labels is None else labels, len(z))
         raw = evaluate(G if live else generator.average, z[:, :c.latent].to(device), condition)
-        return blocks.hard(full(raw), uniform(z[:, c.latent + 1:]).to(device))
+        return blocks.hard(full(raw), uniform(z[:, c.latent + 1:]).to(device), c.cool)
 
     return Game(players={"generator": generator, "discriminator": critic}, model=generator.average, sample=sample,
                 turns={"discriminator": Turn(critic, discriminate), "generator": Turn(generator, generate),
