@@ -45,9 +45,13 @@ def test_a_file_of_verses_is_learned_and_lines_are_drawn(shell):
     with open(f"{run}/scores.jsonl", "a") as file:
         file.write(json.dumps({"step": 5, "repeated": 0.9}) + "\n")
     assert shell("report", run).code == 0 and "90% had been drawn before" in Path(run, "report.html").read_text(encoding="utf-8")
+    found = shell("explore", run, "--steps", 5)
+    assert found.code == 0 and "100%" in found.out
+    assert "From line 6 to line 1" in Path(run, "explore", "index.html").read_text(encoding="utf-8")
     for words, why in ((("sample", run, "--out", "a.png"), "not a format for lines"), (("sample", run, "--label", "x"), "label: lines"),
                        (("sample", run, "--temperature", 0), "above 0"), (("sample", run, "--prefix", "龘"), "does not know 龘"),
-                       (("evaluate", run, "--size", 8), "size=8 is for images"), (("explore", run), "words have no slopes")):
+                       (("evaluate", run, "--size", 8), "size=8 is for images"),
+                       (("explore", run, "--directions", 3), "words have no slopes")):
         said = shell(*words)
         assert said.code == 2 and why in said.err and said.err.count("Error") == 1, (words, said)
 

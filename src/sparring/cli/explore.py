@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sparring import api
+from sparring.cli.explore_lines import explore_lines
 from sparring.cli.explore_styles import COARSE, FINE, plain, style_section
 from sparring.errors import InputError, shown
 from sparring.evaluation import inversion
@@ -25,7 +26,7 @@ from sparring.pictures.style import save_image
 from sparring.pictures.traversals import frames, in_a_frame, sheet, small
 from sparring.progress import Line
 from sparring.report.page import Section, write_page
-from sparring.spaces import Images, Vectors
+from sparring.spaces import Images, Texts, Vectors
 
 ROWS, WAYS = 8, 4                               # samples in a frame of a slider; ways in a picture of them
 BYTES, FIGURE = 4_500_000, 15_000               # of all frames, images before they are packed: a page stays below 10 MB; of a figure
@@ -92,9 +93,11 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
             invert: Path | None, seed: int, perceptual: float, space_: str = "auto") -> dict[str, Any]:
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
     model, places = api.load(run), steering.offsets(reach, steps)
+    if isinstance(model.space, Texts):
+        return explore_lines(model, run, out or run / "explore", steps, seed, label=label, directions=n, truncation=truncation,
+                             invert=invert, perceptual=perceptual, space=space_)
     bound, psi = cut.asked(model.game.generator, truncation)
     size, space = steering.latent_size(model.game), model.space
-    steering.refuse_words(space)
     asked = label if label is None or model.traits is None else label.split(",")
     count, folder = min(6, size) if n is None else n, out or run / "explore"
     found, notes = found_directions(model, count, asked, seed)
