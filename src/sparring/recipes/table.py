@@ -49,7 +49,7 @@ class TableRecipeSettings(Settings):
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the critic's units left out at random")
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
     gain: float = Field(4.0, gt=0, le=1000, description="of numbers, [-1, 1], where the critic sees them: beside one-hots they are small")
-    chance: float = Field(0.5, gt=0, le=10, description="temperature at which places are drawn, in training as in samples; the rest is z's")
+    chance: float = Field(0.5, gt=0, le=10, description="temperature at which places are drawn; z decides the rest")
     cool: float = Field(0.5, gt=0, le=10, description="of that chance in samples: an average of generators is less sure than each")
     exact: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")

@@ -21,7 +21,7 @@ from sparring.settings import Settings
 from sparring.spaces import Space, Table
 
 SUMMARY = "variational autoencoder for rows of a table (TVAE; Xu et al., 2019), for comparison with `table`"
-MATTERS = ("steps", "batch", "lr", "decay", "latent", "width", "depth", "ema", "reconstruction")
+MATTERS = ("steps", "batch", "lr", "decay", "latent", "width", "depth", "ema", "reconstruction", "held_out")
 NARROWEST, WIDEST = 0.01, 1.0           # deviations of numbers
 
 
@@ -36,7 +36,7 @@ class TvaeSettings(Settings):
     reconstruction: float = Field(2.0, gt=0, le=1000, description="weight of the reconstruction beside the KL divergence")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
     decay: float = HALF_DECAY
-    ema: float = Field(0.999, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
+    ema: float = Field(0.999, gt=0, lt=1, description="decay of the average of weights, which sampling uses")
 
 
 def defaults(space: Space) -> dict[str, Any]:

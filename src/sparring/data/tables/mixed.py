@@ -35,7 +35,7 @@ class TableSettings(BaseModel):
 
     columns: str = Field(default="", description="The kinds of columns, where they are not as found: a JSON file, or JSON, of names and "
                          "number, integer, category, date or skip, such as {\"age\": \"integer\"}; --column NAME=KIND on the command line.")
-    held_out: float = Field(default=0.2, ge=0, le=0.9, description="Share of the rows that training never sees, to hold samples against.")
+    held_out: float = Field(default=0.2, ge=0, le=0.9, description="Share of the rows that training never sees.")
 
     rules: str = Field(default="", description="What every row keeps, a rule or a JSON list of rules, such as [\"age >= 18\", \"total = "
                        "price * quantity\"]; --rule on the command line, as often as needed.")
