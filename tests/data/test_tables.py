@@ -1,6 +1,7 @@
 """Tables with mixed columns: what each column is found to be, and what is said of files that are no tables."""
 
 import re
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sparring.data.source import batches
+from sparring.data.tables.dates import as_numbers
+from sparring.data.tables.frames import to_frame
 from sparring.data.tables.mixed import TableSettings, open_table
 from sparring.errors import InputError
-from sparring.spaces.columns import Category, Constant, Number
+from sparring.spaces.columns import EPOCH, UNITS, Category, Constant, Number, written_moment
 
 N = 60
 
@@ -297,3 +300,25 @@ def test_utf_16_that_is_cut_in_a_letter_is_refused():
 def test_ten_thousand_damaged_files_are_read_or_refused(monkeypatch, edits):
     monkeypatch.setattr("sparring.data.tables.modes.mixture", one_mode)
     read_or_refused(damaged(edits))
+
+
+def test_dates_are_counted_in_the_largest_unit_that_fits_them():
+    """So that what is drawn is at midnight where all data are, and on the hour where they are."""
+    for cells, unit in ((["2024-01-01 00:00:00", "2024-03-05 00:00:00"], "day"), (["2024-01-01 13:00:00", "2024-03-05 00:00:00"], "hour"),
+                        (["2024-01-01 13:05:00", "2024-03-05 00:00:00"], "minute"), (["2024-01-01 13:05:09"], "second")):
+        numbers, found = as_numbers(cells, "%Y-%m-%d %H:%M:%S")
+        assert found == unit and [written_moment(EPOCH + timedelta(seconds=x * UNITS[unit]), "%Y-%m-%d %H:%M:%S") for x in numbers] == cells
+
+
+def test_pandas_booleans_come_back():
+    pd = pytest.importorskip("pandas", reason="needs the extra table")
+    flags = pd.array([k % 2 == 0 if k % 9 else None for k in range(90)], dtype="boolean")
+    frame = pd.DataFrame({"b": flags, "x": [k / 7 for k in range(90)]})
+    source = open_table(frame, TableSettings(held_out=0))
+    again = to_frame(source.space, source.space.decode(source.values[torch.arange(90)]))
+    assert again["b"].dtype == frame["b"].dtype and again["b"].equals(frame["b"])
+
+
+def test_a_list_without_rows_is_called_so():
+    with pytest.raises(InputError, match="the list holds no rows"):
+        open_table([], TableSettings())

@@ -103,3 +103,18 @@ def test_rows_are_a_data_frame_with_the_types_of_the_one_that_was_learned_from()
     again = to_frame(source.space, source.space.decode(source.values[torch.arange(100)]))
     assert again.dtypes.astype(str).to_dict() == frame.dtypes.astype(str).to_dict()
     assert (again["n"] == frame["n"]).all() and (again["x"] == frame["x"]).all() and (again["flag"] == frame["flag"]).all()
+
+
+def test_nothing_asked_for_is_every_row_and_two_signs_are_one():
+    assert parsed(SPACE, "") == () and parsed(SPACE, "income==>50K") == parsed(SPACE, "income=>50K")
+
+
+@pytest.mark.parametrize("words", ["age>40,age<30", "income=>50K,income=<=50K", "income=>50K,income!=>50K", "age=30,age>30", "age=,age>3"])
+def test_what_no_row_can_be_is_refused_at_once(words):
+    with pytest.raises(InputError, match="no row can be all that is asked of"):
+        parsed(SPACE, words)
+
+
+@pytest.mark.parametrize("words", ["age>=30,age<=30", "age>30,age<31", "income!=>50K", "age!=30,age>=30", "age!=", "age="])
+def test_what_a_row_can_be_is_not(words):
+    assert parsed(SPACE, words)

@@ -39,12 +39,18 @@ def rows(model: Model, space: Table, n: int, seed: int, out: Path, where: str | 
     except OSError as error:
         raise InputError(f"{shown(out)} cannot be written: {error.strerror or error}. Give another --out.") from None
     said = [f"{n:,} rows: {shown(out)}{', which replaced that file' if again else ''}"]
-    said += [f"{drawn.tried:,} rows were drawn for these, of which {n / drawn.tried:.1%} were kept" +
+    said += [f"{drawn.tried:,} rows were drawn for these, of which {share(drawn)} were kept" +
              in_words(drawn.rates, "; of the rules: ")] if where or drawn.rates else []
     said += [f"{formulas:,} cells begin as formulas do ({' '.join(FORMULA[:4])}), as in the data; they are written as they are. Import the "
              "file into a spreadsheet as text, so that none is run"] if formulas else []
     return {"out": str(out), "n": n, "seed": seed, "shape": [n, len(space.columns)], "drawn": drawn.tried, "rules": drawn.rates,
             "formulas": formulas, "text": "\n".join(said)}
+
+
+def share(drawn: Drawn) -> str:
+    """Of the rows that were drawn, those that were as asked, also where more were than are written; never 0 % where some were."""
+    found = drawn.kept / max(1, drawn.tried)
+    return f"{found:.1%}" if found >= 0.001 or not found else "less than 0.1%"
 
 
 def write(drawn: Drawn, space: Table, n: int, out: Path, delimiter: str) -> int:

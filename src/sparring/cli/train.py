@@ -18,6 +18,7 @@ from sparring.recipes import find
 from sparring.settings import parse
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
+from sparring.spaces import Space, Table
 
 
 def train(recipe: str, words: list[str], paths: list[str], out: Path | None, steps: int | None, seed: int, device: str,
@@ -65,7 +66,7 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
             album(model.game, model.space, folder, seed)
         return {"run": str(folder.path), "state": "finished", "step": prepared.plan.steps,
                 "text": f"{folder.path} is finished ({prepared.plan.steps:,} steps); nothing to do. "
-                        f"{next_command(prepared.game, folder.path)}"}
+                        f"{next_command(prepared.game, prepared.source.space, folder.path)}"}
     for fact in facts(prepared):
         line.say(fact)
     if group.world_size > 1:
@@ -103,7 +104,7 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
             "text": f"Finished {outcome.step:,} {steps}, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
                     f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n{best}"
-                    f"{next_command(model.game, folder.path)}\nHow it went: sparring report {shlex.quote(str(folder.path))}"}
+                    f"{next_command(model.game, model.space, folder.path)}\nHow it went: sparring report {shlex.quote(str(folder.path))}"}
 
 
 def all_the_same(command: str) -> str:
@@ -117,10 +118,10 @@ def default_out(recipe: str, data: str | list[str]) -> Path:
     return Path("runs") / f"{recipe}-{'-'.join(stems)[:100]}"
 
 
-def next_command(game: Game, run: Path) -> str:
+def next_command(game: Game, space: Space, run: Path) -> str:
     """What to do with a finished run."""
     if game.draws:
-        return f"Draw from it: sparring sample {shlex.quote(str(run))}"
+        return f"Draw from it: sparring sample {shlex.quote(str(run))}{' -n 1000 --out rows.csv' if isinstance(space, Table) else ''}"
     if game.translation is None:
         return f"Animate with it: sparring animate {shlex.quote(str(run))} --source IMAGE --driving CLIP --out FILM.gif"
     to = f" --to {shlex.quote(game.translation.names[-1])}" if len(game.translation.names) > 1 else ""

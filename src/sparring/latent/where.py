@@ -25,7 +25,7 @@ TRIED = 200_000         # rows that are drawn at most for the first that fits, a
 SIGNS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "<=": lambda x, y: x <= y, ">=": lambda x, y: x >= y, "!=": lambda x, y: x != y, "<": lambda x, y: x < y, ">": lambda x, y: x > y,
     "=": lambda x, y: x == y}
-ORDER = re.compile("|".join(map(re.escape, SIGNS)))
+ORDER = re.compile("==|" + "|".join(map(re.escape, SIGNS)))
 SOMETHING = re.compile(rf"[^,<>=!]+({ORDER.pattern})")          # what is perhaps a column that there is not
 
 
@@ -47,10 +47,10 @@ class Asked:
 # -- reading what is asked for ----------------------------------------------------------------------------------------
 def parsed(space: Table, where: str | Mapping[str, Any] | None) -> tuple[Asked, ...]:
     """`NAME=VALUE,NAME>=VALUE`, or {name: value}; InputError for a column or a value that there is not."""
-    if where is None:
+    if where is None or where == "":
         return ()
     if isinstance(where, Mapping):
-        return tuple(asked(space, str(name), "=", "" if value is None else str(value)) for name, value in where.items())
+        return together(space, tuple(asked(space, str(name), "=", "" if value is None else str(value)) for name, value in where.items()))
     names = [one.name for one in space.columns]
     starts, free = list[int](), 0
     for k in range(len(where)):                                 # names and values may hold commas
@@ -59,8 +59,33 @@ def parsed(space: Table, where: str | Mapping[str, Any] | None) -> tuple[Asked, 
             if name is not None or k == 0 or SOMETHING.match(where[k:]):
                 starts.append(k)
                 free = k + len(name or "")
-    parts = [where[k:end].removesuffix(",") for k, end in zip(starts, [*starts[1:], len(where)], strict=True)]
-    return tuple(asked(space, *cut(part.strip(), names)) for part in parts if part.strip())
+    return together(space, tuple(asked(space, *cut(part.strip(), names)) for part in pieces(where, starts) if part.strip()))
+
+
+def pieces(where: str, starts: list[int]) -> list[str]:
+    return [where[k:end].removesuffix(",") for k, end in zip(starts, [*starts[1:], len(where)], strict=True)]
+
+
+def together(space: Table, where: tuple[Asked, ...]) -> tuple[Asked, ...]:
+    """What was asked for.  InputError where no row can be all of it."""
+    for k in sorted({one.column for one in where}):
+        cells = candidates(space.columns[k], [one.value for one in where if one.column == k])
+        rows = torch.zeros(len(cells), len(space.columns), dtype=torch.float64)
+        rows[:, k] = cells
+        if not torch.stack([one.holds(rows) for one in where if one.column == k]).all(0).any():
+            raise InputError(f"--where: no row can be all that is asked of {shown(space.columns[k].name)}. Ask for less of it.")
+    return where
+
+
+def candidates(column: Column, values: Sequence[float]) -> Tensor:
+    """Cells of which one fits if any does: all of a category; of numbers, those asked for, those between, and a missing one."""
+    if isinstance(column, Category):
+        return torch.arange(len(column.values), dtype=torch.float64)
+    if isinstance(column, Constant):
+        return torch.zeros(1, dtype=torch.float64)
+    known = torch.tensor(sorted({*(x for x in values if not math.isnan(x)), column.low, column.high}), dtype=torch.float64)
+    gone = torch.full((int(column.missing is not None),), math.nan, dtype=torch.float64)
+    return torch.cat([known, (known[1:] + known[:-1]) / 2, gone])
 
 
 def begins(piece: str, names: Sequence[str]) -> str | None:
@@ -81,7 +106,7 @@ def cut(piece: str, names: Sequence[str]) -> tuple[str, str, str]:
     rest = piece[len(name):].lstrip()
     sign = ORDER.match(rest)
     assert sign is not None
-    return name, sign.group(), rest[sign.end():].strip().strip('"')
+    return name, "=" if sign.group() == "==" else sign.group(), rest[sign.end():].strip().strip('"')
 
 
 def asked(space: Table, name: str, sign: str, value: str) -> Asked:
@@ -132,7 +157,7 @@ class Drawn:
     were drawn for them, and `rates` says what share of those that were as asked each rule kept, if not all."""
 
     def __init__(self, game: Game, space: Table, seed: int, where: tuple[Asked, ...] = ()) -> None:
-        self.game, self.space, self.seed, self.where, self.tried = game, space, seed, where, 0
+        self.game, self.space, self.seed, self.where, self.tried, self.kept = game, space, seed, where, 0, 0
         self.condition, self.rates = condition_of(space, where), dict[str, float]()
 
     def cells(self, n: int) -> Iterator[Tensor]:
@@ -146,6 +171,7 @@ class Drawn:
                 cells = cells[one.holds(cells)]
             cells = sieve(cells)
             k, self.tried, self.rates = k + 1, self.tried + CHUNK, sieve.rates
+            self.kept += len(cells)
             last = k if len(cells) else last
             yield cells[:n - found]
             found += len(cells)

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from sparring.data.source import Batch
+from sparring.data.source import Batch, Source
+from sparring.data.tables.mixed import batch_of
 from sparring.errors import InputError
 from sparring.game import Game, Report, Turn
 from sparring.game.learner import learner
@@ -51,13 +52,18 @@ class TableRecipeSettings(Settings):
     gain: float = Field(4.0, gt=0, le=1000, description="of numbers, [-1, 1], where the critic sees them: beside one-hots they are small")
     chance: float = Field(0.5, gt=0, le=10, description="temperature at which places are drawn; z decides the rest")
     cool: float = Field(0.5, gt=0, le=10, description="of that chance in samples: an average of generators is less sure than each")
-    exact: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
+    straight: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
     ema: float = Field(0.99, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")
 
 
 def defaults(space: Space) -> dict[str, Any]:
     return {}
+
+
+def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
+    """By setting, a value and its reason: a batch that the rows fill."""
+    return batch_of(source, given.pack)
 
 
 def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
@@ -74,7 +80,7 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
     generator = learner(G, c.lr, (0.5, c.beta2), c.steps, c.decay, ema=c.ema, own_statistics=True)
     critic = learner(D, c.lr, (0.5, c.beta2), c.steps, c.decay)
 
-    drawn = partial(blocks.straight if c.exact else blocks.soft, temperature=c.temperature)
+    drawn = partial(blocks.straight if c.straight else blocks.soft, temperature=c.temperature)
 
     def seen(rows: Tensor, y: Tensor) -> Tensor:
         """Rows and their conditions, in packs, as the critic is shown them."""

@@ -8,7 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from sparring.data.source import Batch
+from sparring.data.source import Batch, Source
+from sparring.data.tables.mixed import batch_of
 from sparring.game import Game, Report, Turn
 from sparring.game.learner import learner
 from sparring.game.precision import full
@@ -41,6 +42,11 @@ class TvaeSettings(Settings):
 
 def defaults(space: Space) -> dict[str, Any]:
     return {}
+
+
+def choices(source: Source, given: Any, fast: bool) -> dict[str, tuple[Any, str]]:
+    """By setting, a value and its reason: a batch that the rows fill."""
+    return batch_of(source)
 
 
 class RowDecoder(nn.Module):

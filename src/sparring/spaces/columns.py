@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 EPOCH = datetime(1970, 1, 1)
-UNITS = {"day": 86_400.0, "minute": 60.0, "second": 1.0, "millisecond": 0.001}      # of dates and times, in seconds
+UNITS = {"day": 86_400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0, "millisecond": 0.001}      # of dates and times, in seconds
 
 
 class Codes(NamedTuple):

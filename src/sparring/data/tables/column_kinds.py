@@ -271,8 +271,8 @@ def date(table: Cells, column: Written, stripped: list[str], there: list[int], f
                          f"written as {form}. Write all of them in one way, or take them for names: --column "
                          f"'{shown(column.name)}=category'.")
     values = np.full(len(column.values), np.nan)
-    values[there] = dates.as_numbers(texts, form)
-    found = finish(column, values, train, form=form, unit=dates.unit_of(form, texts))
+    values[there], unit = dates.as_numbers(texts, form)
+    found = finish(column, values, train, form=form, unit=unit)
     kind, why = "time" if form in dates.TIMES else "date", f"written as {form}" + told_missing(column, stripped)
     return Found(found, values[column.codes], kind, why, kept(column, found, texts, values[there]))
 

@@ -40,18 +40,16 @@ def said(cell: str, form: str) -> bool:
     return plain == cell or (form.endswith("%f") and plain[:-3] == cell)
 
 
-def unit_of(form: str, cells: Sequence[str]) -> str:
-    """The unit in which they are counted."""
-    if "%f" in form:
-        return "millisecond" if all(len(cell.rsplit(".", 1)[-1]) == 3 for cell in cells) else "second"
-    return "second" if "%S" in form else "minute" if "%M" in form else "day"
-
-
-def as_numbers(cells: Sequence[str], form: str) -> NDArray[np.float64]:
-    """Units since 1970, or since midnight."""
-    unit, alone = UNITS[unit_of(form, cells)], form in TIMES
-    start = datetime(1900, 1, 1) if alone else EPOCH
-    return np.array([round((parsed_moment(cell, form) - start).total_seconds() / unit) for cell in cells], np.float64)
+def as_numbers(cells: Sequence[str], form: str) -> tuple[NDArray[np.float64], str]:
+    """Units since 1970, or since midnight, and the unit: the largest of which every cell is a whole number, so that dates that are all at
+    midnight come back at midnight."""
+    start = datetime(1900, 1, 1) if form in TIMES else EPOCH
+    seconds = np.array([(parsed_moment(cell, form) - start).total_seconds() for cell in cells], np.float64)
+    finest = "millisecond" if "%f" in form and all(len(cell.rsplit(".", 1)[-1]) == 3 for cell in cells) else "second"
+    whole = seconds.round()
+    unit = next((name for name, size in UNITS.items() if size >= 1 and not (whole % size).any()), finest) \
+        if np.array_equal(whole, seconds) else finest
+    return (seconds / UNITS[unit]).round(), unit
 
 
 def parse(cell: str, form: str) -> datetime | None:

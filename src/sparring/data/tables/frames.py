@@ -41,8 +41,8 @@ def values(column: Column, cells: Tensor) -> list[Any]:
             return [None if math.isnan(x) else int(x) if whole else x for x in cells.tolist()]
         case Number():
             return [None if math.isnan(x) else text for x, text in zip(cells.tolist(), written, strict=True)]
-        case Category() if column.dtype == "bool":
-            return [text == "True" for text in written]
+        case Category() if column.dtype in ("bool", "boolean"):
+            return [None if text in column.missing else text == "True" for text in written]
         case Category():
             return [None if text in column.missing else number(text) if column.numbers else text for text in written]
         case Constant():

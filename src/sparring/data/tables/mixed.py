@@ -14,7 +14,7 @@ from torch import Tensor
 from sparring.data.builtin.people import people
 from sparring.data.opening import existing, refuse_format
 from sparring.data.settings import open_file
-from sparring.data.source import Finite, orders
+from sparring.data.source import Finite, Source, orders
 from sparring.data.tables.column_kinds import Found, find
 from sparring.data.tables.mixed_text import Cells, from_python, read_cells, read_parquet_cells
 from sparring.data.tables.ruled import ruled
@@ -24,6 +24,7 @@ from sparring.spaces import Table
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 KINDS = "a .csv, .tsv or .parquet file, with a row of names first"
+BATCH = 500             # rows, where there are as many
 LEAST = 2               # rows that are held out, where any are
 LINES = 40              # columns that are told one by one
 
@@ -169,6 +170,12 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
     learned, others = (TableRows(space, places[part], numbers[part], asked=asked) for part in (kept, ~kept))
     return Finite(space, learned, notes=(*told(cells, found, kept), *said), odd=odd_of(cells, found),
                   held_out=None if bool(kept.all()) else Finite(space, others))
+
+
+def batch_of(source: Source, pack: int = 1) -> dict[str, tuple[int, str]]:
+    """A batch, with its reason, for a table that has fewer rows than one of BATCH; a multiple of `pack`."""
+    count = len(source) if isinstance(source, Finite) else BATCH
+    return {"batch": (max(1, count // 2 // pack) * pack, f"there are {count} rows")} if count < BATCH else {}
 
 
 def cells_at(data: str | Path) -> Cells:

@@ -206,7 +206,9 @@ def from_python(data: Any) -> Cells:
         names = list(data.columns)
         columns = [Written(str(name), *coded(cells_of(data[name])), str(data[name].dtype)) for name in names] \
             if len(set(map(str, names))) == len(names) else []
-    elif isinstance(data, list | tuple) and data and all(isinstance(row, dict) for row in data):
+    elif isinstance(data, list | tuple) and not data:
+        raise InputError("the list holds no rows. Give dicts, one a row.")
+    elif isinstance(data, list | tuple) and all(isinstance(row, dict) for row in data):
         names = list(data[0])
         odd = next((k for k, row in enumerate(data) if list(row) != names and set(row) != set(names)), None)
         if odd is not None:
