@@ -89,9 +89,10 @@ class Tour:
 
 
 def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
-            invert: Path | None, seed: int, perceptual: float, space_: str = "auto") -> dict[str, Any]:
+            invert: Path | None, seed: int, perceptual: float, space_: str = "auto",
+            recipe: str | None = None) -> dict[str, Any]:
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
-    model, places = api.load(run), steering.offsets(reach, steps)
+    model, places = api.load(run, recipe=recipe), steering.offsets(reach, steps)
     bound, psi = cut.asked(model.game.generator, truncation)
     size, space = steering.latent_size(model.game), model.space
     steering.refuse_words(space)
