@@ -17,7 +17,7 @@ from sparring.errors import InputError, listed
 from sparring.game import Game, NotFinite, Player, Report, Turn, nothing_to_draw, play
 from sparring.rng import generator, seed_round
 from sparring.runs import checkpoint
-from sparring.setup.resumable import CPU, ROUNDS, Made, cannot, in_short, nothing_changed
+from sparring.setup.resumable import CPU, ROUNDS, Made, cannot, in_short, nothing_changed, savable
 from sparring.spaces import Space
 
 SAMPLES = 5
@@ -93,7 +93,7 @@ def watching(game: Game, name: str, turn: Turn, after: dict[str, Tensor]) -> Cal
         report = turn.loss(batch, step)
         for other, player in rivals.items():
             theirs = [(p, old) for p, old in zip(player.parameters, before[other], strict=True) if id(p) not in own]
-            if any(not torch.equal(p, old) for p, old in theirs):
+            if any(not torch.equal(p, old) and not clamped(p, old) for p, old in theirs):
                 raise InputError(f"the loss of turn '{name}' moved the weights of '{other}', whose turn it is not. A loss only computes; "
                                  f"the engine steps. Give '{other}' a turn of its own, with this as its loss.")
             if any(p.requires_grad for p, _ in theirs):
@@ -103,6 +103,12 @@ def watching(game: Game, name: str, turn: Turn, after: dict[str, Tensor]) -> Cal
         return report
 
     return loss
+
+
+@torch.no_grad()
+def clamped(now: Tensor, before: Tensor) -> bool:
+    """Whether these are the weights of before, clamped, as WGAN clamps its critic before every use."""
+    return torch.equal(now, before.clamp(now.min(), now.max()))
 
 
 def refuse_same_draws(first: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
@@ -198,7 +204,8 @@ def refuse_lost(game: Game, made: Callable[[], Game]) -> None:
 def state(game: Game) -> dict[str, Tensor]:
     """Every weight, buffer and moment of a game, by name."""
     found = {name: tensor.detach().clone() for name, tensor in checkpoint.networks(game).items()}
-    for name, player in game.players.items():
-        checkpoint.flatten(player.optimizer.state_dict(), found, f"{name}'s optimizer")
-    checkpoint.flatten({name: part.state_dict() for name, part in game.memory.items()}, found, "memory")
+    with savable():
+        for name, player in game.players.items():
+            checkpoint.flatten(player.optimizer.state_dict(), found, f"{name}'s optimizer")
+        checkpoint.flatten({name: part.state_dict() for name, part in game.memory.items()}, found, "memory")
     return {name: tensor.clone() for name, tensor in found.items()}
