@@ -174,3 +174,24 @@ def test_a_run_does_not_begin_with_a_fault(tmp_path):
     with pytest.raises(InputError, match="the loss of turn 'discriminator' seeds torch's random numbers itself"):
         sparring.fit(path, "ring", out=tmp_path / "run", steps=4, threads=1, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_would_stop_on_a_gpu_is_told(tmp_path):
+    """With the turn and the line; and nothing of what would not."""
+    from sparring.cli.new import START
+    from sparring.setup.own import named
+    from sparring.setup.prepare import try_resuming
+    from sparring.setup.request import Request, resolve
+
+    def told(text):
+        (tmp_path / "mine.py").write_text(text)
+        request = Request("mine", "ring", {"batch": 16}, device="cpu", system=named(tmp_path / "mine.py")[1])
+        return try_resuming(request, resolve(request))
+
+    text = START.read_text()
+    assert told(text) == ()
+    line = 1 + text.splitlines().index("        return G(prior(n).to(device))")
+    note, = told(text.replace("G(prior(n).to(device))", "G(prior(n))"))
+    assert "would stop on a GPU, in turn 'discriminator'" in note and f"mine.py, line {line})" in note
+    note, = told(text.replace("generator.average, z.to(device)", "generator.average, z"))
+    assert "would stop on a GPU (" in note

@@ -1,5 +1,6 @@
 """`sparring.check`: the rehearsal of a system, without training it."""
 
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -15,7 +16,7 @@ from sparring.settings import Settings, make
 from sparring.setup.build import check_networks, fresh
 from sparring.setup.own import named
 from sparring.setup.own_parts import building, no_defaults
-from sparring.setup.rehearsal import look_over, played, refuse_same_draws, rehearse
+from sparring.setup.rehearsal import elsewhere, look_over, played, refuse_same_draws, rehearse
 from sparring.setup.resumable import CPU, FEW, in_short, nothing_changed, refuse_unsaved, savable
 from sparring.spaces import Curves, Images, Space, Vectors, traits_of
 
@@ -31,8 +32,9 @@ def check(game: Any, space: Any, settings: Settings | None = None) -> None:
 
     What is tried, on the CPU and on copies: two games that are built alike have the same names and shapes; every loss returns a `Report`
     of finite terms, moves no rival, gathers no gradients for one and seeds nothing; a game that is saved and restored plays on like one
-    that was not; samples have the data's shape, are drawn in evaluation mode, and follow from the latents and from `model` alone.  A
-    `Game` that is built is played for two rounds and put back; what needs a second one to compare with is left out.
+    that was not; samples have the data's shape, are drawn in evaluation mode, and follow from the latents and from `model` alone.  What
+    would stop on a GPU is warned of.  A `Game` that is built is played for two rounds and put back; what needs a second
+    one to compare with is left out.
     """
     if isinstance(game, Game):
         return check_built(game, source_of(space, None))
@@ -47,6 +49,8 @@ def check(game: Any, space: Any, settings: Settings | None = None) -> None:
     check_networks(made(CPU, few), source.space, lambda: None, few)
     rehearse(made, source, CPU, given.batch, few)
     refuse_unsaved(made, source, CPU, given.batch, few)
+    if note := elsewhere(made, source, few):
+        warnings.warn(note, stacklevel=2)
 
 
 def check_built(game: Game, source: Source) -> None:

@@ -18,6 +18,7 @@ from sparring.errors import InputError, did_you_mean, listed, reason
 from sparring.game import Game
 from sparring.recipes import RECIPES, Origin, Reader, Recipe
 from sparring.settings import RunSettings, Settings
+from sparring.setup.paper import Mixed
 from sparring.spaces import Space
 
 SHAPE = "game(settings, space, device, own=None)"
@@ -165,7 +166,7 @@ def building(game: Callable[..., Any], where: str) -> Callable[..., Game]:
     def built(*given: Any) -> Game:
         try:
             found = game(*given)
-        except (InputError, torch.OutOfMemoryError):
+        except (InputError, torch.OutOfMemoryError, Mixed):
             raise
         except Exception as error:                              # a stranger's code may raise anything
             raise InputError(f"{place(error, where)}: {said(error)}. This was while `game` built the system for data of shape "

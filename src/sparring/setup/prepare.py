@@ -26,7 +26,7 @@ from sparring.setup import autotune, forecast
 from sparring.setup.build import build, check_networks, fresh, refuse_unfit
 from sparring.setup.longer import lengthen, longer
 from sparring.setup.own import keep_copy, kept
-from sparring.setup.rehearsal import rehearse
+from sparring.setup.rehearsal import elsewhere, rehearse
 from sparring.setup.reopen import chosen_then, continue_in, refuse_changes
 from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.resumable import FEW, refuse_unsaved
@@ -103,6 +103,7 @@ def try_resuming(request: Request, wanted: Resolved) -> tuple[str, ...]:
         told = checked(settings.batch)
     if recipe.game.__module__.split(".")[0] != "sparring":
         rehearse(made, wanted.source, device, settings.batch, few)
+        told += [note for note in [elsewhere(made, wanted.source, few)] if note and device.type == "cpu"]
     refuse_unsaved(made, wanted.source, device, settings.batch, few)
     return (*told, *without_effect(recipe.networks, request))
 

@@ -4,6 +4,7 @@ Two rounds of a few samples, watched turn by turn; then what the game can do wit
 function, what was found, what is expected, and how to mend it.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -17,7 +18,8 @@ from sparring.errors import InputError, listed
 from sparring.game import Game, NotFinite, Player, Report, Turn, nothing_to_draw, play
 from sparring.rng import generator, seed_round
 from sparring.runs import checkpoint
-from sparring.setup.resumable import CPU, ROUNDS, Made, cannot, in_short, nothing_changed, savable
+from sparring.setup.paper import PAPER, Accelerator, Mixed
+from sparring.setup.resumable import CPU, ROUNDS, Made, cannot, in_short, line_in, nothing_changed, savable
 from sparring.spaces import Space
 
 SAMPLES = 5
@@ -52,6 +54,25 @@ def rehearsed(made: Callable[[], Game], source: Source, device: torch.device, ba
     refuse_same_draws(*(played(game, source, device, batch, seed) for game, seed in ((first, 0), (other, 1))))
     look_over(first, source.space)
     refuse_lost(first, made)
+
+
+def elsewhere(made: Made, source: Source, few: int) -> str:
+    """What to tell of a system that would stop on a GPU, because it makes tensors on the CPU; nothing when it would not, or when that
+    cannot be found out on paper."""
+    try:
+        with nothing_changed(), warnings.catch_warnings(action="ignore"), Accelerator():
+            game = in_short(made(PAPER, few))
+            with closing(batches(source, few, 0)) as stream:
+                play(game, (type(one)(*(part if part is None else part.to(PAPER) for part in one)) for one in stream), 0)
+            if game.sample is not nothing_to_draw and game.draws:
+                game.sample(game.prior(2, generator(0, "trial")), torch.zeros(2, dtype=torch.int64))
+    except Exception as error:                                  # a stranger's code may raise anything on a device that computes nothing
+        if isinstance(error, Mixed):
+            where = " ".join(getattr(error, "__notes__", ())[:1]).removeprefix("This was ").split(", in round")[0].rstrip(".")
+            return (f"this system would stop on a GPU{f', {where}' if where else ''}{line_in(error)}: it computes with tensors of the CPU "
+                    "and of the device at once. Make tensors where the batch is, torch.randn(..., device=device), and take latents there, "
+                    "z.to(device).")
+    return ""
 
 
 # ------------------------------------------------------------------------------------------------------------ building it
