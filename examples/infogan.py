@@ -13,8 +13,8 @@ from torch.optim import Adam
 
 from sparring.game import Game, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.losses import nonsaturating
 from sparring.objectives.gan_turns import evaluate
+from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings
 from sparring.spaces import Images
