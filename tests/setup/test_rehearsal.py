@@ -27,9 +27,9 @@ def net(before, after, *between):
 class Parts:
     """A GAN on vectors in pieces: a case changes one."""
 
-    def __init__(self):
-        self.G, self.D = net(4, WIDTH), net(WIDTH, 1)
-        self.sample = lambda z, labels=None, live=False: evaluate(self.G if live else self.generator.average, z)
+    def __init__(self, device=torch.device("cpu")):
+        self.device, self.G, self.D = device, net(4, WIDTH).to(device), net(WIDTH, 1).to(device)
+        self.sample = lambda z, labels=None, live=False: evaluate(self.G if live else self.generator.average, z.to(device))
         self.prior = lambda n, rng=None: torch.randn(n, 4, generator=rng)
         self.ready()
 
@@ -41,10 +41,13 @@ class Parts:
         self.judge, self.model = None, self.generator.average
 
     def discriminate(self, batch, step):
-        return Report({"adversarial": losses.nonsaturating.discriminator(self.D(batch.x), self.D(self.G(self.prior(len(batch.x)))))})
+        return Report({"adversarial": losses.nonsaturating.discriminator(self.D(batch.x), self.D(self.fake(batch)))})
+
+    def fake(self, batch):
+        return self.G(self.prior(len(batch.x)).to(self.device))
 
     def generate(self, batch, step):
-        return Report({"adversarial": losses.nonsaturating.generator(None, self.D(self.G(self.prior(len(batch.x)))))})
+        return Report({"adversarial": losses.nonsaturating.generator(None, self.D(self.fake(batch)))})
 
     def before(self, turn, act):
         """Let something be done at the start of a turn's loss."""
@@ -62,7 +65,7 @@ class Parts:
 
 def checked(change, space=None):
     def game(settings, space, device, own=None):
-        parts = Parts()
+        parts = Parts(device)
         change(parts)
         return parts.game()
 
@@ -70,12 +73,12 @@ def checked(change, space=None):
 
 
 def normalized(parts):
-    parts.G = net(4, WIDTH, nn.BatchNorm1d(8))
+    parts.G = net(4, WIDTH, nn.BatchNorm1d(8)).to(parts.device)
     parts.ready()
 
 
 def dropped(parts):
-    parts.G = net(4, WIDTH, nn.Dropout(0.5))
+    parts.G = net(4, WIDTH, nn.Dropout(0.5)).to(parts.device)
     parts.ready()
 
 
