@@ -6,7 +6,7 @@ MEASURED := closure bench.ablation bench.speed cli.startup data.shards doctor.do
 	metrics.parzen metrics.photographs recipes.curves recipes.density recipes.digits recipes.fashion recipes.images recipes.photos recipes.projected_speed recipes.ring \
 	recipes.motion recipes.styles recipes.table_densities recipes.tables recipes.tables_beside recipes.text recipes.translation recipes.translation_speed report.doctor_report
 
-.PHONY: demo test test-all attack smoke lint benchmark chaos audit clean
+.PHONY: demo test test-all examples attack smoke lint benchmark chaos audit clean
 
 demo: .venv/user
 	$(BIN)/sparring demo
@@ -20,11 +20,14 @@ test-all: .venv/ready lint
 attack: .venv/ready
 	$(BIN)/python -m pytest -m chaos
 
+examples: .venv/ready
+	$(BIN)/python -m pytest -m examples tests/systems
+
 smoke: .venv/ready
 	$(BIN)/sparring experiment --all --quick
 
 lint: .venv/ready
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
 
 chaos: .venv/ready

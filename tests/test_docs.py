@@ -18,6 +18,8 @@ def test_code_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in blocks(path):
+        if named := re.match(r"# (\w+\.py)\n", block):         # a whole file, which later blocks use
+            Path(named[1]).write_text(block)
         exec(compile(block, str(path), "exec"), names)
 
 
@@ -86,3 +88,20 @@ def test_the_readme_lists_every_format_as_the_code_recognizes_it():
     rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in (ROOT / "README.md").read_text().splitlines()]
     told = {row[0]: row[2] for row in rows if len(row) == 4}
     assert {one.name: told.get(one.name) for one in FORMATS} == {one.name: one.recognized for one in FORMATS}
+
+
+def test_the_page_on_own_systems_grows_into_the_example():
+    page, example = (ROOT / "docs" / "own-system.md").read_text(), (ROOT / "examples" / "infogan.py").read_text()
+    assert f"# infogan.py\n{example}```" in page
+
+
+def test_the_page_on_own_systems_names_every_argument():
+    from dataclasses import fields
+    from inspect import signature
+
+    from sparring.game import Game, Player, Turn
+
+    page = (ROOT / "docs" / "own-system.md").read_text()
+    table = page[page.index("## Every argument"):page.index("A file may also have")]
+    for name in (*list(signature(Player).parameters), *(field.name for kind in (Turn, Game) for field in fields(kind))):
+        assert f"`{name}`" in table, name

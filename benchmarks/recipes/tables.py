@@ -27,7 +27,7 @@ REPEATS = 1                             # sets of rows of one model; the evaluat
 RUNS = ROOT / "runs" / "benchmark-tables"                              # kept, so that a benchmark that was stopped goes on
 FILES = {"adult": ("adult.csv", "income-per-year", 0.30711), "bank": ("bank-full.csv", "y", 0.2)}
 PAPER = {"steps": 15_000, "lr": 2e-4, "objective": "wasserstein", "penalty": "gradient", "penalty_weight": 10.0, "pack": 10, "dropout": 0.5,
-         "gain": 1.0, "straight": False, "chance": 1.0, "cool": 1.0, "ema": 0.999}     # CTGAN as it was published, with an average of weights
+         "gain": 1.0, "straight": False, "chance": 1.0, "cool": 1.0, "ema": 0.999}      # CTGAN as published, with an average of weights
 
 
 def case(name: str, recipe: str, seed: int, given: dict[str, Any]) -> dict[str, Any]:

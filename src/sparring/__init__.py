@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Model", "RunFailed", "evaluate", "fit", "load"]
+__all__ = ["InputError", "Model", "RunFailed", "check", "evaluate", "fit", "load"]
 
 if TYPE_CHECKING:
     from sparring.api import Model, fit, load
     from sparring.errors import InputError, RunFailed
     from sparring.evaluation.samples import evaluate
+    from sparring.setup.check import check
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from sparring.evaluation.samples import evaluate
 
         return evaluate
+    if name == "check":
+        from sparring.setup.check import check
+
+        return check
     if name in ("InputError", "RunFailed"):
         from sparring import errors
 

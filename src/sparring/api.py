@@ -4,8 +4,7 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,30 +29,31 @@ from sparring.latent.truncation import asked, of_latents, truncated
 from sparring.latent.where import framed, refuse_for_rows
 from sparring.latent.writing import lines, refuse_for_lines
 from sparring.progress import Line, Silent, watched
-from sparring.recipes import find
+from sparring.recipes import Recipe, find
 from sparring.rng import generator
 from sparring.runs import checkpoint
-from sparring.runs.folder import RunFolder, parse_json
+from sparring.runs.folder import CODE, RunFolder, parse_json
 from sparring.settings import Settings, make, whole_count, whole_seed
 from sparring.setup.announced import announced
+from sparring.setup.own import copy_of, kept, named, outside
 from sparring.setup.prepare import Prepared, prepare, versions
-from sparring.setup.rebuild import rebuild
+from sparring.setup.rebuild import fix_told, rebuild
 from sparring.setup.request import Request, choose_device
 from sparring.spaces import Space, Table, Texts, Traits, to_json, traits_of
 from sparring.training.loop import Outcome, Progress, train
 from sparring.untrusted import JSON_BYTES
 
 T = TypeVar("T")
-MODEL_FILES = (checkpoint.CONFIG, checkpoint.MODEL, checkpoint.MANIFEST)
+MODEL_FILES = (checkpoint.CONFIG, checkpoint.MODEL, checkpoint.MANIFEST, CODE)
 
 
 class Model:
     """A fitted model: what sampling needs, without the data.  `scores` are those at the end of its training."""
 
     def __init__(self, recipe: str, settings: Settings, space: Space, game: Game, *,
-                 scores: dict[str, float] | None = None, trained: dict[str, Any] | None = None) -> None:
+                 scores: dict[str, float] | None = None, trained: dict[str, Any] | None = None, system: Recipe | None = None) -> None:
         self.recipe, self.settings, self.space, self.game = recipe, settings, space, game
-        self.scores, self.trained = scores or {}, trained or {}
+        self.scores, self.trained, self.system = scores or {}, trained or {}, system
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -239,22 +239,23 @@ class Model:
             holds = f"holds other files ({', '.join(others[:3])})" if others else "is a file"
             raise InputError(f"{path} {holds}, which saving would replace. Give a new folder.")
         config = {"recipe": self.recipe, "settings": self.settings.model_dump(), "space": to_json(self.space),
-                  "scores": self.scores, "trained": self.trained, "versions": versions()}
+                  "scores": self.scores, "trained": self.trained, "versions": versions(), **kept(self.system)}
         tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.game.model.state_dict().items()}
         try:
             checkpoint.write_folder(path, {"config.json": json.dumps(config, indent=2).encode(),
-                                           "model.safetensors": save_tensors(tensors)})
+                                           "model.safetensors": save_tensors(tensors), **copy_of(self.system)})
         except OSError as error:
             raise RunFailed(f"the model could not be written to {path}: {error.strerror or error}. Make room, mend the "
                             f"permissions, or give another folder.") from None
         return path
 
 
-def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, fork: str | Path | None = None, seed: int = 0,
+def fit(recipe: Any, data: Any = "quadratic", *, out: str | Path | None = None, fork: str | Path | None = None, seed: int = 0,
         device: str = "auto", progress: Progress | bool | None = None, generator: nn.Module | None = None,
         discriminator: nn.Module | None = None, **settings: Any) -> Model:
     """Train a recipe on data and return the model.
 
+    `recipe` is a name, or a system of your own: the path of its file, a module, or a `sparring.recipes.Recipe`.
     `data` is a name such as "quadratic", a path, a NumPy array or tensor of samples, or a pair (samples, labels).
     With `out`, a run folder is kept, and the same call resumes it, also with more `steps` where no setting is laid out over the length
     of the run; without, nothing is left on disk.  `fork` is a new folder, in which the run in `out` goes on with changed settings.
@@ -266,9 +267,10 @@ def fit(recipe: str, data: Any = "quadratic", *, out: str | Path | None = None, 
     InputError for wrong input; RunFailed when training cannot continue.
     """
     own = {name: net for name, net in (("generator", generator), ("discriminator", discriminator)) if net is not None}
-    request = Request(recipe, data, settings, whole_seed(seed), str(device), own, command=f"sparring.fit({recipe!r}, ...)")
+    name, system = named(recipe)
+    request = Request(name, data, settings, whole_seed(seed), str(device), own, f"sparring.fit({name!r}, ...)", system=system)
     threads = torch.get_num_threads()
-    told = (watched(recipe, progress) or Silent()) if progress is None or isinstance(progress, bool) else progress
+    told = (watched(name, progress) or Silent()) if progress is None or isinstance(progress, bool) else progress
     say = None if isinstance(told, Silent) else told.say
     try:
         if out is not None:
@@ -293,8 +295,8 @@ def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
     folder, config, plan = prepared.folder, prepared.config, prepared.plan
     try:
         game, outcome = train(prepared.game, prepared.source, plan, folder, progress, prepared.group, prepared.remake)
-        model = Model(config["recipe"], make(find(config["recipe"]).settings, config["settings"]), prepared.source.space,
-                      game, scores=outcome.scores,
+        model = Model(config["recipe"], make((prepared.system or find(config["recipe"])).settings, config["settings"]),
+                      prepared.source.space, game, scores=outcome.scores, system=prepared.system,
                       trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
                                "fingerprint": config["fingerprint"], "seed": config["seed"],
                                "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks),
@@ -308,21 +310,22 @@ def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
         folder.unlock()
 
 
-def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
+def load(path: str | Path, *, device: str = "cpu", recipe: Any = None, **own: nn.Module) -> Model:
     """Open a model folder, or a run folder: its finished model, or else its newest checkpoint.
 
     Only JSON and safetensors are read, nothing in them is executed, and every name and shape is checked.
-    A model that was trained with your own networks needs them again: `load(path, generator=G)`.
+    A model that was trained with your own networks needs them again: `load(path, generator=G)`; a model of your own
+    system needs that, `load(path, recipe="./mine.py")`, since no folder can make code run.
     InputError when the path holds no model; RunFailed when what it holds is damaged.
     """
-    path, device = Path(path).expanduser(), choose_device(str(device))
+    path, device, system = Path(path).expanduser(), choose_device(str(device)), outside(recipe)
     folder = RunFolder(path)
     try:
         if (folder.model / checkpoint.MODEL).exists():
             fix = f"Remove {folder.model} and run the training command again: its checkpoint makes a new one."
-            return from_model(folder.model, device, own, fix)
+            return from_model(folder.model, device, own, fix, system)
         if folder.checkpoints.is_dir():
-            return from_checkpoint(folder, device, own)
+            return from_checkpoint(folder, device, own, system)
         if not path.exists():
             near = [p.name for p in path.absolute().parent.iterdir()] if path.absolute().parent.is_dir() else []
             raise InputError(f"there is nothing at {path}.{did_you_mean(path.name, near)} Give a run folder or a model folder.")
@@ -332,13 +335,13 @@ def load(path: str | Path, *, device: str = "cpu", **own: nn.Module) -> Model:
                              "again, or get the model again.")
         if not (path / checkpoint.MODEL).exists():
             raise InputError(f"{path} holds no model: there is no model.safetensors in it. Give a run folder or a model folder.")
-        return from_model(path, device, own, "Get it again from where it came.")
+        return from_model(path, device, own, "Get it again from where it came.", system)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}. Give a run folder or a model folder that may be "
                          f"read.") from None
 
 
-def from_model(path: Path, device: str, own: dict[str, nn.Module], fix: str) -> Model:
+def from_model(path: Path, device: str, own: dict[str, nn.Module], fix: str, system: Recipe | None = None) -> Model:
     """The model in a model folder; `fix` is what to do when it is damaged."""
     with fix_told(fix):
         config = parse_json(checkpoint.read_folder(path, {checkpoint.CONFIG: JSON_BYTES})[checkpoint.CONFIG], path / checkpoint.CONFIG)
@@ -349,13 +352,13 @@ def from_model(path: Path, device: str, own: dict[str, nn.Module], fix: str) -> 
             checkpoint.fit(files, name, expected)
             return checkpoint.read_tensors(files, name)
 
-        model, held = rebuilt(config, path, device, own, tensors)
+        model, held = rebuilt(config, path, device, own, tensors, system=system)
         model.game.model.load_state_dict(held)
         model.game = model.game.only_averaged()
         return model
 
 
-def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -> Model:
+def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module], system: Recipe | None = None) -> Model:
     """The model as it is in the newest whole checkpoint of an unfinished run; a warning says so when that is not the newest."""
     config = folder.read_config()
     if config is None:
@@ -373,23 +376,15 @@ def from_checkpoint(folder: RunFolder, device: str, own: dict[str, nn.Module]) -
         return found
 
     with fix_told("Train into a new folder, or get the run again from where it came."):
-        model, found = rebuilt(config, folder.path, device, own, files, every_network=True)
+        model, found = rebuilt(config, folder.path, device, own, files, every_network=True, system=system)
         step, facts = checkpoint.restore(found, model.game, advice="")
     model.trained = {"steps": step, "seconds": facts.get("seconds", 0.0), "data": config.get("data")}
     return model
 
 
 def rebuilt(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module], read: Callable[[Game], T],
-            *, every_network: bool = False) -> tuple[Model, T]:
+            *, every_network: bool = False, system: Recipe | None = None) -> tuple[Model, T]:
     """A model with fresh weights from a config.json, and what was read for it: see `sparring.setup.rebuild`."""
-    settings, space, game, found = rebuild(config, path, device, own, read, every_network=every_network)
-    return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained")), found
-
-
-@contextmanager
-def fix_told(fix: str) -> Iterator[None]:
-    """Add what to do to the message of whatever is found damaged."""
-    try:
-        yield
-    except checkpoint.Damaged as error:
-        raise checkpoint.Damaged(f"{error} {fix}") from None
+    settings, space, game, found = rebuild(config, path, device, own, read, every_network=every_network, system=system)
+    return Model(config["recipe"], settings, space, game, scores=config.get("scores"), trained=config.get("trained"),
+                 system=system), found

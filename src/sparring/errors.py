@@ -10,6 +10,12 @@ class InputError(ValueError):
     """The user's input was wrong.  The command line prints the message and ends with exit code 2."""
 
 
+class Unnamed(InputError):
+    """A folder is of somebody's own system, whose code nobody has named; `file` is where it may be."""
+
+    file = ""
+
+
 class RunFailed(RuntimeError):
     """A run could not continue, through no fault of its input.  The command line ends with exit code 1."""
 

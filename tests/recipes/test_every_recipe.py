@@ -9,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+import sparring
 from conftest import CELLS, SOURCES
 from repeated import once
 from small_games import SMALL, build, rounds, state
@@ -16,7 +17,6 @@ from sparring.api import Silent, load, run
 from sparring.data.source import batches
 from sparring.data.translation.sets import TwoSets
 from sparring.recipes import RECIPES
-from sparring.rng import generator
 from sparring.runs import checkpoint
 from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
@@ -29,7 +29,6 @@ GOLDEN = Path(__file__).parent / "golden"
 @pytest.mark.parametrize(("recipe", "source"), CELLS)
 def test_one_round(recipe, source):
     settings, game = build(recipe, source)
-    space = SOURCES[source].space
     row, = rounds(game, source, settings, 0, 1)
     assert all(torch.isfinite(torch.tensor(v)) for v in row.values())
     silent = {"statistics"}                                     # in which nobody learns
@@ -39,21 +38,9 @@ def test_one_round(recipe, source):
         check_translations(game.translation)
     elif game.animation is not None:
         check_animations(game.animation)
-    else:
-        check_samples(game, space)
+    sparring.check(game, SOURCES[source])                       # the rehearsal of systems of one's own
     assert all(torch.equal(v, before[k]) for k, v in state(game).items()), "looking changed the game"
     assert all(net.training for player in game.players.values() for net in [player.net])
-
-
-def check_samples(game, space):
-    latents, labels = game.prior(5, generator(0, "test")), torch.zeros(5, dtype=torch.int64)
-    made = game.sample(latents, labels)
-    assert made.shape == (5, *space.shape)
-    assert not made.requires_grad
-    assert torch.equal(made, game.sample(latents, labels))
-    assert game.sample(latents, labels, live=True).shape == made.shape
-    if game.judge is not None:
-        assert game.judge(made, labels).shape == (5,)
 
 
 def check_translations(translation):

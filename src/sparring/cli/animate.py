@@ -26,11 +26,11 @@ LEAST = 192                     # pixels of the shorter side at which key points
 
 
 def animate(run: Path, sources: list[Path], driving: Path, out: Path, relative: bool = False, find_best_frame: bool = False,
-            show_keypoints: bool = False, pace: float = 0.0) -> dict[str, Any]:
+            show_keypoints: bool = False, pace: float = 0.0, recipe: str | None = None) -> dict[str, Any]:
     """A film of each source that moves as the driving clip does.  InputError for what cannot be; RunFailed when stopped."""
     if not 0 <= pace <= FASTEST:
         raise InputError(f"--pace {pace:g}: expected frames a second, up to {FASTEST:g}, or 0 for those of the driving clip.")
-    model = api.load(run)
+    model = api.load(run, recipe=recipe)
     if model.game.animation is None:
         raise InputError(f"{run} is a model of recipe {model.recipe}, which does not animate. Train one that does: sparring train motion "
                          "--data CLIPS.")

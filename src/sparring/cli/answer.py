@@ -3,13 +3,14 @@
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
 
-from sparring.errors import InputError, RunFailed
+from sparring.errors import InputError, RunFailed, Unnamed
 from sparring.terminal import columns, fold
 
 
@@ -17,6 +18,9 @@ def finish(action: Callable[[], dict[str, Any]], as_json: bool, command: str) ->
     """Do it and print what it returned: its `text` for people, the rest as JSON; `code` is how to end.  Errors end with theirs."""
     try:
         result = action()
+    except Unnamed as error:
+        line = shlex.join(["sparring", *sys.argv[1:], "--recipe", error.file])
+        fail(InputError(f"{error}\n  {line}"), 2, as_json, command)
     except InputError as error:
         fail(error, 2, as_json, command)
     except RunFailed as error:

@@ -12,8 +12,9 @@ import typer
 from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.help import Command, Group
+from sparring.cli.new import new
 from sparring.cli.on_images import animate, translate
-from sparring.cli.options import Columns, Data, Device, Json, Prefix, Rules, Seed, Target, Temperature, Where
+from sparring.cli.options import Columns, Data, Device, Json, Own, Prefix, Rules, Seed, Target, Temperature, Where
 
 commands = typer.Typer(cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
                        help="Train, sample and inspect generative adversarial networks.",
@@ -24,7 +25,7 @@ UsageError: Any = typer.BadParameter.__mro__[2]     # click's ClickException, wh
 
 @commands.command()
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; `sparring recipes` lists them.")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; `sparring recipes` lists them. Or your own: ./mine.py.")],
     settings: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE",
                                                          help="Settings; `sparring show RECIPE` explains them.")] = None,
     data: Data = None,
@@ -63,6 +64,7 @@ def rerun(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; RUN-rerun when left out.")] = None,
     data: Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="Where the run's data is now, if not where it was.")] = None,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Train a finished run again from its config.json, and compare the models.  Exit code 1 when the models differ."""
@@ -71,7 +73,7 @@ def rerun(
         reading(run)
         from sparring.cli.rerun import rerun as command
 
-        return command(run, out, data, shlex.join(["sparring", *sys.argv[1:]]))
+        return command(run, out, data, shlex.join(["sparring", *sys.argv[1:]]), recipe)
 
     finish(action, as_json, "rerun")
 
@@ -90,6 +92,7 @@ def sample(
     where: Where = None,
     temperature: Temperature = None,
     prefix: Prefix = "",
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Draw samples from a run or a model."""
@@ -98,7 +101,7 @@ def sample(
         reading(run)
         from sparring.cli.sample import sample as command
 
-        return command(run, n, seed, out, label, truncation, shares, where, temperature, prefix)
+        return command(run, n, seed, out, label, truncation, shares, where, temperature, prefix, recipe)
 
     finish(action, as_json, "sample")
 
@@ -124,6 +127,7 @@ def evaluate(
     sha256: Annotated[str, typer.Option("--sha256", help="The hash of the file in --features, which is opened only if it has it.")] = "",
     target: Target = None,
     seed: Seed = 0,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """How good samples are: FID, KID, precision, recall and more, each with a 95 % interval and its protocol."""
@@ -133,7 +137,7 @@ def evaluate(
         from sparring.cli.evaluate import evaluate as command
 
         return command(run, real, generated, None if metrics is None else metrics.split(","), n, size, features, sha256, seed, as_,
-                       target)
+                       target, recipe)
 
     finish(action, as_json, "evaluate")
 
@@ -171,6 +175,7 @@ def explore(
     space: Annotated[str, typer.Option("--space", help="Where --invert looks: z, w, w+; auto: w+ of stylegan, z of others.")] = "auto",
     perceptual: Annotated[float, typer.Option("--perceptual", help="Weight of the perceptual distance in --invert, such as 0.1.")] = 0.0,
     seed: Seed = 0,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Explore a model's latent space: directions found without labels, interpolation, truncation, inversion; a page with sliders."""
@@ -179,7 +184,7 @@ def explore(
         reading(run)
         from sparring.cli.explore import explore as command
 
-        return command(run, out, label, directions, steps, reach, truncation, invert, seed, perceptual, space)
+        return command(run, out, label, directions, steps, reach, truncation, invert, seed, perceptual, space, recipe)
 
     finish(action, as_json, "explore")
 
@@ -189,6 +194,7 @@ def doctor(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder; the run may be going on.")],
     gap: Annotated[bool, typer.Option("--gap", help="Also search for what each player could still gain alone, the perturbed duality "
                                                     "gap: 1,200 steps.")] = False,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Say whether a run is healthy, what is wrong with it, and which settings to try.  Exit code 0 whatever it finds."""
@@ -198,7 +204,7 @@ def doctor(
             reading(run)
         from sparring.cli.doctor import doctor as command
 
-        return command(run, gap)
+        return command(run, gap, recipe)
 
     finish(action, as_json, "doctor")
 
@@ -207,6 +213,7 @@ def doctor(
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="The page; RUN/report.html when left out.")] = None,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Write one page about a run: health, losses, samples through time, scores, settings.  It needs no network."""
@@ -215,7 +222,7 @@ def report(
         reading(run)
         from sparring.cli.report import report as command
 
-        return command(run, out)
+        return command(run, out, recipe)
 
     finish(action, as_json, "report")
 
@@ -255,10 +262,11 @@ def gallery(
 
 @commands.command()
 def show(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="A recipe, or a run folder.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A recipe, ./mine.py, or a run folder.")],
     data: Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="The data whose networks and defaults to show; the "
                                              "recipe's example when left out.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every setting with its bounds, not only those that matter most.")] = False,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Players, turns and the settings of a recipe or a run."""
@@ -267,7 +275,7 @@ def show(
         reading(what)
         from sparring.cli.show import show as command
 
-        return command(what, data, every)
+        return command(what, data, every, recipe)
 
     finish(action, as_json, "show")
 
@@ -346,12 +354,12 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         raise typer.Exit()
     if context.invoked_subcommand is None:
         context.fail("there is no command. Commands: train, rerun, sample, explore, translate, animate, evaluate, data, doctor, report, "
-                     "compare, gallery, show, recipes, demo, experiment, bench.")
+                     "compare, gallery, show, recipes, demo, new, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 
 
-for function in (translate, animate):
+for function in (translate, animate, new):
     commands.command()(function)
 for each in commands.registered_commands:
     each.cls = Command

@@ -18,6 +18,8 @@ def facts(prepared: Prepared) -> list[str]:
         lines.append(too_few(len(source), grey=source.space.channels == 1))
     run, why = config["run_settings"], config.get("reasons", {})
     lines.append(f"device: {config['device']}, {run['threads']} thread(s), {run.get('precision', 'fp32')}" + because(why.get("precision")))
+    if (system := prepared.system) is not None and system.origin is not None and system.origin.file:
+        lines.append(f"system: your own, in {system.origin.file} (sha256 {system.origin.sha256[:12]}), of which the run keeps a copy")
     if prepared.plan.compile:
         lines.append("turns: compiled" + because(why.get("compile")) + "; the first rounds take longer")
     lines += [f"{name}={config['settings'][name]}{because(reason)}" for name, reason in why.items() if name in config["settings"]]

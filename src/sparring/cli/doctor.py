@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from sparring.metrics.dual_gap import Gap
 
 
-def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
+def doctor(path: Path, gap: bool = False, recipe: str | None = None) -> dict[str, Any]:
     """The verdict on a run, in the form of the command's JSON; with its perturbed duality `gap`, if that is asked for."""
     _, config, run = opened(path)
-    found, gauged = judge(run), gauge(path) if gap else None
+    found, gauged = judge(run), gauge(path, recipe) if gap else None
     if gauged is not None:
         found = weighed(found, gauged.gap)
     acted = [f"changed settings at round {one['at']:,} because of {one['why'].replace('_', ' ')}: {words(one['settings'])}"
@@ -39,12 +39,13 @@ def doctor(path: Path, gap: bool = False) -> dict[str, Any]:
     return {**found.plain(), **more, "text": "\n".join(lines)}
 
 
-def gauge(path: Path) -> "Gap":
+def gauge(path: Path, recipe: str | None = None) -> "Gap":
     """The perturbed duality gap, with a line that says how far its searches are."""
     from sparring.evaluation.duality_gap import gap_of  # the verdict alone needs no torch
+    from sparring.setup.own import outside
 
     line = Line("duality gap")
     try:
-        return gap_of(path, watch=lambda done, total: line.update(done, total, {}))
+        return gap_of(path, outside(recipe), watch=lambda done, total: line.update(done, total, {}))
     finally:
         line.leave()

@@ -12,11 +12,11 @@ from sparring.progress import Line
 
 
 def evaluate(run: str | None, given: list[str] | None, generated: str | None, metrics: list[str] | None, n: int, size: str, features: str,
-             sha256: str, seed: int, as_: str = "", target: str | None = None) -> dict[str, Any]:
+             sha256: str, seed: int, as_: str = "", target: str | None = None, recipe: str | None = None) -> dict[str, Any]:
     """Figures for a run, or for two sets, as a table."""
     real = given[0] if given and len(given) == 1 else given or None
     found = figures_of(run, real=real, generated=generated, metrics=metrics, n=n, size=size, features=features, sha256=sha256,
-                       seed=seed, as_=as_, target=target, watch=Line)
+                       seed=seed, as_=as_, target=target, recipe=recipe, watch=Line)
     return {"run": run, "real": real, "generated": generated, **found, "text": table(found)}
 
 

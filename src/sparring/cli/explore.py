@@ -90,9 +90,10 @@ class Tour:
 
 
 def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
-            invert: Path | None, seed: int, perceptual: float, space_: str = "auto") -> dict[str, Any]:
+            invert: Path | None, seed: int, perceptual: float, space_: str = "auto",
+            recipe: str | None = None) -> dict[str, Any]:
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
-    model, places = api.load(run), steering.offsets(reach, steps)
+    model, places = api.load(run, recipe=recipe), steering.offsets(reach, steps)
     if isinstance(model.space, Texts):
         return explore_lines(model, run, out or run / "explore", steps, seed, label=label, directions=n, truncation=truncation,
                              invert=invert, perceptual=perceptual, space=space_)

@@ -6,7 +6,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 GROUPS = {
-    "Begin": ("demo", "recipes", "show", "data"),
+    "Begin": ("demo", "recipes", "show", "data", "new"),
     "Train": ("train", "rerun"),
     "Use what was trained": ("sample", "explore", "translate", "animate"),
     "See how good it is": ("evaluate", "doctor", "report", "compare"),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from sparring.cli.answer import finish, reading
-from sparring.cli.options import Json
+from sparring.cli.options import Json, Own
 
 
 def translate(
@@ -20,6 +20,7 @@ def translate(
                                              "right.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Draw the noise of training, where the system has some; without, the same "
                                              "image gives the same translation.")] = None,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Translate images with a trained translator."""
@@ -28,7 +29,7 @@ def translate(
         reading(run)
         from sparring.cli.translate import translate as command
 
-        return command(run, inputs, out, to, fit, seed, half)  # type: ignore[arg-type]
+        return command(run, inputs, out, to, fit, seed, half, recipe)  # type: ignore[arg-type]
 
     finish(action, as_json, "translate")
 
@@ -47,6 +48,7 @@ def animate(
     show_keypoints: Annotated[bool, typer.Option("--show-keypoints", help="Show picture and clip with their key points beside the "
                                                  "result.")] = False,
     pace: Annotated[float, typer.Option("--pace", metavar="FRAMES", help="Frames a second; 0: as many as the driving clip has.")] = 0.0,
+    recipe: Own = None,
     as_json: Json = False,
 ) -> None:
     """Animate a picture by a clip, with a trained `motion` model."""
@@ -55,6 +57,6 @@ def animate(
         reading(run)
         from sparring.cli.animate import animate as command
 
-        return command(run, source, driving, out, relative, find_best_frame, show_keypoints, pace)
+        return command(run, source, driving, out, relative, find_best_frame, show_keypoints, pace, recipe)
 
     finish(action, as_json, "animate")

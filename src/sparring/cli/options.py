@@ -25,6 +25,9 @@ Where = Annotated[str | None, typer.Option(
     "shell reads > too.")]
 Target = Annotated[str | None, typer.Option(
     "--target", metavar="COLUMN", help="Of table: how well classifiers that learned from samples predict this column of real rows.")]
+Own = Annotated[str | None, typer.Option(
+    "--recipe", metavar="FILE", help="Your own system that the run is of, such as ./mine.py. Its code is run because you name it here, and "
+    "never because a folder does.")]
 Temperature = Annotated[float | None, typer.Option(
     "--temperature", help="Of text: above 1 for more variety, below 1 for likelier words; 1 is as learned.")]
 Prefix = Annotated[str, typer.Option("--prefix", metavar="TEXT", help="Of text: how every line begins.")]

@@ -23,13 +23,14 @@ from sparring.report.sections import (
     settings_section,
 )
 from sparring.runs.folder import RunFolder
+from sparring.setup.own import outside
 
 
-def report(path: Path, out: Path | None) -> dict[str, Any]:
+def report(path: Path, out: Path | None, recipe: str | None = None) -> dict[str, Any]:
     """Write the page about one run."""
     folder, config, run = opened(path)
     found, out = judge(run), out or path / "report.html"
-    at = open_run(path)
+    at = open_run(path, outside(recipe))
     pasted = {finding.name: retries(path, config, finding) for finding in found.findings}
     with drawn_for(out) as drawn:
         sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)), health_section(run),

@@ -11,16 +11,18 @@ from sparring.cli.before_training import facts
 from sparring.data import NAMED
 from sparring.errors import InputError
 from sparring.progress import Line, duration
-from sparring.recipes import find
+from sparring.recipes import Recipe, find
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, differences, read_lines
+from sparring.setup.own import outside, refuse_other
 from sparring.setup.prepare import prepare, versions
+from sparring.setup.rebuild import fix_told
 from sparring.setup.request import Request, resolve
 
 WEIGHTS = "model.safetensors"
 
 
-def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[str, Any]:
+def rerun(run: Path, out: Path | None, data: str | None, command: str, recipe: str | None = None) -> dict[str, Any]:
     """Train a finished run again from its config.json, into another folder, and compare the models; `code` 1 when they differ.
 
     InputError when config.json does not say enough, the data is not the same, or there is a finished run in that folder.
@@ -30,12 +32,14 @@ def rerun(run: Path, out: Path | None, data: str | None, command: str) -> dict[s
     if config is None:
         raise InputError(f"{run} holds no run: there is no config.json in it. Give a run folder.")
     refuse_what_cannot_be_repeated(config, old)
-    request = request_of(config, data, command)
+    system = outside(recipe)
+    refuse_other(config, run, system)
+    request = request_of(config, data, command, system)
     named = run if run.name not in ("", "..") else Path(os.path.abspath(run))
     out = out or named.with_name(named.name + "-rerun")
     if (out / "model" / WEIGHTS).exists():
         raise InputError(f"{out} holds a finished run already, so nothing would be trained. Remove it, or give another --out.")
-    with api.fix_told("Train it to its end again; its checkpoint makes a new model."):
+    with fix_told("Train it to its end again; its checkpoint makes a new model."):
         checkpoint.read_folder(old.model, {WEIGHTS: 2**62})      # before training for hours, to have something to compare with
     if resolve(request).source.fingerprint != config["fingerprint"]:
         raise InputError(f"{request.data} is not the data of {run}: its fingerprint differs. Give the same data with --data.")
@@ -70,10 +74,11 @@ def refuse_what_cannot_be_repeated(config: dict[str, Any], run: RunFolder) -> No
                          f"  {config.get('command')}")
 
 
-def request_of(config: dict[str, Any], data: str | None, command: str) -> Request:
+def request_of(config: dict[str, Any], data: str | None, command: str, system: Recipe | None = None) -> Request:
     """What the user asked for then, with every choice that was made for them."""
+    example = (system or find(str(config["recipe"]))).reads.example
     then = config["data"] if isinstance(config["data"], list) else [config["data"]]
-    every = [found_again(str(one), config) for one in then] if data is None else [data]
+    every = [found_again(str(one), config, example) for one in then] if data is None else [data]
     given: Any = every[0] if len(every) == 1 else every
     parts = (config[name] for name in ("settings", "data_settings", "run_settings"))
     if not all(isinstance(part, dict) for part in (config["settings"], config["data_settings"], config["run_settings"])):
@@ -81,12 +86,12 @@ def request_of(config: dict[str, Any], data: str | None, command: str) -> Reques
     if type(config["seed"]) is not int:
         raise InputError(f"the seed in config.json is {config['seed']!r}; expected a whole number. Put config.json back from a copy.")
     return Request(str(config["recipe"]), given, {k: v for part in parts for k, v in part.items()}, config["seed"], str(config["device"]),
-                command=command)
+                command=command, system=system)
 
 
-def found_again(name: str, config: dict[str, Any]) -> str:
+def found_again(name: str, config: dict[str, Any], example: str) -> str:
     """The data of that name, here or where the run was started; InputError when it is not there."""
-    if name in NAMED or name == find(str(config["recipe"])).reads.example or Path(name).exists():
+    if name in NAMED or name == example or Path(name).exists():
         return name
     there = Path(str(config.get("directory", "."))) / name
     if not there.exists():

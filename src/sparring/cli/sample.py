@@ -26,9 +26,10 @@ MOST = 5                # classes that are named
 
 
 def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation: float | None = None,
-           shares: Any = "even", where: str | None = None, temperature: float | None = None, prefix: str = "") -> dict[str, Any]:
+           shares: Any = "even", where: str | None = None, temperature: float | None = None, prefix: str = "",
+           recipe: str | None = None) -> dict[str, Any]:
     """Draw n samples into a picture, an array, a table, or a folder of pictures."""
-    model, path = api.load(run), Path(out)
+    model, path = api.load(run, recipe=recipe), Path(out)
     if isinstance(model.space, Table):
         refuse_for_rows(label=label, truncation=truncation, shares=None if shares == "even" else shares)
         return rows(model, model.space, n, seed, path, where)

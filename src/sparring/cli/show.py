@@ -18,34 +18,34 @@ from sparring.recipes import RECIPES, find
 from sparring.runs.folder import read_json, remade
 from sparring.settings import RunSettings, describe, make
 from sparring.setup.build import build
+from sparring.setup.own import is_path, named, outside
 from sparring.setup.request import chosen_for
 from sparring.spaces import Space
 
 
-def show(what: str, data: str | None, every: bool = False) -> dict[str, Any]:
+def show(what: str, data: str | None, every: bool = False, own: str | None = None) -> dict[str, Any]:
     """The parts of a recipe, as it would be on this data, or of a run; as text with `every` setting, or with those that matter most."""
     held: Mapping[str, Any] = {}
-    if what in RECIPES:
-        recipe = RECIPES[what]
+    if what in RECIPES or not os.path.exists(what) or (is_path(what) and not os.path.isdir(what)):
+        called, system = named(what)
+        recipe = system or find(called)
         on = data or recipe.reads.example
         say(f"building {what} for {on}", err=True)            # which takes longer than importing torch
         source = recipe.reads.open(on, recipe.reads.settings())
         chosen = {setting: value for setting, (value, _) in chosen_for(recipe, source, recipe.settings(), "cpu").items()}
         settings, space = make(recipe.settings, recipe.defaults(source.space) | chosen), source.space
-        run_settings, name, title = RunSettings(), what, f"{what} on {on}: {recipe.summary}"
+        run_settings, name, title = RunSettings(), called, f"{what} on {on}: {recipe.summary}"
     elif os.path.exists(Path(what) / "config.json"):
         config = read_json(Path(what) / "config.json")
-        name, model = str(config.get("recipe")), api.rebuilt(config, Path(what), "cpu", {}, lambda game: None)[0]
-        recipe, settings, space = find(name), model.settings, model.space
+        name, system = str(config.get("recipe")), outside(own)
+        model = api.rebuilt(config, Path(what), "cpu", {}, lambda game: None, system=system)[0]
+        recipe, settings, space = system or find(name), model.settings, model.space
         looks, held = (part if isinstance(part := config.get(of), dict) else {} for of in ("run_settings", "data_settings"))
         run_settings = make(RunSettings, looks)                 # a model folder has none
         kind, where = ("run", config["data"]) if "data" in config else ("model", model.trained.get("data"))
         title = f"{what}: a {kind} of {name} on {where}"
-    elif os.path.exists(what):
-        raise InputError(f"{what} is neither a recipe nor a run: it holds no config.json. Recipes: {', '.join(RECIPES)}.")
     else:
-        find(what)                                              # says what recipes there are
-        raise AssertionError
+        raise InputError(f"{what} is neither a recipe nor a run: it holds no config.json. Recipes: {', '.join(RECIPES)}.")
     game = build(recipe, settings, space, torch.device("cpu"), 0)
     result = {"recipe": name, "summary": recipe.summary, "shape": list(space.shape), **parts(game, space, settings.batch),
               "settings": describe(type(settings), settings), "run_settings": describe(RunSettings, run_settings),

@@ -16,6 +16,7 @@ from sparring.pictures.album import album
 from sparring.progress import Line, Silent, duration
 from sparring.recipes import find
 from sparring.settings import parse
+from sparring.setup.own import named
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
 from sparring.spaces import Space, Table
@@ -31,15 +32,17 @@ def train(recipe: str, words: list[str], paths: list[str], out: Path | None, ste
         given["steps"] = steps
     if minutes == 0:
         raise InputError("--minutes 0 is out of range. Give a number above 0, such as --minutes 30, or leave it out.")
-    data: str | list[str] = find(recipe).reads.example if not paths else paths[0] if len(paths) == 1 else paths
+    name, system = named(recipe)
+    example = (system or find(name)).reads.example
+    data: str | list[str] = example if not paths else paths[0] if len(paths) == 1 else paths
     with joined() as group:
-        request = Request(recipe, data, given, seed, device, command=command, minutes=minutes or 0.0)
+        request = Request(name, data, given, seed, device, command=command, minutes=minutes or 0.0, system=system)
         if not group.first:
-            prepared = prepare(request, out or default_out(recipe, data), fork, group)
+            prepared = prepare(request, out or default_out(name, data), fork, group)
             if not prepared.finished():
                 api.run(prepared, Silent())
             return {}                                           # the first process speaks for all
-        return train_first(request, out or default_out(recipe, data), fork, group)
+        return train_first(request, out or default_out(name, data), fork, group)
 
 
 def kinds_of(columns: list[str]) -> list[str]:
@@ -62,11 +65,11 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
     if prepared.finished():
         folder.unlock()
         if not (folder.path / "losses.png").exists():           # the run was stopped after its model and before its pictures
-            model = api.load(folder.path)
+            model = api.load(folder.path, recipe=request.system)
             album(model.game, model.space, folder, seed)
         return {"run": str(folder.path), "state": "finished", "step": prepared.plan.steps,
                 "text": f"{folder.path} is finished ({prepared.plan.steps:,} steps); nothing to do. "
-                        f"{next_command(prepared.game, prepared.source.space, folder.path)}"}
+                        f"{next_command(prepared.game, prepared.source.space, folder.path, system_file(request))}"}
     for fact in facts(prepared):
         line.say(fact)
     if group.world_size > 1:
@@ -104,7 +107,8 @@ def train_first(request: Request, out: Path, fork: Path | None, group: ProcessGr
     return {"state": "finished", **common, "model": str(folder.model), "pictures": pictures,
             "text": f"Finished {outcome.step:,} {steps}, {duration(outcome.seconds)} of training.{averaging}{back}{table}\n"
                     f"pictures: {folder.path}/*.png, {folder.samples}\nmodel:    {folder.model}\n{best}"
-                    f"{next_command(model.game, model.space, folder.path)}\nHow it went: sparring report {shlex.quote(str(folder.path))}"}
+                    f"{next_command(model.game, model.space, folder.path, system_file(request))}\n"
+                    f"How it went: sparring report {shlex.quote(str(folder.path))}{system_file(request)}"}
 
 
 def all_the_same(command: str) -> str:
@@ -118,11 +122,18 @@ def default_out(recipe: str, data: str | list[str]) -> Path:
     return Path("runs") / f"{recipe}-{'-'.join(stems)[:100]}"
 
 
-def next_command(game: Game, space: Space, run: Path) -> str:
+def system_file(request: Request) -> str:
+    """What a command needs to be told of a system of one's own."""
+    file = request.system.origin.file if request.system is not None and request.system.origin is not None else ""
+    return f" --recipe {shlex.quote(os.path.relpath(file) if not os.path.relpath(file).startswith('..') else file)}" if file else ""
+
+
+def next_command(game: Game, space: Space, run: Path, own: str = "") -> str:
     """What to do with a finished run."""
     if game.draws:
-        return f"Draw from it: sparring sample {shlex.quote(str(run))}{' -n 1000 --out rows.csv' if isinstance(space, Table) else ''}"
+        rows = " -n 1000 --out rows.csv" if isinstance(space, Table) else ""
+        return f"Draw from it: sparring sample {shlex.quote(str(run))}{rows}{own}"
     if game.translation is None:
-        return f"Animate with it: sparring animate {shlex.quote(str(run))} --source IMAGE --driving CLIP --out FILM.gif"
+        return f"Animate with it: sparring animate {shlex.quote(str(run))} --source IMAGE --driving CLIP --out FILM.gif{own}"
     to = f" --to {shlex.quote(game.translation.names[-1])}" if len(game.translation.names) > 1 else ""
-    return f"Translate with it: sparring translate {shlex.quote(str(run))} IMAGES --out DIR{to}"
+    return f"Translate with it: sparring translate {shlex.quote(str(run))} IMAGES --out DIR{to}{own}"

@@ -32,13 +32,13 @@ class Item(NamedTuple):
 
 
 def translate(run: Path, inputs: list[Path], out: Path, to: str | None, fit: Fit, seed: int | None,
-              half: Half | None = None) -> dict[str, Any]:
+              half: Half | None = None, recipe: str | None = None) -> dict[str, Any]:
     """Translate every image of the inputs, or a half of each, into the folder `out`.
 
     InputError when nothing can be, or when a file would be overwritten that this command has not written; RunFailed when stopped.
     """
     refuse_words(fit=(fit, get_args(Fit)), half=(half, (None, *get_args(Half))))
-    model = api.load(run)
+    model = api.load(run, recipe=recipe)
     if model.game.translation is None:
         raise InputError(f"{run} is a model of recipe {model.recipe}, which generates samples and cannot translate. Use sparring sample "
                          f"{run}.")

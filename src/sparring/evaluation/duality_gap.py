@@ -17,6 +17,7 @@ from sparring.metrics.compared_sets import judged_on
 from sparring.metrics.dual_gap import Gap, Search, of_game
 from sparring.objectives import losses
 from sparring.objectives.losses import OBJECTIVES
+from sparring.recipes import Recipe
 from sparring.rng import generator
 from sparring.runs.folder import RunFolder
 from sparring.spaces import Images
@@ -29,16 +30,16 @@ SPREAD, PICTURES = 1.0, 0.01                    # of the perturbation, in deviat
 Watch = Callable[[int, int], None]              # (steps done, steps in all)
 
 
-def gap_of(run: Path, steps: int = STEPS, seed: int = 0, watch: Watch = lambda done, total: None) -> Gap:
+def gap_of(run: Path, system: Recipe | None = None, steps: int = STEPS, seed: int = 0, watch: Watch = lambda done, total: None) -> Gap:
     """Both players' gains over the value of the original game, V = E[log D(x)] + E[log(1 - D(G(z)))], in nats.
 
     Each player is searched for twice, by `steps` steps of Adam from where it stands and from beside there, and judged on other samples:
     held-out ones, where there are any.  The best of these and of the player itself counts, so what is found bounds the gap from below.
     InputError for a run whose players do not play for such a value.
     """
-    model = from_checkpoint(RunFolder(run), "cpu", {})
+    model = from_checkpoint(RunFolder(run), "cpu", {}, system)
     refuse_other_values(model.game, model.settings, run)
-    source = of_run(run, None)[1]
+    source = of_run(run, None, model)[1]
     pictures = isinstance(source.space, Images)
     beside = Search(steps=steps, spread=PICTURES if pictures else SPREAD, seed=seed)
     plain, stands = replace(beside, spread=0.0), replace(beside, spread=0.0, steps=0)

@@ -47,7 +47,7 @@ def refuse(size: str, grey: bool, features: str, kind: str = "of a table") -> No
 
 def own_data(model: Model, config: Mapping[str, Any], place: Callable[[], Any], real: Any) -> tuple[Source, list[str]]:
     """The rows that a model of a table is held against, and what is odd about them.  InputError for rows of other columns."""
-    reads = find(model.recipe).reads
+    reads = (model.system or find(model.recipe)).reads
     source = reads.open(place() if real is None else real, make(reads.settings, config.get("data_settings") or {}))
     assert isinstance(source, Finite)
     if source.space != model.space:

@@ -41,13 +41,14 @@ LARGEST = 10_000_000    # samples
 
 def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generated: Any = None, metrics: str | Iterable[str] | None = None,
              n: int = SAMPLES, size: str = "auto", features: str = "auto", sha256: str = "", seed: int = 0, as_: str = "",
-             target: str | None = None, watch: Watch = lambda what: Silent()) -> dict[str, Any]:
+             target: str | None = None, recipe: Any = None, watch: Watch = lambda what: Silent()) -> dict[str, Any]:
     """Figures for a run's samples, or for any `generated` set, against `real` data; the same call gives the same figures.
 
     `run` is a run folder, a model folder or a model; `real` and `generated` are whatever `fit` takes as data.  A run is held against
     its own data unless `real` says otherwise.  `metrics` are names (all that apply and train nothing when None), `n` the samples of
     each set at most, `size` that at which images are judged ("auto": that of the real ones), `features` "auto", "pixels", "grey28-v1",
     "lite1" or a file with its `sha256`.  Colour against grey is refused, unless `as_` is "grey", which makes both grey.
+    `recipe` is the file of your own system that the run is of, as `load` takes it.
 
     Returns {"metrics": {name: {"value", "low", "high", "protocol"}}, "left_out": {name: why}, "notes": [...]}; of text, "temperatures"
     too, rows of a table.
@@ -59,7 +60,7 @@ def evaluate(run: str | Path | Model | None = None, *, real: Any = None, generat
     if (run is None) == (generated is None):
         raise InputError("give a run, or two sets: evaluate RUN, or evaluate --real SOURCE --generated SOURCE.")
     grey = two_sets.checked(as_)
-    own = None if run is None else run if isinstance(run, Model) else api.load(run)
+    own = None if run is None else run if isinstance(run, Model) else api.load(run, recipe=recipe)
     if own is not None and own.game.animation is not None:
         raise InputError("a model that animates is not measured here. How far rebuilt frames are from held-out ones, l1, and copied ones, "
                          "l1_copied, stands in scores.jsonl of its run.")
@@ -118,7 +119,7 @@ def of_translator(model: Model, run: Any, real: Any, asked: list[str] | None, n:
     """Figures for a model that translates, on the data that it was trained on, or on others like it."""
     assert model.game.translation is not None
     config = {} if isinstance(run, Model) else config_of(run)
-    reads, directory = find_recipe(model.recipe).reads, str(config.get("directory", "."))
+    reads, directory = (model.system or find_recipe(model.recipe)).reads, str(config.get("directory", "."))
     size = {"size": "x".join(map(str, model.space.shape[1:]))}
     given = real is not None
     if real is None:
@@ -187,7 +188,8 @@ def of_run(run: str | Path | Model, real: Any, model: Model | None = None,
     looks = config.get("data_settings")
     alpha = {"alpha": looks["alpha"]} if isinstance(looks, dict) and "alpha" in looks else {}
 
-    place = partial(place_of, model, config, run, find_recipe(model.recipe).reads.example if isinstance(model.space, Table) else "")
+    reader = (model.system or find_recipe(model.recipe)).reads
+    place = partial(place_of, model, config, run, reader.example if isinstance(model.space, Table) else "")
 
     def own() -> Source:
         return open_like(model.space, place(), **alpha)

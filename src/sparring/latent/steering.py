@@ -28,8 +28,9 @@ def network(game: Game) -> nn.Module:
     if game.animation is not None:
         raise InputError("this model animates images and has no latent vector. Use `sparring animate`, or model.animate(source, driving).")
     if game.generator is None and game.translation is None:
-        raise InputError("this model draws rows of a table, and its latents also hold which values are drawn, so there is no way through "
-                         "them. Ask for rows by column: --where NAME=VALUE.")
+        raise InputError("this model names no network that makes a sample of a latent alone, so there is no way through its latents. Those "
+                         "of a table also hold which values are drawn: ask for rows by column, --where NAME=VALUE. In a system of your "
+                         "own, give Game(..., generator=...), such as the averaged network.")
     if game.generator is None:
         raise InputError("this model translates images and has no latent vector. Use `sparring translate RUN IMAGES --out DIR`, or "
                          "model.translate(images).")

@@ -54,6 +54,15 @@ def nothing(settings: Any, more: int) -> list[str]:
     return []
 
 
+class Origin(NamedTuple):
+    """Where the code of a system stands that is not of this project: what a run keeps of it."""
+
+    name: str
+    file: str = ""                                  # "" of a Recipe whose code is in no file
+    sha256: str = ""
+    text: str = ""
+
+
 class Recipe(NamedTuple):
     """One system."""
 
@@ -66,6 +75,7 @@ class Recipe(NamedTuple):
     reads: Reader = Reader()
     choices: Callable[[Source, Settings, bool], dict[str, tuple[Any, str]]] | None = None   # by setting: what suits this very data, and why
     matters: tuple[str, ...] = ()                   # the settings to look at first
+    origin: Origin | None = None                    # None of the recipes of this project
 
 
 RECIPES: dict[str, Recipe] = {

@@ -21,6 +21,7 @@ from sparring.metrics.memorization import nearest
 from sparring.pictures.grids import image_grid
 from sparring.pictures.style import save_image
 from sparring.progress import Silent
+from sparring.recipes import Recipe
 from sparring.rng import generator
 from sparring.spaces import Images, Table, Texts
 
@@ -64,10 +65,10 @@ class Nearness:
                 "copies.")
 
 
-def open_run(run: Path) -> Opened | str:
+def open_run(run: Path, system: Recipe | None = None) -> Opened | str:
     """What a report compares samples with; or why there is nothing."""
     try:
-        model = api.load(run)
+        model = api.load(run, recipe=system)
         if model.game.translation is not None:
             return TRANSLATOR
         if model.game.animation is not None:

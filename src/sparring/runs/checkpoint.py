@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from sparring.data.settings import physical_memory
 from sparring.errors import RunFailed
 from sparring.game import Game, NotFinite, Player
-from sparring.runs.folder import action, write_synced
+from sparring.runs.folder import CODE, action, write_synced
 from sparring.untrusted import JSON_BYTES, Form, Strange, layout, number, parse, read_file, told
 
 KEEP = 3
 CONFIG, MODEL, OPTIMIZER, STATE = "config.json", "model.safetensors", "optimizer.safetensors", "state.json"
 MANIFEST = "manifest.json"
-KINDS = ({CONFIG, MODEL}, {MODEL, OPTIMIZER, STATE})    # what the manifest of a model, and of a checkpoint, names
+KINDS = ({CONFIG, MODEL}, {CONFIG, MODEL, CODE}, {MODEL, OPTIMIZER, STATE})    # what the manifest of a model, and of a checkpoint, names
 MANIFEST_BYTES = 4096
 MEMORY_BYTES = 2**30                # the most that a game's memory may take beside its optimizers
 

@@ -8,6 +8,7 @@
     samples/000000.png   what the generator drew after so many steps
     checkpoint/          the last three states; see checkpoint.py
     model/               when finished: config.json and model.safetensors, all that sampling needs
+    recipe.py            of a system of one's own: a copy of its file, for people to read; nothing runs it unless they name it
     best/                with keep_best: config.json and checkpoint/ of the state with the best score; it opens like a run
 """
 
@@ -24,6 +25,7 @@ from sparring.settings import RunSettings, S, make
 from sparring.untrusted import JSON_BYTES, Strange, brief, number, parse, read_file, told
 
 ANEW = "Put it back from a copy, or train into a new folder."
+CODE = "recipe.py"
 MOST_DIFFERENCES = 20                       # that are worth reading
 LINE_BYTES, LOG_BYTES = 2**20, 2**34        # no line of a log, and no log that fits into memory, is longer
 
@@ -36,7 +38,7 @@ class RunFolder:
         self.config, self.log, self.scores = path / "config.json", path / "log.jsonl", path / "scores.jsonl"
         self.health, self.actions = path / "health.jsonl", path / "actions.json"
         self.samples, self.checkpoints, self.model = path / "samples", path / "checkpoint", path / "model"
-        self.best = path / "best"
+        self.best, self.code = path / "best", path / CODE
         self._lock = FileLock(path / ".lock")
 
     def create(self) -> None:

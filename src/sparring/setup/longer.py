@@ -10,7 +10,7 @@ from typing import Any
 from sparring.doctor.retry import without
 from sparring.errors import InputError, RunFailed
 from sparring.game import Game
-from sparring.recipes import find
+from sparring.recipes import Recipe
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, make
@@ -33,10 +33,10 @@ def longer(old: dict[str, Any], asked: dict[str, Any], request: Request, folder:
         return None
     looks = {name: value for name, value in asked["run_settings"].items() if str(request.given.get(name)) != "0"}      # 0: by the length
     try:
-        refuse_changes(old | {"settings": old["settings"] | {"steps": now}}, asked | {"run_settings": looks}, folder)
+        refuse_changes(old | {"settings": old["settings"] | {"steps": now}}, asked | {"run_settings": looks}, folder, request.system)
     except InputError:                                          # which tells all that changed, and is raised anew by whoever asks
         return None
-    if told := laid_out(old, asked, then, now):
+    if told := laid_out(old, asked, then, now, request.entry):
         line = instead(request, folder.path, now)
         if line is None:
             return None
@@ -50,9 +50,8 @@ def longer(old: dict[str, Any], asked: dict[str, Any], request: Request, folder:
                                  {"steps": then, "to": now, "at": datetime.now(UTC).isoformat(timespec="seconds")}]}
 
 
-def laid_out(old: dict[str, Any], asked: dict[str, Any], then: int, now: int) -> list[str]:
+def laid_out(old: dict[str, Any], asked: dict[str, Any], then: int, now: int, recipe: Recipe) -> list[str]:
     """Everything about the run that goes by how long it is, a line each."""
-    recipe = find(asked["recipe"])
     told = recipe.laid_out(make(recipe.settings, asked["settings"] | {"steps": then}), now)
     if old["run_settings"].get("doctor") == "act":
         told.append(f"doctor=act changes settings after check-ups that are spread over {then:,} rounds, and not in the last fifth of them")

@@ -19,12 +19,14 @@ from sparring.game import Game
 from sparring.game.accumulate import in_parts
 from sparring.game.copies import copied
 from sparring.game.processes import ALONE, ProcessGroup
-from sparring.recipes import Recipe, find
+from sparring.recipes import Recipe
 from sparring.runs.folder import RunFolder
 from sparring.settings import RunSettings, Settings, make
 from sparring.setup import autotune, forecast
 from sparring.setup.build import build, check_networks, fresh, refuse_unfit
 from sparring.setup.longer import lengthen, longer
+from sparring.setup.own import keep_copy, kept
+from sparring.setup.rehearsal import elsewhere, rehearse
 from sparring.setup.reopen import chosen_then, continue_in, refuse_changes
 from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.resumable import FEW, refuse_unsaved
@@ -54,6 +56,7 @@ class Prepared:
     remake: Remake | None = None            # the same game with some settings changed
     had: int = 0                            # the rounds that the run had, where it goes on with more from here
     notes: tuple[str, ...] = ()             # what to tell of networks of one's own
+    system: Recipe | None = None            # of somebody's own
 
     def finished(self) -> bool:
         return (self.folder.model / "config.json").exists()
@@ -64,7 +67,7 @@ def scheduled(request: Request, folder: RunFolder, group: ProcessGroup, fork: bo
     chosen for planning by trying, with the reasons."""
     before = folder.read_config()
     given = forecast.remembered(request.given, request.minutes, before if request.minutes else None)
-    request = replace(request, given=chosen_then(find(request.recipe), given, before))
+    request = replace(request, given=chosen_then(request.entry, given, before))
     plan = bool(request.minutes) and "steps" not in request.given
     if plan and group.world_size > 1:
         raise InputError("--minutes works with one process only, and several were started. Give --steps.")
@@ -98,6 +101,9 @@ def try_resuming(request: Request, wanted: Resolved) -> tuple[str, ...]:
         told = checked(few)
     except InputError:                                          # not for so few, perhaps; what is wrong anyway is told first
         told = checked(settings.batch)
+    if recipe.game.__module__.split(".")[0] != "sparring":
+        rehearse(made, wanted.source, device, settings.batch, few)
+        told += [note for note in [elsewhere(made, wanted.source, few)] if note and device.type == "cpu"]
     refuse_unsaved(made, wanted.source, device, settings.batch, few)
     return (*told, *without_effect(recipe.networks, request))
 
@@ -161,6 +167,7 @@ def prepare(request: Request, out: Path, fork: Path | None = None, group: Proces
             else:
                 folder.write_config(config)
         if group.first:
+            keep_copy(folder, request.system)
             group.wait()
             refuse_strangers(asked | now, group)
     except BaseException:
@@ -172,7 +179,7 @@ def prepare(request: Request, out: Path, fork: Path | None = None, group: Proces
         raise
     plan = plan_of(settings, run_settings, request.seed, device, source, config, group)
     group.agree(f"what stands in {folder.config}", ONE_DISK, json.dumps(config).encode())
-    return Prepared(game, source, plan, folder, config, resumed=old is not None, group=group, remake=remake, had=had, notes=wanted.notes)
+    return Prepared(game, source, plan, folder, config, old is not None, group, remake, had, wanted.notes, request.system)
 
 
 def reopened(old: dict[str, Any], asked: dict[str, Any], now: dict[str, Any], request: Request, folder: RunFolder,
@@ -183,7 +190,7 @@ def reopened(old: dict[str, Any], asked: dict[str, Any], now: dict[str, Any], re
     """
     more = longer(old, asked, request, folder)
     had, old = (old["settings"]["steps"], more) if more is not None else (0, old)
-    refuse_changes(old, asked, folder)
+    refuse_changes(old, asked, folder, request.system)
     # a run that began before there was a choice was in fp32, and stays so
     run_settings = make(RunSettings, {"precision": "fp32", "compile": "off"} | old["run_settings"] | now)
     if group.first and now and run_settings.model_dump() != old["run_settings"]:
@@ -206,7 +213,7 @@ def asked_for(request: Request, wanted: Resolved, looks: dict[str, Any]) -> dict
     """What makes a run this run and no other, as it stands in config.json."""
     return {"recipe": request.recipe, "settings": wanted.settings.model_dump(), "data_settings": wanted.data_settings.model_dump(),
             "seed": request.seed, "fingerprint": wanted.source.fingerprint, "device": request.device, "run_settings": looks,
-            "own_networks": {name: repr(net) for name, net in (request.own or {}).items()}}
+            "own_networks": {name: repr(net) for name, net in (request.own or {}).items()}, **kept(request.system)}
 
 
 def circumstances(request: Request, device: torch.device, group: ProcessGroup) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From a config.json, which may be a stranger's, back to the game that it describes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from sparring.runs import checkpoint
 from sparring.runs.folder import remade
 from sparring.settings import Settings
 from sparring.setup.build import build
+from sparring.setup.own import refuse_other
 from sparring.spaces import Space, from_json
 from sparring.untrusted import number, told
 
@@ -22,15 +24,16 @@ T = TypeVar("T")
 
 
 def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.Module], read: Callable[[Game], T],
-            *, every_network: bool = False) -> tuple[Settings, Space, Game, T]:
+            *, every_network: bool = False, system: Recipe | None = None) -> tuple[Settings, Space, Game, T]:
     """The game of a config.json with fresh weights, and what was read for it; InputError when that is not of the expected form.
 
     `read` is given the game on paper (no weights, no memory) first: what a stranger's config asks for is held against the
     tensors that are there before memory is taken.  Sampling does not need a discriminator of one's own; a checkpoint
-    holds `every_network`.
+    holds `every_network`.  Of somebody's own `system` nothing is run that was not named.
     """
+    refuse_other(config, path, system)
     try:
-        recipe, settings, space = described(config)
+        recipe, settings, space = described(config, system)
         needed = config.get("own_networks") or (config.get("trained") or {}).get("own_networks") or {}
         lacking = set(needed) - set(own) - (set() if every_network else {"discriminator"})
         with torch.device("meta"):
@@ -52,7 +55,7 @@ def rebuild(config: dict[str, Any], path: Path, device: str, own: dict[str, nn.M
     return settings, space, game, found
 
 
-def described(config: dict[str, Any]) -> tuple[Recipe, Settings, Space]:
+def described(config: dict[str, Any], system: Recipe | None = None) -> tuple[Recipe, Settings, Space]:
     """Recipe, settings and space of a config.json; InputError unless these, and whatever else a model takes from it, are of
     the form that is written here."""
     wrong = [name for name, kind in (("recipe", str), ("settings", dict), ("space", dict)) if not isinstance(config.get(name), kind)]
@@ -62,8 +65,17 @@ def described(config: dict[str, Any]) -> tuple[Recipe, Settings, Space]:
         wrong += [] if isinstance((config.get("trained") or {}).get("own_networks") or {}, dict) else ["trained"]
     if wrong:
         raise InputError(f"its {' and '.join(wrong)} cannot be understood.")
-    recipe = find(config["recipe"][:100])
+    recipe = system or find(config["recipe"][:100])
     needed = (config.get("own_networks") or {}) | ((config.get("trained") or {}).get("own_networks") or {})
     if unknown := sorted(needed.keys() - set(recipe.networks)):
         raise InputError(f"there is no network '{unknown[0]}' in {config['recipe']}.")
     return recipe, remade(recipe.settings, config["settings"]), from_json(config["space"])
+
+
+@contextmanager
+def fix_told(fix: str) -> Iterator[None]:
+    """Add what to do to the message of whatever is found damaged."""
+    try:
+        yield
+    except checkpoint.Damaged as error:
+        raise checkpoint.Damaged(f"{error} {fix}") from None

@@ -11,12 +11,13 @@ from sparring.recipes import Recipe, find
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, differences, in_words
 from sparring.settings import make
+from sparring.setup.own import edited
 
 COMPARED = ("recipe", "settings", "data_settings", "run_settings", "seed", "fingerprint", "device", "own_networks")
 NETWORKS_FROM = ("settings", "data_settings", "own_networks")
 
 
-def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder) -> None:
+def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder, system: Recipe | None = None) -> None:
     """InputError that shows what differs between the run in the folder and what is asked for now."""
     if old.get("recipe") != asked["recipe"]:
         raise InputError(f"{folder.path} holds a run of '{old.get('recipe')}', not of '{asked['recipe']}'. Give another --out.")
@@ -25,7 +26,7 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     if lacking:
         raise InputError(f"{folder.config} is damaged: its {' and '.join(lacking)} cannot be understood. Put it back from a copy, "
                          f"or give another --out.")
-    recipe = find(asked["recipe"])
+    recipe = system or find(asked["recipe"])
     for part, cls in (("settings", recipe.settings), ("data_settings", recipe.reads.settings)):
         if isinstance(then := old.get(part), dict):             # a setting that did not exist yet had what is now its default
             old = old | {part: {name: field.default for name, field in cls.model_fields.items()} | then}
@@ -33,11 +34,13 @@ def refuse_changes(old: dict[str, Any], asked: dict[str, Any], folder: RunFolder
     if now["device"] == "auto":
         now["device"] = old.get("device")                       # the choice was made when the run began
     changed = differences({k: old.get(k) for k in COMPARED}, {k: now[k] for k in COMPARED})
-    if changed:
-        shorter = [line.partition(":")[0] for line in changed] == ["settings.steps"]        # more rounds are told elsewhere
+    edit = edited(old, folder.path, system)                     # of a system of one's own
+    if changed or edit:
+        shorter = [line.partition(":")[0] for line in changed] == ["settings.steps"] and not edit       # more rounds are told elsewhere
         fork = "" if shorter else " To continue it with the new settings, give --fork NEWDIR."
-        raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(in_words(changed)) +
-                         f"\nTo resume it, give the same settings. To start a new run, give --out NEWDIR.{fork}")
+        same = "the same settings and the same file" if edit else "the same settings"
+        raise InputError(f"{folder.path} holds a run with other settings:\n  " + "\n  ".join([*in_words(changed), *edit]) +
+                         f"\nTo resume it, give {same}. To start a new run, give --out NEWDIR.{fork}")
 
 
 def chosen_then(recipe: Recipe, given: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -32,6 +32,12 @@ class Request:
     own: Mapping[str, nn.Module] | None = None
     command: str = ""
     minutes: float = 0.0                    # to train for, instead of a number of rounds; 0: rounds are given
+    system: Recipe | None = None            # of somebody's own; `recipe` is what it is called
+
+    @property
+    def entry(self) -> Recipe:
+        """What is to be trained.  InputError when there is no such recipe."""
+        return self.system or find(self.recipe)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Resolved:
 
 def resolve(request: Request) -> Resolved:
     """Check every setting, open the data, and fill in what suits it.  InputError for whatever is wrong."""
-    recipe = find(request.recipe)
+    recipe = request.entry
     dealt = split(request.given, {"recipe": recipe.settings, "data": recipe.reads.settings, "run": RunSettings})
     given = make(recipe.settings, dealt["recipe"])              # complain before reading a large data set
     data_settings, run_settings = make(recipe.reads.settings, dealt["data"]), make(RunSettings, dealt["run"])

@@ -5,16 +5,19 @@ a counter in a Python attribute, a running mean that is no buffer, a list of old
 """
 
 import random
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+import sparring
 from sparring.data.source import Source, batches
 from sparring.errors import InputError, RunFailed, listed, reason
 from sparring.game import Game, NotFinite, nothing_to_draw, play
@@ -68,7 +71,15 @@ def refuse_unsaved(made: Made, source: Source, device: torch.device, batch: int,
 def cannot(error: Exception) -> InputError:
     """What is said when the rounds cannot even be played."""
     where = " ".join(getattr(error, "__notes__", ()))
-    return InputError(f"two rounds on trial failed: {type(error).__name__}: {said(error)}. {where}".rstrip())
+    return InputError(f"two rounds on trial failed: {type(error).__name__}: {said(error)}{line_in(error)}. {where}".rstrip())
+
+
+def line_in(error: Exception) -> str:
+    """` (FILE, line N)` of the last line that is neither of this project nor of a package, through which an error came."""
+    ours = str(Path(sparring.__file__).parent)
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__)
+             if not frame.filename.startswith((ours, "<")) and "-packages" not in frame.filename]
+    return f" ({lines[-1].filename}, line {lines[-1].lineno})" if lines else ""
 
 
 def said(error: Exception) -> str:
