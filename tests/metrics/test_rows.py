@@ -96,3 +96,10 @@ def test_a_model_that_copies_is_found_by_all_three():
         assert same.value == (1.0 if copier else 0.0) or not copier
         attack = membership(nearest(SPACE, train[:500], made), nearest(SPACE, held[:500], made), 0)
         assert (attack.value > 0.9) == copier
+
+
+def test_a_column_that_is_mostly_one_value_belongs_together_with_what_it_says():
+    """Its tenths are all the same number; above it lies what tells the classes apart."""
+    space = Table((Category("rich", ("no", "yes"), (90, 10), 2), Number("gain", (1.0,), (0.0,), (9.0,), (36.0,), (0.0,), 0.0, 99.0)))
+    cells = torch.tensor([[0.0, 0.0]] * 92 + [[1.0, 50.0 + k] for k in range(8)], dtype=torch.float64)
+    assert associations(binned(space, cells, cells))[0] > 0.9

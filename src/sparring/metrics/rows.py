@@ -59,7 +59,8 @@ def grouped(figure: Callable[[Tensor, Tensor], float], real: Tensor, made: Tenso
 
 # -- pairs of columns -------------------------------------------------------------------------------------------------
 def binned(space: Table, cells: Tensor, real: Tensor) -> list[NDArray[np.int64]]:
-    """Each column that is not constant as a few classes: tenths of the real numbers, the most frequent values, missing ones apart."""
+    """Each column that is not constant as a few classes: tenths of the real numbers, the most frequent values, missing ones apart.  A
+    number that lies between two tenths is a class of its own: in a column that is mostly 0, this is the 0."""
     found = []
     for k, one in enumerate(space.columns):
         if isinstance(one, Category):
@@ -68,8 +69,9 @@ def binned(space: Table, cells: Tensor, real: Tensor) -> list[NDArray[np.int64]]
             there = real[:, k][~real[:, k].isnan()]
             edges = torch.unique(torch.quantile(there[:100_000], torch.linspace(0, 1, BINS + 1, dtype=there.dtype))[1:-1]) \
                 if len(there) else torch.zeros(0, dtype=real.dtype)
-            place = torch.searchsorted(edges, torch.where(cells[:, k].isnan(), 0.0, cells[:, k]).contiguous(), right=True)
-            found.append(torch.where(cells[:, k].isnan(), len(edges) + 1, place).numpy())
+            x = torch.where(cells[:, k].isnan(), 0.0, cells[:, k]).contiguous()
+            place = torch.searchsorted(edges, x, right=True) + torch.searchsorted(edges, x)
+            found.append(torch.where(cells[:, k].isnan(), 2 * len(edges) + 1, place).numpy())
     return found
 
 
