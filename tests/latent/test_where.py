@@ -118,3 +118,13 @@ def test_what_no_row_can_be_is_refused_at_once(words):
 @pytest.mark.parametrize("words", ["age>=30,age<=30", "age>30,age<31", "income!=>50K", "age!=30,age>=30", "age!=", "age="])
 def test_what_a_row_can_be_is_not(words):
     assert parsed(SPACE, words)
+
+
+def test_a_range_of_numbers_that_are_a_category():
+    space = Table((Category("years", ("10", "9", "13.5", "?"), (5, 4, 2, 1), 4, numbers=True, missing=("?",)),))
+    wish, = parsed(space, "years>=10")
+    assert wish.holds(torch.arange(4, dtype=torch.float64)[:, None]).tolist() == [True, False, True, False]
+    assert parsed(space, "years<13,years>9") and parsed(space, "years=9")
+    for words, said in (("years>99", "the data have no such number"), ("years>x", "expected a number"), ("years<10,years>9", "no row can")):
+        with pytest.raises(InputError, match=said):
+            parsed(space, words)

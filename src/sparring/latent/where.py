@@ -36,9 +36,12 @@ class Asked:
     column: int
     sign: str
     value: float                # the cell; NaN: missing
+    among: tuple[int, ...] = ()     # of a category of numbers: the cells that lie in a range
 
     def holds(self, cells: Tensor) -> Tensor:
         x = cells[:, self.column]
+        if self.among:
+            return torch.isin(x.long(), torch.tensor(self.among))
         if math.isnan(self.value):
             return x.isnan() if self.sign == "=" else ~x.isnan()
         return SIGNS[self.sign](x, self.value) & (~x.isnan() | (self.sign == "!="))
@@ -114,7 +117,23 @@ def asked(space: Table, name: str, sign: str, value: str) -> Asked:
     if name not in names:
         raise InputError(f"--where: the model has no column {shown(name)!r}.{did_you_mean(name, names)} Columns: {listed(names, 20)}.")
     column = space.columns[names.index(name)]
+    if isinstance(column, Category) and column.numbers and sign not in ("=", "!="):
+        return Asked(names.index(name), sign, math.nan, in_range(column, sign, value))
     return Asked(names.index(name), sign, cell_of(column, sign, value))
+
+
+def in_range(column: Category, sign: str, value: str) -> tuple[int, ...]:
+    """Which of the numbers that the column has lie there.  InputError where none does, or what is asked for is no number."""
+    known = {k: float(one.strip()) for k, one in enumerate(column.values) if one not in column.missing}
+    try:
+        bound = float(value)
+    except ValueError:
+        raise InputError(f"--where {shown(column.name)}{sign}{shown(value)}: expected a number.") from None
+    found = tuple(k for k, x in known.items() if bool(SIGNS[sign](torch.tensor(x, dtype=torch.float64), bound)))
+    if not found:
+        raise InputError(f"--where {shown(column.name)}{sign}{shown(value)}: the data have no such number. Values: "
+                         f"{listed(sorted(column.values), 20)}.")
+    return found
 
 
 def cell_of(column: Column, sign: str, value: str) -> float:
