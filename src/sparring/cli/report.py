@@ -24,6 +24,7 @@ from sparring.report.sections import (
 )
 from sparring.runs.folder import RunFolder
 from sparring.setup.own import outside
+from sparring.spaces import Table
 
 
 def report(path: Path, out: Path | None, recipe: str | None = None) -> dict[str, Any]:
@@ -33,9 +34,11 @@ def report(path: Path, out: Path | None, recipe: str | None = None) -> dict[str,
     at = open_run(path, outside(recipe))
     pasted = {finding.name: retries(path, config, finding) for finding in found.findings}
     with drawn_for(out) as drawn:
-        sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)), health_section(run),
-                    *action_sections(run), *finding_sections(found, pasted), *picture_sections(folder, run, drawn),
-                    score_section(folder), *sample_sections(at, config, path, drawn), settings_section(config, run)]
+        made = sample_sections(at, config, path, drawn)
+        first = not isinstance(at, str) and isinstance(at.model.space, Table)       # who reads of rows, asks for these before training
+        sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)),
+                    *(made if first else []), health_section(run), *action_sections(run), *finding_sections(found, pasted),
+                    *picture_sections(folder, run, drawn), score_section(folder), *([] if first else made), settings_section(config, run)]
         write_page(out, f"{config.get('recipe')} on {config.get('data')}: {found.verdict}", sections)
     return {"page": str(out), "verdict": found.verdict, "text": f"{found.line()}\npage: {out}"}
 

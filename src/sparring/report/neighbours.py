@@ -90,7 +90,7 @@ def nearness(at: Opened, drawn: Path, seed: int = 0) -> Nearness | str:
     if not isinstance(source, Finite):
         return "The data is generated and never repeated, so there are no training samples to copy."
     if isinstance(source.space, Table):
-        return "Of rows of a table, the figures below say how near they come to training rows: distance, copies and membership."
+        return "Of rows of a table, the metrics distance, copies and membership say how near they come to training rows."
     try:
         samples = model.sample(COMPARED, seed=seed, shares="data")
     except (InputError, RunFailed) as error:
@@ -142,8 +142,11 @@ def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
 
 def as_rows(found: dict[str, Any], known: Mapping[str, Metric | Measure]) -> tuple[list[tuple[str, ...]], list[str]]:
     """What was found as a table, and what is odd or left out as sentences."""
-    rows: list[tuple[str, ...]] = [
-        (name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", known[name.split("(")[0]].better,
-         known[name.split("(")[0]].meaning) for name, one in found["metrics"].items()]
+    rows = list[tuple[str, ...]]()
+    for name, one in found["metrics"].items():
+        what, about = known[name.split("(")[0]], one["protocol"]
+        rows.append((name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", what.better, what.meaning))
+        if isinstance(about.get("baseline"), float | int):
+            rows.append((f"{name} of {about.get('compared_with', 'real samples')}", f"{about['baseline']:.4g}", "", "", "to compare with"))
     notes = [*found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
     return rows, [f"{note[:1].upper()}{note[1:]}." for note in notes]
