@@ -78,6 +78,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {}
 for table in FILES:
     for number in (0, 1, 2):
         CASES[f"{table}, seed {number}"] = partial(case, table, "table", number, {})
+        CASES[f"{table}, 10,000 rounds, seed {number}"] = partial(case, table, "table", number, {"steps": 10_000})
         CASES[f"{table}, tvae, seed {number}"] = partial(case, table, "tvae", number, {})
     CASES[f"{table}, as CTGAN was published, seed 0"] = partial(case, table, "table", 0, PAPER)
 
