@@ -60,7 +60,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path, every):
     Every weight before an instance norm, which CycleGAN's mostly are, has no gradient along itself, and in float32 some rounding there.
     Gradients of Projected GAN have passed through fifty layers of rectifiers, which rounding switches.
     """
-    done = forked.together(2, forked.compared, tmp_path, tmp_path / "found", every)
+    done = forked.together(2, forked.compared, tmp_path, tmp_path / "found", every, seconds=300)
     assert [ended.code for ended in done] == [0, 0], done
     found = {name: off for file in tmp_path.glob("found-*") for name, off in json.loads(file.read_text()).items()}
     assert len({name.rsplit(" ", 1)[0] for name in found}) >= (100 if every else 2 * (len(MORE) + 8))
