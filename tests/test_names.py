@@ -2,6 +2,12 @@
 
 import subprocess
 import sys
+from itertools import combinations
+
+import pytest
+
+from sparring.recipes import RECIPES
+from sparring.settings import RunSettings
 
 NAMES = """
 import sparring
@@ -18,3 +24,10 @@ assert same is evaluate and losses.nonsaturating is nonsaturating and game.play 
 
 def test_public_names():
     assert subprocess.run([sys.executable, "-c", NAMES], capture_output=True, text=True, check=False).stderr == ""
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_no_setting_of_a_recipe_hides_one_of_its_data_or_of_runs(recipe):
+    entry = RECIPES[recipe]
+    for one, other in combinations((entry.settings, entry.reads.settings, RunSettings), 2):
+        assert not one.model_fields.keys() & other.model_fields.keys()
