@@ -32,7 +32,7 @@ SETTLED = 4                             # rounds between those in which the aver
 class TableRecipeSettings(Settings):
     """The settings of `table`."""
 
-    steps: int = Field(3000, ge=1, le=10**9, description="rounds to train: a critic's step and a generator's step each")
+    steps: int = Field(10_000, ge=1, le=10**9, description="rounds to train: a critic's step and a generator's step each")
     batch: int = Field(500, ge=2, le=65_536, description="rows in a batch")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta2: float = Field(0.9, ge=0, lt=1, description="Adam's beta2: decay of the mean of squared gradients; beta1 is 0.5")
