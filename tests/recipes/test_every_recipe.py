@@ -22,7 +22,8 @@ from sparring.runs.folder import read_lines
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
 
-DEEP = ("cyclegan", "projected", "motion")          # whose gradients pass so many layers that rounding soon tells
+DEEP = {"cyclegan": 6, "projected": 4, "motion": 4}     # rounds after which rounding tells, where gradients pass very many layers
+APART = ("projected", "motion")
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -180,10 +181,11 @@ def test_the_first_twenty_rounds_are_golden(recipe, source, request):
         path.write_text(json.dumps([{k: float(f"{v:.8g}") for k, v in row.items()} for row in logged], indent=0) + "\n")
     kept = json.loads(path.read_text())
     for step, (ours, golden) in enumerate(zip(logged, kept, strict=True)):
-        # processors sum in other orders, and of that some make more each round: without AVX-512 0.0003 after six, 0.09 after 16
-        spread = min(0.05, 2e-4 * 2.0 ** max(0, step - 4)) if recipe in DEEP else 2e-4
-        if recipe in DEEP and step >= 13:
+        # processors sum in other orders, and of that some make more each round: without AVX-512 CycleGAN 0.0002 after eight, 0.02 after
+        # 14; Projected GAN and motion 0.0003 after six, 0.09 after 16, so that from 13 on nothing can be said
+        spread = min(0.05, 2e-4 * 2.0 ** max(0, step - DEEP[recipe])) if recipe in DEEP else 2e-4
+        if recipe in APART and step >= 13:
             break
-        if recipe in DEEP:                                      # a share of few samples jumps when one of them does
+        if recipe in APART:                                      # a share of few samples jumps when one of them does
             ours, golden = ({name: value for name, value in row.items() if not name.endswith("accuracy")} for row in (ours, golden))
         assert ours == pytest.approx(golden, rel=spread, abs=2e-5), f"round {step}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparring import api
-from sparring.cli.explore_lines import explore_lines
+from sparring.cli.explore_lines import explore_lines, refuse_for_lines
 from sparring.cli.explore_styles import COARSE, FINE, plain, style_section
 from sparring.errors import InputError, shown
 from sparring.evaluation import inversion
@@ -95,8 +95,9 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
     model, places = api.load(run, recipe=recipe), steering.offsets(reach, steps)
     if isinstance(model.space, Texts):
-        return explore_lines(model, run, out or run / "explore", steps, seed, label=label, directions=n, truncation=truncation,
-                             invert=invert, perceptual=perceptual, space=space_)
+        refuse_for_lines(label=label, directions=n, truncation=truncation, invert=invert, perceptual=perceptual, space=space_)
+        with told_when_unwritable(out or run / "explore"):
+            return explore_lines(model, run, out or run / "explore", steps, seed)
     bound, psi = cut.asked(model.game.generator, truncation)
     size, space = steering.latent_size(model.game), model.space
     asked = label if label is None or model.traits is None else label.split(",")

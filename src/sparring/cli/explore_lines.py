@@ -16,12 +16,15 @@ WAYS, NEIGHBOURS = 6, 10
 DISTANCES = (0.1, 0.3, 1.0)                     # how far neighbours are, in each number of a latent
 
 
-def explore_lines(model: api.Model, run: Path, folder: Path, steps: int, seed: int, **given: object) -> dict[str, Any]:
-    """Write index.html into the folder.  InputError for what is for pictures."""
+def refuse_for_lines(**given: object) -> None:
+    """InputError for what is for pictures."""
     if odd := [f"--{name} {shown(str(value))}" for name, value in given.items() if value not in (None, 0, 0.0, "auto")]:
         raise InputError(f"{' and '.join(odd)}: words have no slopes, so there are no directions and no nearest latents. Leave it out; "
                          "`explore` shows lines between latents and near them.")
-    assert isinstance(model.space, Texts)
+
+
+def explore_lines(model: api.Model, run: Path, folder: Path, steps: int, seed: int) -> dict[str, Any]:
+    """Write index.html into the folder, which is there."""
     z = model.latents(WAYS, seed=seed)
     between = [of(model, way(torch.stack([z[k], z[(k + 1) % WAYS]]), steps)) for k in range(WAYS)]
     noise = torch.randn(len(DISTANCES), NEIGHBOURS, z.shape[1], generator=generator(seed, "near lines"))
@@ -33,11 +36,7 @@ def explore_lines(model: api.Model, run: Path, folder: Path, steps: int, seed: i
     first = between[0][0]
     sections.append(Section("Near line 1", (f"Line 1: {first}", "Each number of its latent is moved by noise of this deviation."),
                             ("noise", "line"), [(f"{distance:g}", line) for distance, lines in near for line in lines]))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page = write_page(folder / "index.html", f"What the latents of {run} write", sections)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}. Give another --out.") from None
+    page = write_page(folder / "index.html", f"What the latents of {run} write", sections)
     told = [f"{i / (steps - 1):>5.0%}  {line}" for i, line in enumerate(between[0])]
     return {"run": str(run), "page": str(page), "latent": z.shape[1], "seed": seed, "ways": between,
             "near": {f"{distance:g}": lines for distance, lines in near}, "text": "\n".join([*told, "", f"Open {page}"])}

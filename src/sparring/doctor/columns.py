@@ -5,6 +5,7 @@ from torch import Tensor
 from sparring.spaces import Table
 from sparring.spaces.columns import Number
 
+# chosen, not calibrated
 LEAST = 0.08            # share of the rows that have a value, below which 256 rows cannot tell whether it is lost
 STILL = 0.02            # deviation of generated numbers, over that of the data, below which a column does not move
 USUAL = 0.9             # share of the rows with one value, above which a column may well stand still among 256

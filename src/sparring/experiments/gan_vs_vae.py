@@ -23,11 +23,11 @@ from sparring.game import Game, play
 from sparring.metrics.neighbours import precision_recall
 from sparring.metrics.sharpness import sharpness
 from sparring.metrics.sliced import sliced_wasserstein
+from sparring.nets.autoencoder import Autoencoder
 from sparring.objectives.gan_turns import evaluate
 from sparring.pictures import style
 from sparring.pictures.grids import image_grid
 from sparring.recipes import RECIPES
-from sparring.recipes.vae import Autoencoder
 from sparring.rng import generator, seed_round
 from sparring.settings import make
 from sparring.spaces import Images, to_uint8

@@ -68,7 +68,7 @@ class Blocks:
 
     def straight(self, raw: Tensor, temperature: float) -> Tensor:
         """The same with one place in each block, as real rows have, and with the gradients of the soft one (straight-through; Bengio et
-        al., 2013): a critic that is shown soft rows has an easy way to tell them."""
+        al., 2013), so that softness does not give rows away."""
         soft = self.soft(raw, temperature)
         places, first = soft[:, :self.hot], 0
         exact = torch.zeros_like(places)

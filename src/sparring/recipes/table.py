@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.data.source import Batch, Source
-from sparring.data.tables.mixed import batch_of
+from sparring.data.tables.mixed import BATCH, batch_of
 from sparring.errors import InputError
 from sparring.game import Game, Report, Turn
 from sparring.game.learner import learner
@@ -33,7 +33,7 @@ class TableRecipeSettings(Settings):
     """The settings of `table`."""
 
     steps: int = Field(10_000, ge=1, le=10**9, description="rounds to train: a critic's step and a generator's step each")
-    batch: int = Field(500, ge=2, le=65_536, description="rows in a batch")
+    batch: int = Field(BATCH, ge=2, le=65_536, description="rows in a batch")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both Adam optimizers")
     beta2: float = Field(0.9, ge=0, lt=1, description="Adam's beta2: decay of the mean of squared gradients; beta1 is 0.5")
     decay: float = DECAY
@@ -51,7 +51,7 @@ class TableRecipeSettings(Settings):
     temperature: float = Field(0.2, gt=0, le=10, description="of the Gumbel-softmax in training; samples are drawn exactly")
     gain: float = Field(4.0, gt=0, le=1000, description="of numbers, [-1, 1], where the critic sees them: beside one-hots they are small")
     chance: float = Field(0.5, gt=0, le=10, description="temperature at which places are drawn; z decides the rest")
-    cool: float = Field(0.5, gt=0, le=10, description="of that chance in samples: an average of generators is less sure than each")
+    cool: float = Field(0.5, gt=0, le=10, description="of that chance in samples")
     straight: bool = Field(True, description="show the critic places as real rows have them, not soft ones (straight-through gradients)")
     condition_weight: float = Field(1.0, ge=0, le=1000, description="weight of the cross-entropy that makes rows fulfil their condition")
     ema: float = Field(0.99, gt=0, lt=1, description="decay of the weights' moving average, which sampling uses")

@@ -9,10 +9,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.data.source import Batch, Source
-from sparring.data.tables.mixed import batch_of
+from sparring.data.tables.mixed import BATCH, batch_of
 from sparring.game import Game, Report, Turn
 from sparring.game.learner import learner
 from sparring.game.precision import full
+from sparring.nets.autoencoder import Autoencoder
 from sparring.nets.mlp import mlp
 from sparring.nets.table import Blocks, uniform
 from sparring.objectives.gan_turns import evaluate
@@ -30,7 +31,7 @@ class TvaeSettings(Settings):
     """The settings of `tvae`."""
 
     steps: int = Field(15_000, ge=1, le=10**9, description="rounds to train: a step of both networks each")
-    batch: int = Field(500, ge=1, le=65_536, description="rows in a batch")
+    batch: int = Field(BATCH, ge=1, le=65_536, description="rows in a batch")
     latent: int = Field(128, ge=1, le=4096, description="size of the latent vector z ~ N(0, I)")
     width: int = Field(128, ge=2, le=4096, description="units per hidden layer")
     depth: int = Field(2, ge=1, le=16, description="number of hidden layers")
@@ -61,21 +62,13 @@ class RowDecoder(nn.Module):
         return self.layers(z), self.log_deviation.exp().clamp(NARROWEST, WIDEST)
 
 
-class RowAutoencoder(nn.Module):
-    """Both networks, which learn together."""
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder, self.decoder = encoder, decoder
-
-
 def game(c: TvaeSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
     """Section 4.5 of Xu et al. (2019).  All that a sample is drawn by lies in its latents, which are normal: z, a number for each block
     of places, and one for each number."""
     assert isinstance(space, Table)
     blocks, size = Blocks(space.blocks, device), space.shape[0]
     numbers = size - blocks.hot
-    net = RowAutoencoder(mlp(size, c.width, c.depth, 2 * c.latent, 0.0),
+    net = Autoencoder(mlp(size, c.width, c.depth, 2 * c.latent, 0.0),
                          RowDecoder(c.latent, size, numbers, c.width, c.depth)).to(device)
     both = learner(net, c.lr, (0.9, 0.999), c.steps, c.decay, ema=c.ema)
 
@@ -92,7 +85,7 @@ def game(c: TvaeSettings, space: Space, device: torch.device, own: Mapping[str, 
     def sample(z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
         """Rows as they are drawn; what they are asked to be is left to whoever leaves out the others."""
         chosen = net if live else both.average
-        assert isinstance(chosen, RowAutoencoder)
+        assert isinstance(chosen, Autoencoder)
         latent, chance, noise = z.to(device).split([c.latent, len(space.blocks), numbers], 1)
         raw, deviation = map(full, evaluate(chosen.decoder, latent))
         made = blocks.hard(raw, uniform(chance))

@@ -13,6 +13,7 @@ from sparring.game import Game, Report, Turn
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.game.schedules import decays, geometric
+from sparring.nets.autoencoder import Autoencoder
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp, with_class
 from sparring.objectives.gan_networks import inputs_of, networks, place
@@ -71,14 +72,6 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         mean, log_deviation = self.head(with_class(self.features(x), labels, self.classes)).chunk(2, 1)
         return mean, log_deviation
-
-
-class Autoencoder(nn.Module):
-    """Both networks, which learn together.  A user's own `generator` is the decoder."""
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder, self.decoder = encoder, decoder
 
 
 def laid_out(c: VaeSettings, more: int) -> list[str]:

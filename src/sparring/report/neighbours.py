@@ -146,7 +146,7 @@ def as_rows(found: dict[str, Any], known: Mapping[str, Metric | Measure]) -> tup
     for name, one in found["metrics"].items():
         what, about = known[name.split("(")[0]], one["protocol"]
         rows.append((name, f"{one['value']:.4g}", f"{one['low']:.4g} to {one['high']:.4g}", what.better, what.meaning))
-        if isinstance(about.get("baseline"), float | int):
-            rows.append((f"{name} of {about.get('compared_with', 'real samples')}", f"{about['baseline']:.4g}", "", "", "to compare with"))
+        if "baseline" in about:
+            rows.append((f"{name} of {about['compared_with']}", f"{about['baseline']:.4g}", "", "", "to compare with"))
     notes = [*found["notes"], *(f"left out: {why}" for why in found["left_out"].values())]
     return rows, [f"{note[:1].upper()}{note[1:]}." for note in notes]

@@ -111,8 +111,8 @@ class TableRows:
 
 class ByCondition:
     """Training by sampling (Xu et al., 2019, section 4.3): a column at random, a value of it by the square root of its frequency, and a
-    row that has it.  The paper has the logarithm, by which rare values are so frequent that other columns lean to theirs.  A condition is
-    a place of a column of categories; they are counted through over all these columns."""
+    row that has it.  The paper has the logarithm.  A condition is a place of a column of categories; they are counted through over all
+    these columns."""
 
     def __init__(self, places: Tensor, space: Table) -> None:
         orders, counts, mass = [], [], []
@@ -175,7 +175,7 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
 def batch_of(source: Source, pack: int = 1) -> dict[str, tuple[int, str]]:
     """A batch, with its reason, for a table that has fewer rows than one of BATCH; a multiple of `pack`."""
     count = len(source) if isinstance(source, Finite) else BATCH
-    return {"batch": (max(1, count // 2 // pack) * pack, f"there are {count} rows")} if count < BATCH else {}
+    return {"batch": (max(2, pack, count // 2 // pack * pack), f"there are {count} rows")} if count < BATCH else {}
 
 
 def cells_at(data: str | Path) -> Cells:
