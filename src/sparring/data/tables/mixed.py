@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
@@ -15,9 +16,11 @@ from sparring.data.builtin.people import people
 from sparring.data.opening import existing, refuse_format
 from sparring.data.settings import open_file
 from sparring.data.source import Finite, Source, orders
+from sparring.data.tables.cells import Cells
 from sparring.data.tables.column_kinds import Found, find
-from sparring.data.tables.mixed_text import Cells, from_python, read_cells, read_parquet_cells
+from sparring.data.tables.mixed_text import from_python, read_cells, read_parquet_cells
 from sparring.data.tables.ruled import ruled
+from sparring.data.tables.scratch import array
 from sparring.errors import InputError, listed, reason, shown
 from sparring.rng import generator
 from sparring.spaces import Table
@@ -27,6 +30,7 @@ KINDS = "a .csv, .tsv or .parquet file, with a row of names first"
 BATCH = 500             # rows, where there are as many
 LEAST = 2               # rows that are held out, where any are
 LINES = 40              # columns that are told one by one
+AT_ONCE = 1 << 16       # rows that are put into network units together
 
 
 class TableSettings(BaseModel):
@@ -115,14 +119,15 @@ class ByCondition:
     these columns."""
 
     def __init__(self, places: Tensor, space: Table) -> None:
-        orders, counts, mass = [], [], []
-        for block in space.conditions:
-            orders.append(places[:, block].argsort(stable=True).int())
+        orders = torch.from_numpy(array((len(space.conditions), len(places)), np.int32))
+        counts, mass = [], []
+        for order, block in zip(orders, space.conditions, strict=True):
+            order[:] = places[:, block].argsort(stable=True)
             count = torch.bincount(places[:, block], minlength=space.blocks[block])
             weight = count.double().sqrt()
             counts.append(count)
             mass.append(weight / weight.sum())
-        self.order, self.count = torch.cat(orders), torch.cat(counts)
+        self.order, self.count = orders.view(-1), torch.cat(counts)
         self.start = self.count.cumsum(0) - self.count              # the orders of the columns lie one after the other
         self.upper = torch.cat(mass).cumsum(0)
 
@@ -163,13 +168,28 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
     found, said = ruled(cells, find(cells, kinds, kept.numpy()), rules, kinds, kept.numpy())
     columns = tuple(one.column for one in found if one.column is not None)
     if not columns or not any(one.places for one in columns):
-        why = listed([f"{column.name} ({one.kind}: {one.why})" for column, one in zip(cells.columns, found, strict=True)])
+        why = listed([f"{name} ({one.kind}: {one.why})" for name, one in zip(cells.names, found, strict=True)])
         raise InputError(f"{cells.what} has no column to learn from: {why}.")
     space = Table(columns, rules)
-    places, numbers = space.compact([torch.from_numpy(one.cells) for one in found if one.column is not None])
-    learned, others = (TableRows(space, places[part], numbers[part], asked=asked) for part in (kept, ~kept))
+    cells_found = [torch.from_numpy(one.cells) for one in found if one.column is not None]
+    learned, others = (compacted(space, cells_found, part, asked) for part in (kept, ~kept))
     return Finite(space, learned, notes=(*told(cells, found, kept), *said), odd=odd_of(cells, found),
                   held_out=None if bool(kept.all()) else Finite(space, others))
+
+
+def compacted(space: Table, cells: list[Tensor], part: Tensor, asked: bool) -> TableRows:
+    """Those rows that are in `part`, bool[N]; a block of them at a time."""
+    scalars = sum(one.scalars for one in space.columns)
+    rows = int(part.sum())
+    places, numbers = (torch.from_numpy(array((rows, width), kind)) for width, kind in ((len(space.blocks), np.int32),
+                                                                                       (scalars, np.float32)))
+    end = 0
+    for begin in range(0, len(part), AT_ONCE):
+        which = part[begin:begin + AT_ONCE]
+        some = space.compact([column[begin:begin + AT_ONCE][which] for column in cells])
+        begun, end = end, end + int(which.sum())
+        places[begun:end], numbers[begun:end] = some
+    return TableRows(space, places, numbers, asked=asked)
 
 
 def batch_of(source: Source, pack: int = 1) -> dict[str, tuple[int, str]]:
@@ -189,7 +209,7 @@ def cells_at(data: str | Path) -> Cells:
 
 def told(cells: Cells, found: list[Found], kept: Tensor) -> list[str]:
     """What was found, a line a column."""
-    lines = [f"{column.name}: {one.kind} ({one.why})" for column, one in zip(cells.columns, found, strict=True)]
+    lines = [f"{name}: {one.kind} ({one.why})" for name, one in zip(cells.names, found, strict=True)]
     lines = lines[:LINES] + ([f"and {len(lines) - LINES:,} more columns"] if len(lines) > LINES else [])
     out = len(kept) - int(kept.sum())
     return [*cells.notes, *lines, f"{out:,} rows are held out from training" if out else "no rows are held out from training"]
@@ -197,7 +217,7 @@ def told(cells: Cells, found: list[Found], kept: Tensor) -> list[str]:
 
 def odd_of(cells: Cells, found: list[Found]) -> tuple[str, ...]:
     """What is told even where nobody watches: columns that were left out, and cells that come back otherwise."""
-    left = [f"{shown(column.name)} ({one.why})" for column, one in zip(cells.columns, found, strict=True)
+    left = [f"{shown(name)} ({one.why})" for name, one in zip(cells.names, found, strict=True)
             if one.column is None and one.why != "as asked for"]
     said = [f"{len(left)} column(s) were left out: {'; '.join(left)}"] if left else []
     return (*said, *(one.odd for one in found if one.odd))

@@ -1,71 +1,39 @@
-"""A table of any cells as it was written: from a text file, whose delimiter and encoding are found out, a data frame, or a list of dicts.
-
-A column is kept as its different values and, for every row, the position of its value: an int32 a cell, whatever the cells say.
-"""
+"""A table as it was written: from a text file, whose delimiter and encoding are found out, a data frame, or a list of dicts."""
 
 import csv
 import io
-import os
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sparring.data.settings import check_memory, open_file
+from sparring.data.settings import open_file
+from sparring.data.tables.cells import Cells, PutAside, coded
 from sparring.errors import InputError, listed, reason, shown
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 LOOKED_AT = 100             # rows by which the delimiter is found
 MOST = 10_000               # columns
-CELL = 20                   # bytes that a cell of a few letters takes while it is read, about; of different values more
 ENDS = b"PK\x03\x04"        # how a .zip begins, and every .xlsx
-FEW = 3                     # rows that are named
-
-
-class Written(NamedTuple):
-    """One column: its different values, in the order in which they come first, and which of them each row has."""
-
-    name: str
-    values: list[str]
-    codes: NDArray[np.int32]
-    dtype: str = ""         # of a data frame
-
-
-class Cells(NamedTuple):
-    """A table as it was written."""
-
-    what: str               # how it is called in messages
-    columns: list[Written]
-    lines: NDArray[np.int64]    # of each row, in the file
-    notes: tuple[str, ...] = ()
-    semicolons: bool = False    # as delimiters, where a comma is often before decimals
-
-    def where(self, rows: Sequence[int]) -> str:
-        """Rows by their lines, as in `line 7` or `lines 7, 9 and 2 more`."""
-        few = ", ".join(f"{self.lines[row]:,}" for row in rows[:FEW])
-        return f"line{'s' * (len(rows) > 1)} {few}" + (f" and {len(rows) - FEW:,} more" if len(rows) > FEW else "")
 
 
 def read_cells(path: Path) -> Cells:
     """Every cell of a .csv or .tsv.  InputError, with the line, for what is no table."""
     with open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        check_memory(CELL * size // 4, f"{shown(path)} holds {size:,} bytes of text", "Give fewer rows, or Parquet.")
         encoding, notes = encoding_of(path, file)
         text = io.TextIOWrapper(file, encoding, newline="")
         try:
             delimiter = delimiter_of(first_lines(path, text))
             text.seek(0)
-            names, columns, lines, named = columns_of(path, numbered(path, csv.reader(text, delimiter=delimiter, strict=True)))
+            columns, named = columns_of(path, numbered(path, csv.reader(text, delimiter=delimiter, strict=True)))
         finally:
             text.detach()                                       # the file is closed by who opened it
     notes += [] if named else ["the first row holds numbers, so the columns have no names"]
-    notes += [f"columns are separated by {DELIMITERS[delimiter]}"] if delimiter != "," and len(names) > 1 else []
-    return Cells(shown(path), columns, lines, tuple(notes), delimiter == ";")
+    notes += [f"columns are separated by {DELIMITERS[delimiter]}"] if delimiter != "," and len(columns) > 1 else []
+    return Cells(shown(path), columns.names, columns, np.frombuffer(columns.lines, np.int64), tuple(notes), delimiter)
 
 
 def first_lines(path: Path, text: Iterator[str]) -> list[str]:
@@ -140,7 +108,7 @@ def numbered(path: Path, reader: "csv._reader") -> Iterator[tuple[int, list[str]
     before = 0
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
+            if any(map(str.strip, row)):
                 yield before + 1, row
             before = reader.line_num
     except csv.Error as error:
@@ -151,27 +119,22 @@ def numbered(path: Path, reader: "csv._reader") -> Iterator[tuple[int, list[str]
         raise damaged(path, before) from None
 
 
-def columns_of(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[list[str], list[Written], NDArray[np.int64], bool]:
-    """Names, columns, the lines of the rows, and whether the first row held the names."""
+def columns_of(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[PutAside, bool]:
+    """The columns, and whether the first row held their names."""
     line, first = next(rows, (0, list[str]()))
     if not first:
         raise InputError(f"{shown(path)} is empty. Give a table with a row of names and rows of values.")
     names, named = headings(path, [cell.strip() for cell in first])
-    width, lines = len(names), array("q", [] if named else [line])
-    seen: list[dict[str, int]] = [{} for _ in names]
-    codes = [array("i") for _ in names]
-    for at, row in rows if named else iter([(line, first), *rows]):
+    width, found = len(names), PutAside(shown(path), names)
+    for at, row in rows if named else chain([(line, first)], rows):
         if len(row) != width:
             raise InputError(f"{shown(path)}, line {at:,}: {len(row):,} cells, and the first line has {width:,}. Mend this row, or put "
                              "cells that hold the delimiter into quotes.")
-        for cell, known, column in zip(row, seen, codes, strict=True):
-            column.append(known.setdefault(cell, len(known)))
-        if named or at != line:
-            lines.append(at)
-    if not codes[0]:
+        found.add(at, row)
+    found.finish()
+    if not found.lines:
         raise InputError(f"{shown(path)} holds names and no rows. Give at least two rows.")
-    return names, [Written(name, list(known), np.frombuffer(column, np.int32)) for name, known, column in
-                   zip(names, seen, codes, strict=True)], np.frombuffer(lines, np.int64), named
+    return found, named
 
 
 def headings(path: Path | str, first: list[str]) -> tuple[list[str], bool]:
@@ -204,7 +167,7 @@ def from_python(data: Any) -> Cells:
     """The same of a data frame, or of a list of dicts with the same names.  InputError for anything else."""
     if is_frame(data):
         names = list(data.columns)
-        columns = [Written(str(name), *coded(cells_of(data[name])), str(data[name].dtype)) for name in names] \
+        columns = [coded(str(name), [cells_of(data[name])], str(data[name].dtype)) for name in names] \
             if len(set(map(str, names))) == len(names) else []
     elif isinstance(data, list | tuple) and not data:
         raise InputError("the list holds no rows. Give dicts, one a row.")
@@ -214,7 +177,7 @@ def from_python(data: Any) -> Cells:
         if odd is not None:
             raise InputError(f"row {odd} of the list has the names {listed(list(data[odd]))}, and the first row {listed(names)}. Give "
                              "every row the same names.")
-        columns = [Written(str(name), *coded("" if row[name] is None else str(row[name]) for row in data)) for name in names]
+        columns = [coded(str(name), [("" if row[name] is None else str(row[name]) for row in data)]) for name in names]
     else:
         raise InputError(f"the data is a {type(data).__name__}; expected the path of a .csv, .tsv or .parquet file, a data frame of "
                          "pandas, or a list of dicts, one a row.")
@@ -222,7 +185,7 @@ def from_python(data: Any) -> Cells:
     headings(what, ["column", *(str(name).strip() for name in names)])      # "column" is no number, so that names of numbers stay names
     if not len(data):
         raise InputError(f"{what} holds no rows. Give at least two.")
-    return Cells(what, columns, np.arange(len(data)))
+    return Cells(what, list(map(str, names)), columns, np.arange(len(data)))
 
 
 def is_frame(data: Any) -> bool:
@@ -233,12 +196,6 @@ def cells_of(series: Any) -> Iterable[str]:
     """The cells of a column of a data frame as text; what is missing is empty."""
     gone = series.isna().tolist()
     return ("" if lost else str(cell) for cell, lost in zip(series.tolist(), gone, strict=True))
-
-
-def coded(cells: Iterable[str]) -> tuple[list[str], NDArray[np.int32]]:
-    known: dict[str, int] = {}
-    codes = array("i", [known.setdefault(cell, len(known)) for cell in cells])
-    return list(known), np.frombuffer(codes, np.int32)
 
 
 def read_parquet_cells(path: Path) -> Cells:
@@ -257,5 +214,5 @@ def read_parquet_cells(path: Path) -> Cells:
     headings(path, ["column", *table.column_names])
     if not table.num_rows:
         raise InputError(f"{shown(path)} holds no rows. Give at least two.")
-    return Cells(shown(path), [Written(name, *coded("" if cell is None else str(cell) for cell in table[name].to_pylist()))
-                               for name in table.column_names], np.arange(table.num_rows))
+    columns = [coded(name, [("" if cell is None else str(cell) for cell in table[name].to_pylist())]) for name in table.column_names]
+    return Cells(shown(path), table.column_names, columns, np.arange(table.num_rows))

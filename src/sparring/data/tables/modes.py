@@ -13,6 +13,7 @@ MOST = 10                   # modes (Xu et al., 2019, section 4.2)
 LEAST = 0.005               # of the weight, below which a mode is left out
 SEEN = 3_000                # values that the mixture is fitted to, at most: a fifth of a second a column
 SPIKE = 0.05                # of the rows with one value, from which on it has a place of its own
+AT_ONCE = 1 << 16           # values that are held against the modes together
 PLACES = 6                  # significant digits that are kept, so that rounding on another day makes no other table
 
 Floats = NDArray[np.float64]
@@ -41,9 +42,11 @@ def modes(x: Floats, every: Floats) -> Modes:
     if not len(rest):
         return Modes(spikes=tuple(spikes.tolist()))
     weights, means, deviations = mixture(rest)
-    likely = np.log(weights) - np.log(deviations) - ((others[:, None] - means) / deviations)**2 / 2
-    of = likely.argmax(1)
-    far = np.array([np.abs(others[of == k] - mean).max(initial=0.0) for k, mean in enumerate(means)])
+    far = np.zeros(len(means))
+    for some in np.split(others, range(AT_ONCE, len(others), AT_ONCE)):
+        likely = np.log(weights) - np.log(deviations) - ((some[:, None] - means) / deviations)**2 / 2
+        of = likely.argmax(1)
+        far = np.maximum(far, [np.abs(some[of == k] - mean).max(initial=0.0) for k, mean in enumerate(means)])
     scales = np.maximum(far * (1 + 1e-6), deviations)               # so that no value lies outside [-1, 1]
     return Modes(*(tuple(map(float, some)) for some in (weights, means, deviations, scales, spikes)))
 

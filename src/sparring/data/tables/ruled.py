@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparring.data.tables.cells import Cells
 from sparring.data.tables.column_kinds import Found, of
-from sparring.data.tables.mixed_text import Cells
 from sparring.data.tables.modes import modes
 from sparring.errors import InputError, reason, shown
 from sparring.spaces.columns import Category, Column, Computed, Constant, Later, Number
@@ -40,7 +40,7 @@ def ruled(cells: Cells, found: list[Found], texts: Sequence[str], asked: Mapping
     """Check the rules on every row.  InputError, with the lines of rows that break one, and for what is no rule."""
     if not texts:
         return Ruled(found, [])
-    left_out = {column.name: one.why for column, one in zip(cells.columns, found, strict=True) if one.column is None}
+    left_out = {name: one.why for name, one in zip(cells.names, found, strict=True) if one.column is None}
     at = [k for k, one in enumerate(found) if one.column is not None]
     rules = read(columns_of(found), texts, left_out)
     again = list(found)

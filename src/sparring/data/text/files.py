@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sparring.data.opening import existing
 from sparring.data.settings import check_memory, open_file
-from sparring.data.tables.mixed_text import Cells, read_cells, read_parquet_cells
+from sparring.data.tables.cells import Cells
+from sparring.data.tables.mixed_text import read_cells, read_parquet_cells
 from sparring.errors import InputError, did_you_mean, listed, shown
 
 KINDS = "a .txt file with one sample a line, a folder of such files, or a table with column=NAME"
@@ -38,7 +39,7 @@ def lines_at(data: str | Path, column: str = "") -> tuple[list[str], str]:
 
 def cells_in(table: Cells, column: str) -> tuple[list[str], str]:
     """The cells of a column, of the only one where none is named.  InputError where there is none of that name."""
-    names = [one.name for one in table.columns]
+    names = table.names
     if not column and len(names) > 1:
         raise InputError(f"{table.what} has {len(names):,} columns: {listed(names)}. Say which holds the text, such as "
                          f"column={shown(names[-1])}.")
