@@ -172,6 +172,7 @@ class Table:
 
     columns: tuple[cols.Column, ...]
     rules: tuple[str, ...] = ()             # between columns, as they were stated, that every row keeps
+    delimiter: str = field(default=",", repr=False)         # of the file that was read
 
     @cached_property
     def kept(self) -> Kept:
@@ -276,7 +277,8 @@ def to_json(space: Space) -> dict[str, Any]:
     check(space)
     kind = next(name for name, cls in KINDS.items() if type(space) is cls)
     if isinstance(space, Table):
-        stated = {"rules": [*space.rules]} if space.rules else {}
+        stated: dict[str, Any] = {"rules": [*space.rules]} if space.rules else {}
+        stated |= {"delimiter": space.delimiter} if space.delimiter != "," else {}
         return {"kind": kind, "columns": [cols.to_plain(one) for one in space.columns], **stated}
     return {"kind": kind, **asdict(space)}
 
@@ -364,6 +366,10 @@ def _value(kind: str, name: str, plain: Any) -> Any:
         space = from_json({**plain, "kind": "images"} if isinstance(plain, dict) else plain)
         assert isinstance(space, Images)
         return space
+    if name == "delimiter":
+        if plain not in (",", ";", "\t", "|"):
+            raise TypeError("delimiter should be a comma, a semicolon, a tab or a vertical bar")
+        return plain
     if name == "aligned":
         if type(plain) is not bool:
             raise TypeError("aligned should be true or false")

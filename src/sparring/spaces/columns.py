@@ -10,7 +10,7 @@ a column as a place out of several, a one-hot, and at most one number in [-1, 1]
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -90,6 +90,8 @@ class Number:
     form: str = ""                  # of dates and times, as strftime takes it
     unit: str = ""
     dtype: str = ""
+    before: str = field(default="", repr=False)     # what stands before and after every number, such as $ and %
+    after: str = field(default="", repr=False)
 
     @property
     def places(self) -> int:
@@ -134,15 +136,18 @@ class Number:
         if self.form:
             start = EPOCH if "Y" in self.form or "y" in self.form else datetime(1900, 1, 1)
             return round((parsed_moment(text.strip(), self.form) - start).total_seconds() / UNITS[self.unit])
-        plain = text.strip().replace(self.group, "") if self.group else text.strip()
+        plain = text.strip().removeprefix(self.before).removesuffix(self.after)
+        plain = plain.replace(self.group, "") if self.group else plain
         number = float(plain if "." in plain and self.mark == "," and "," not in plain else plain.replace(self.mark, "."))
         if not math.isfinite(number) or "_" in text:
             raise ValueError(text)
         return number
 
     def written(self, x: float) -> str:
-        if self.form:
-            return self.dated(x)
+        return self.dated(x) if self.form else f"{self.before}{self.bare(x)}{self.after}"
+
+    def bare(self, x: float) -> str:
+        """A number without what stands before and after it."""
         if self.digits:
             return f"{x:.{self.digits}g}".replace(".", self.mark)
         least, most = self.decimals
@@ -251,6 +256,7 @@ LISTS = {"values": str, "missing": str, "counts": int, "weights": float, "means"
          "spikes": float, "decimals": int}
 PLAIN: dict[str, tuple[type, ...]] = {
     "name": (str,), "value": (str,), "dtype": (str,), "mark": (str,), "group": (str,), "form": (str,), "unit": (str,),
+    "before": (str,), "after": (str,),
     "own": (int,), "digits": (int,), "places": (int,), "scalars": (int,), "numbers": (bool,), "low": (float, int), "high": (float, int),
     "base": (str,), "least": (float, int), "most": (float, int)}
 

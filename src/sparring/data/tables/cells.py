@@ -39,6 +39,7 @@ class Cells(NamedTuple):
     lines: NDArray[np.int64]    # of each row, in the file
     notes: tuple[str, ...] = ()
     delimiter: str = ","
+    odd: tuple[str, ...] = ()   # notes that are told even where nobody watches
 
     @property
     def semicolons(self) -> bool:
@@ -112,8 +113,8 @@ class PutAside(Sequence[Written]):
             else:
                 self._file.write(data)
         except OSError as error:
-            raise InputError(f"{self.what}: its columns could not be put aside in a temporary file ({error.strerror or error}). Free some room on "
-                             "the disk, or say where there is some: XDG_CACHE_HOME=FOLDER.") from None
+            raise InputError(f"{self.what}: its columns could not be put aside in a temporary file ({error.strerror or error}). Free some "
+                             "room on the disk, or say where there is some: XDG_CACHE_HOME=FOLDER.") from None
         places.append((self._end, len(data)))
         self._end += len(data)
 

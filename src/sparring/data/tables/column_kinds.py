@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from sparring.spaces.columns import Category, Column, Constant, Number
 ASKED = ("number", "integer", "category", "date", "skip")
 MISSING = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "?", "-", "--", "#n/a", "missing", "<na>"})
 LONGEST = max(map(len, MISSING))
+UNIT = "$€£¥₹%"
+SIGNS = re.compile(rf"([{UNIT}]\s?)?[^{UNIT}]*?(\s?[{UNIT}])?")
 OWN = 255               # values of a category with a place of their own; the rest share one
 FEW = 20                # different numbers at most, that are taken for categories
 EACH = 10               # rows at least for each of them, on average
@@ -33,6 +36,8 @@ GROUPED = {",": re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d*)?"), ".": re.compile(r"
 ENDLESS = re.compile(r"[+-]?(inf|infinity)", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0\d+")          # a number with a zero before it is a code, such as 00501
 KEY = re.compile(r"(.*[_\s-])?(id|uuid|guid|key|index|row)", re.IGNORECASE)
+
+SIGNED = re.compile(rf"[+-]?([{UNIT}]\s?)?[+-]?[\d.,]+(\s?[{UNIT}])?")
 
 Floats = NDArray[np.float64]
 
@@ -93,20 +98,37 @@ def of(table: Cells, column: Written, asked: str, train: NDArray[np.bool_]) -> F
         why = "every cell is missing" if not there else f"every row says {shown(common)}"
         return Found(Constant(column.name, common, column.dtype), nothing, "constant", why)
     real = [stripped[k] for k in there]
+    before, after = around(real)
+    bare = [value.removeprefix(before).removesuffix(after) for value in stripped] if before or after else stripped
     if kind in ("number", "integer"):
-        return number(table, column, stripped, there, way_as_asked(table, column, stripped, there, how), train, f"as asked for: {kind}",
-                      whole=kind == "integer")
+        return signed(number(table, column, bare, there, way_as_asked(table, column, bare, there, how), train, f"as asked for: {kind}",
+                             whole=kind == "integer"), before, after)
     if kind == "category":
         return category(column, stripped, train, "as asked for")
     if kind == "date":
         form = how or dates.which(column.name, dates.formats(real) or refuse_dates(table, column))
         return date(table, column, stripped, there, form, train)
-    way = way_of(table, column, stripped, there)
+    way = way_of(table, column, bare, there)
     if way is not None:
-        return numbers(table, column, stripped, there, way, train)
+        return signed(numbers(table, column, bare, there, way, train), before, after)
     if forms := dates.formats(real):
         return date(table, column, stripped, there, dates.which(column.name, forms), train)
     return words(table, column, stripped, real, train)
+
+
+def around(cells: Sequence[str]) -> tuple[str, str]:
+    """What stands before and after the number in every cell, such as $ or %; nothing where cells differ in it."""
+    found = SIGNS.fullmatch(cells[0])
+    before, after = (found[1] or "", found[2] or "") if found else ("", "")
+    same = all(cell.startswith(before) and cell.endswith(after) and len(cell) > len(before) + len(after) for cell in cells)
+    return (before, after) if same else ("", "")
+
+
+def signed(found: Found, before: str, after: str) -> Found:
+    """A column of numbers with what stands before and after each."""
+    if not isinstance(found.column, Number) or not (before or after):
+        return found
+    return found._replace(column=replace(found.column, before=before, after=after), why=f"{found.why}; each is written {before}...{after}")
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
@@ -114,6 +136,10 @@ def words(table: Cells, column: Written, stripped: list[str], real: list[str], t
     """Text that is no number and no date: categories, or what names rows, or free text, which are left out."""
     n, keep = len(column.codes), f"--column '{shown(column.name)}=category' keeps it"
     refuse_mixed_dates(table, column, stripped)
+    if all(dates.offset_in(value) and ":" in value for value in real):
+        keep = f"write these times with one offset from UTC, or {keep}"
+    elif sum(any(sign in value for sign in UNIT) and SIGNED.fullmatch(value) is not None for value in real) > MOSTLY * len(real):
+        keep = f"write these amounts in one way, or {keep}"
     if len(real) > NAMES * n and n >= FEW:
         if np.mean([len(value.split()) for value in real[:1000]]) >= LONG:
             return Found(None, np.zeros(n), "left out", f"free text: nearly every row says something else; {keep}")

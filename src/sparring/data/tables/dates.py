@@ -19,15 +19,26 @@ FORMATS = (*DAYS, *(f"{day}{between}{time}" for day, time, between in product(DA
            *(f"{day} {time}" for day, time in product(("%-d/%-m/%Y", "%-m/%-d/%Y"), ("%H:%M", "%-H:%M", "%-I:%M %p"))),
            *(f"{DAYS[0]}T{time}Z" for time in TIMES[:3]), *TIMES)
 FIRST = 50              # different cells by which formats are sorted out
+OFFSET = re.compile(r".*[\dMSf]([+-]\d\d:?\d\d)")       # from UTC, after a time
 LIKE = re.compile(r"[\dA-Za-z.,/:\- ]{4,40}")
 
 
 def formats(cells: Sequence[str]) -> list[str]:
     """The formats in which all these cells are dates or times, written as they are; without %Y%m%d, which any number of eight digits may
     be, unless it is the only one."""
+    if cells and ":" in cells[0] and (offset := offset_in(cells[0])):        # the same for all, as in pandas's times in UTC
+        bare = [cell.removesuffix(offset) for cell in cells]
+        same = all(cell.endswith(offset) for cell in cells)
+        return [form + offset for form in formats(bare) if form not in (*DAYS, *TIMES)] if same else []
     if not cells or not all(LIKE.fullmatch(cell) for cell in cells[:FIRST]):
         return []
     return [form for form in FORMATS if all(said(cell, form) for cell in cells[:FIRST]) and all(said(cell, form) for cell in cells[FIRST:])]
+
+
+def offset_in(text: str) -> str:
+    """The offset from UTC with which a time, or a format, ends, such as +01:00; "" where it has none."""
+    found = OFFSET.fullmatch(text)
+    return found[1] if found else ""
 
 
 def said(cell: str, form: str) -> bool:

@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
+from sparring.data.tables.dates import offset_in
 from sparring.spaces import Table
-from sparring.spaces.columns import Category, Column, Constant, Number
+from sparring.spaces.columns import UNITS, Category, Column, Constant, Number
 
 
 def to_frame(space: Table, cells: Tensor) -> Any:
@@ -27,8 +28,8 @@ def to_frame(space: Table, cells: Tensor) -> Any:
 
 def type_of(column: Category | Number) -> str:
     """What a column of a file is in a frame; "" for what pandas finds itself."""
-    if isinstance(column, Number) and column.form:
-        return "datetime64[ns]" if "%Y" in column.form or "%y" in column.form else ""
+    if isinstance(column, Number) and ("%Y" in column.form or "%y" in column.form):
+        return "datetime64[ns, UTC]" if column.form.endswith("Z") or offset_in(column.form) else "datetime64[ns]"
     return ""
 
 
@@ -36,7 +37,7 @@ def values(column: Column, cells: Tensor) -> list[Any]:
     """The cells of a column as Python values; None where they are missing."""
     written = column.write(cells)
     match column:
-        case Number() if not column.form:
+        case Number() if not column.form and not column.before and not column.after:
             whole = column.decimals[1] == 0 and not column.digits
             return [None if math.isnan(x) else int(x) if whole else x for x in cells.tolist()]
         case Number():
@@ -54,3 +55,43 @@ def number(text: str) -> int | float:
         return int(text)
     except ValueError:
         return float(text)
+
+
+def to_arrow(space: Table, cells: Tensor) -> Any:
+    """The same as a table of Arrow, whose columns have the types of the Parquet file, or of the frame, that was learned from."""
+    import pyarrow as pa
+
+    return pa.table({one.name: arrow(one, x) for one, x in zip(space.columns, cells.unbind(1), strict=True)})
+
+
+def arrow(column: Column, cells: Tensor) -> Any:
+    """A column of Arrow; null where a cell is missing.  The same type for the same column, whatever the cells are."""
+    import pyarrow as pa
+
+    kind = column.dtype or (type_of(column) if not isinstance(column, Constant) else "")
+    if isinstance(column, Number) and kind.startswith("datetime64"):
+        unit, _, zone = kind[len("datetime64["):-1].partition(", ")
+        moments = (cells.nan_to_num().round() * UNITS[column.unit] - seconds_from_utc(column.form)) * 1e3
+        return pa.array(moments.long().numpy(), pa.int64(), mask=cells.isnan().numpy()).cast(pa.timestamp("ms", zone or None)).cast(
+            pa.timestamp(unit, zone or None))
+    found = values(column, cells)
+    if kind in ("bool", "boolean") and not isinstance(column, Number):
+        return pa.array([None if one is None else str(one) == "True" for one in found], pa.bool_())
+    match column:
+        case Number():
+            plain, whole = not (column.form or column.before or column.after), column.decimals[1] == 0 and not column.digits
+        case Category():
+            plain = column.numbers
+            whole = plain and all(isinstance(number(value), int) for value in column.values if value not in column.missing)
+        case Constant():
+            plain, whole = kind.startswith(("int", "uint", "float")), False
+    if plain and kind.startswith(("int", "uint", "float")):
+        return pa.array([None if one is None else float(one) for one in found], pa.float64()).cast(pa.type_for_alias(kind), safe=False)
+    if plain:
+        return pa.array(found, pa.int64() if whole else pa.float64())
+    return pa.array(found, pa.string())
+
+
+def seconds_from_utc(form: str) -> int:
+    offset = offset_in(form).replace(":", "")
+    return int(offset[0] + "1") * (int(offset[1:3]) * 3600 + int(offset[3:5]) * 60) if offset else 0

@@ -170,7 +170,7 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
     if not columns or not any(one.places for one in columns):
         why = listed([f"{name} ({one.kind}: {one.why})" for name, one in zip(cells.names, found, strict=True)])
         raise InputError(f"{cells.what} has no column to learn from: {why}.")
-    space = Table(columns, rules)
+    space = Table(columns, rules, cells.delimiter)
     cells_found = [torch.from_numpy(one.cells) for one in found if one.column is not None]
     learned, others = (compacted(space, cells_found, part, asked) for part in (kept, ~kept))
     return Finite(space, learned, notes=(*told(cells, found, kept), *said), odd=odd_of(cells, found),
@@ -220,4 +220,4 @@ def odd_of(cells: Cells, found: list[Found]) -> tuple[str, ...]:
     left = [f"{shown(name)} ({one.why})" for name, one in zip(cells.names, found, strict=True)
             if one.column is None and one.why != "as asked for"]
     said = [f"{len(left)} column(s) were left out: {'; '.join(left)}"] if left else []
-    return (*said, *(one.odd for one in found if one.odd))
+    return (*cells.odd, *said, *(one.odd for one in found if one.odd))

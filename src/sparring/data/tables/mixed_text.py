@@ -33,7 +33,8 @@ def read_cells(path: Path) -> Cells:
             text.detach()                                       # the file is closed by who opened it
     notes += [] if named else ["the first row holds numbers, so the columns have no names"]
     notes += [f"columns are separated by {DELIMITERS[delimiter]}"] if delimiter != "," and len(columns) > 1 else []
-    return Cells(shown(path), columns.names, columns, np.frombuffer(columns.lines, np.int64), tuple(notes), delimiter)
+    return Cells(shown(path), columns.names, columns, np.frombuffer(columns.lines, np.int64), tuple(notes), delimiter,
+                 like_data(columns.names) if named else ())
 
 
 def first_lines(path: Path, text: Iterator[str]) -> list[str]:
@@ -154,6 +155,13 @@ def headings(path: Path | str, first: list[str]) -> tuple[list[str], bool]:
     return first, True
 
 
+def like_data(names: list[str]) -> tuple[str, ...]:
+    """What is told where some names are numbers, as in a row of data."""
+    some = [name for name in names if is_number(name)]
+    return (f"the first row was taken for names, and {len(some)} of its {len(names)} cells are numbers ({listed(some, 3)}); where it is a "
+            "row of data, write a row of names above it",) if some else ()
+
+
 def is_number(cell: str) -> bool:
     try:
         float(cell.replace(",", "."))
@@ -195,7 +203,13 @@ def is_frame(data: Any) -> bool:
 def cells_of(series: Any) -> Iterable[str]:
     """The cells of a column of a data frame as text; what is missing is empty."""
     gone = series.isna().tolist()
-    return ("" if lost else str(cell) for cell, lost in zip(series.tolist(), gone, strict=True))
+    return ("" if lost else str(cell) for cell, lost in zip(short(series), gone, strict=True))
+
+
+def short(column: Any) -> Iterable[Any]:
+    """The cells of a column of pandas; numbers of 32 bits or less as themselves, since in 64 they are written with digits that mean
+    nothing."""
+    return column.to_numpy() if str(column.dtype) in ("float16", "float32") else column.tolist()
 
 
 def read_parquet_cells(path: Path) -> Cells:
@@ -214,5 +228,22 @@ def read_parquet_cells(path: Path) -> Cells:
     headings(path, ["column", *table.column_names])
     if not table.num_rows:
         raise InputError(f"{shown(path)} holds no rows. Give at least two.")
-    columns = [coded(name, [("" if cell is None else str(cell) for cell in table[name].to_pylist())]) for name in table.column_names]
+    columns = [coded(field.name, [arrow_cells(table[field.name])], type_of(field.type)) for field in table.schema]
     return Cells(shown(path), table.column_names, columns, np.arange(table.num_rows))
+
+
+def arrow_cells(column: Any) -> Iterable[str]:
+    cells = column.to_pylist()
+    if str(column.type) in ("halffloat", "float"):
+        cells = [None if cell is None else np.float32(cell) for cell in cells]
+    return ("" if cell is None else str(cell) for cell in cells)
+
+
+def type_of(kind: Any) -> str:
+    """What a column of Parquet is in a data frame; "" for what is text there, or is found by how it is written."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(kind):
+        return f"datetime64[{kind.unit}, {kind.tz}]" if kind.tz else f"datetime64[{kind.unit}]"
+    return str(kind.to_pandas_dtype()().dtype) if pa.types.is_integer(kind) or pa.types.is_floating(kind) else \
+        "bool" if pa.types.is_boolean(kind) else ""
