@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import types
 from importlib.metadata import EntryPoint
@@ -172,6 +173,40 @@ def test_a_package_offers_a_recipe(mine, monkeypatch):
     monkeypatch.setattr(own, "entry_points", lambda group, name=None: [broken])
     with pytest.raises(InputError, match="offered as not_there, which cannot be imported"):
         named("theirs")
+
+
+def installed_package(path, name, summary, points, code=""):
+    """A package as pip leaves it: its module, its metadata and its entry points."""
+    (path / f"{name}.py").write_text(code)
+    about = path / f"{name}-1.2.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n{summary}")
+    (about / "entry_points.txt").write_text(f"[{own.GROUP}]\n" + "".join(f"{point} = {name}\n" for point in points))
+
+
+def test_the_list_of_recipes_names_those_of_packages_and_imports_none(tmp_path, monkeypatch, capsys):
+    """A package whose import fails, one without a summary, and one with a name of this project."""
+    installed_package(tmp_path, "broken_gans", "Summary: Two \x1b[31mGANs\n", ["zebra", "quagga"], "raise RuntimeError('imported')")
+    installed_package(tmp_path, "plain_gans", "", ["gan", "okapi"])
+    monkeypatch.syspath_prepend(tmp_path)
+    said = Shell(monkeypatch, capsys)("recipes")
+    assert said.code == 0 and said.err == ""
+    lines = said.out.splitlines()
+    assert [line.split()[0] for line in lines[:len(RECIPES)]] == list(RECIPES)
+    assert [re.sub("  +", "  ", line) for line in lines[len(RECIPES):]] == [
+        "okapi  (package plain_gans 1.2)",
+        *(f"{name}  (package broken_gans 1.2) Two ?[31mGANs" for name in ("quagga", "zebra")),
+        "The package plain_gans 1.2 also has a recipe 'gan'. Another one has this name, so it cannot be trained by it."]
+    rows = Shell(monkeypatch, capsys)("recipes", "--json").json()["recipes"]
+    assert [(row["name"], row["package"]) for row in rows][-3:] == [
+        ("okapi", "plain_gans 1.2"), ("quagga", "broken_gans 1.2"), ("zebra", "broken_gans 1.2")]
+    assert rows[0]["package"] is None
+    assert not {"broken_gans", "plain_gans"} & set(sys.modules)
+
+
+def test_a_recipe_of_a_damaged_installation_is_listed(monkeypatch):
+    monkeypatch.setattr(own, "entry_points", lambda group: [EntryPoint("theirs", "offered", own.GROUP)])
+    assert own.offered() == [own.Offered("theirs", "without a name", "", True)]
 
 
 # ---------------------------------------------------------------------------------------------------------------- refused

@@ -282,7 +282,7 @@ def show(
 
 @commands.command()
 def recipes(as_json: Json = False) -> None:
-    """List the recipes."""
+    """List the recipes, those of installed packages too."""
 
     def action() -> dict[str, Any]:
         from sparring.cli.show import recipes as command

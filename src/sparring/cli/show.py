@@ -18,7 +18,7 @@ from sparring.recipes import RECIPES, find
 from sparring.runs.folder import read_json, remade
 from sparring.settings import RunSettings, describe, make
 from sparring.setup.build import build
-from sparring.setup.own import is_path, named, outside
+from sparring.setup.own import is_path, named, offered, outside
 from sparring.setup.request import chosen_for
 from sparring.spaces import Space
 
@@ -123,7 +123,17 @@ def beside(rows: list[tuple[str, str]]) -> list[str]:
 
 
 def recipes() -> dict[str, Any]:
-    """Every recipe with its summary."""
-    rows = [{"name": name, "summary": recipe.summary} for name, recipe in RECIPES.items()]
-    width = max(map(len, RECIPES))
-    return {"recipes": rows, "text": "\n".join(f"{row['name']:<{width}}  {row['summary']}" for row in rows)}
+    """Every recipe with its summary: those of this project, whose `package` is None, and those of installed packages."""
+    others = offered()
+    rows = [{"name": name, "summary": recipe.summary, "package": None} for name, recipe in RECIPES.items()]
+    rows += [{"name": one.name, "summary": one.summary, "package": one.package} for one in others if one.reached]
+    width = max(len(str(row["name"])) for row in rows)
+    lines = [f"{row['name']:<{width}}  {row['summary'] if row['package'] is None else of_package(row)}" for row in rows]
+    lines += [f"The package {one.package} also has a recipe '{one.name}'. Another one has this name, so it cannot be trained by it."
+              for one in others if not one.reached]
+    return {"recipes": rows, "text": "\n".join(lines)}
+
+
+def of_package(row: dict[str, Any]) -> str:
+    """Which package a recipe is of, and what that says of itself: the recipe is not imported for a list."""
+    return f"(package {row['package']})" + (f" {row['summary']}" if row["summary"] else "")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sparring.errors import InputError, Unnamed, did_you_mean, listed, reason, shown
 from sparring.recipes import RECIPES, Origin, Recipe, find
@@ -134,6 +134,34 @@ def installed(point: Any) -> Recipe:
         return from_module(given, point.name)
     raise InputError(f"the recipe '{point.name}' is offered as {point.value}, a {type(given).__name__}; expected a "
                      "sparring.recipes.Recipe, or a module with SUMMARY, Settings and game.")
+
+
+class Offered(NamedTuple):
+    """A recipe of an installed package, in words that a terminal can show."""
+
+    name: str
+    package: str                                                # its name and version
+    summary: str                                                # of the package, in its metadata; "" where it has none
+    reached: bool                                               # whether the name trains this one
+
+
+def offered() -> list[Offered]:
+    """The recipes of installed packages, by name.  Nothing is imported: code runs only where a person names it."""
+    found: list[Offered] = []
+    taken = set(RECIPES)
+    for point in entry_points(group=GROUP):                     # of two with one name, `named` takes the first
+        package, summary = told_of(point)
+        found.append(Offered(shown(point.name), package, summary, point.name not in taken))
+        taken.add(point.name)
+    return sorted(found, key=lambda one: one.name)
+
+
+def told_of(point: Any) -> tuple[str, str]:
+    """The name with the version, and the summary, of the package with this entry point."""
+    told_by: dict[str, str] = {}
+    with suppress(Exception):                                   # of a damaged installation there may be no metadata
+        told_by = {key: " ".join(str(value).split()) for key, value in point.dist.metadata.items()}
+    return shown(f"{told_by.get('Name', 'without a name')} {told_by.get('Version', '')}".strip()), shown(told_by.get("Summary", ""))
 
 
 def origin_of(file: str | None, name: str) -> Origin:
