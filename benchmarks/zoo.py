@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from functools import cache
 from hashlib import sha256
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -29,6 +30,7 @@ COUNTED = re.compile(r"^\| \*(?:settings|recipe|example|could be|lacks)\* \|.*\n
 
 WIDE, MARGIN, GAP, COLUMNS = 1600, 24, 16, 4                    # pixels
 NAME, HEAD, TITLE, LINE = 15, 18, 26, 22
+CARD_WIDE = (WIDE - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
 PAPER, CARD, RULE, INK = "#FFFFFF", "#F5F6F8", "#D9DCE1", "#1F2328"
 
 
@@ -85,7 +87,7 @@ def fingerprint(table: list[Row]) -> str:
 def font(size: int, kind: str = "") -> ImageFont.FreeTypeFont:
     from matplotlib import get_data_path
 
-    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans{kind}.ttf", size)
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans{kind}.ttf", size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def letters(standing: str) -> ImageFont.FreeTypeFont:
@@ -108,21 +110,21 @@ def lines_of(names: list[Row], width: float) -> list[list[tuple[float, Row]]]:
 
 
 def in_columns(heights: dict[str, int]) -> list[list[str]]:
-    """Families in columns of about the same height, in the order of the page."""
-    whole = sum(heights.values()) + GAP * len(heights)
-    columns: list[list[str]] = [[]]
-    filled = 0
-    for family, height in heights.items():
-        if filled + height / 2 > whole * len(columns) / COLUMNS and len(columns) < COLUMNS:
-            columns.append([])
-        columns[-1].append(family)
-        filled += height + GAP
-    return columns
+    """Families in columns, in the order of the page, so that the highest column is as low as can be."""
+    names = list(heights)
+
+    def cut(places: tuple[int, ...]) -> list[list[str]]:
+        return [names[begin:end] for begin, end in pairwise((0, *places, len(names)))]
+
+    def highest(columns: list[list[str]]) -> int:
+        return max(sum(heights[name] + GAP for name in column) for column in columns)
+
+    return min(map(cut, combinations(range(1, len(names)), COLUMNS - 1)), key=highest)
 
 
 def draw(table: list[Row]) -> Image.Image:
     """The map: a card for each family, and each name in the colour of where it stands.  It is opaque, for light and dark pages."""
-    width = (WIDE - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
+    width = CARD_WIDE
     broken = {family: lines_of([row for row in table if row.family == family], width - 2 * GAP)
               for family in dict.fromkeys(row.family for row in table)}
     heights = {family: 2 * GAP + HEAD + 8 + LINE * len(lines) for family, lines in broken.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.zoo import PAGE, PICTURE, counted, draw, fingerprint, rows
+from benchmarks.zoo import CARD_WIDE, GAP, HEAD, PAGE, PICTURE, WIDE, counted, draw, fingerprint, font, letters, rows
 from PIL import Image
 from typer.main import get_command
 
@@ -140,4 +140,10 @@ def test_the_picture_is_of_this_table():
     with Image.open(PICTURE) as picture:
         assert picture.text["table"] == fingerprint(TABLE), "draw it anew: python -m benchmarks.zoo"
         assert 1200 <= picture.width <= 1600
-        assert picture.size == draw(TABLE).size
+    assert draw(TABLE).width == WIDE
+
+
+def test_no_text_of_the_picture_leaves_its_card():
+    within = CARD_WIDE - 2 * GAP
+    assert max(letters(row.standing).getlength(row.name) for row in TABLE) <= within
+    assert max(font(HEAD, "-Bold").getlength(row.family) for row in TABLE) <= within
