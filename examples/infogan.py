@@ -5,13 +5,12 @@ code c and the sample x from below (equation 5).  Here Q has layers of its own; 
 """
 import math
 
-import torch
 from pydantic import Field
 from torch import nn
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, OneHot, Player, Report, Turn, draw
 from sparring.nets.mlp import mlp
 from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
@@ -44,9 +43,10 @@ def game(c, space, device, own=None):
     generator = Player(both, Adam(both.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):                     # latents: noise, then the code as one-hot
-        code = one_hot(torch.randint(c.codes, (n,), generator=rng), c.codes)
-        return torch.cat([torch.randn(n, c.noise, generator=rng), code], 1)
+    latent = Normal(c.noise), OneHot(c.codes)   # noise, then the code
+
+    def prior(n, rng=None):
+        return draw(latent, n, rng)
 
     def discriminate(batch, step):
         return Report({"adversarial": nonsaturating.discriminator(D(batch.x), D(G(prior(len(batch.x)).to(device))))})
@@ -63,5 +63,5 @@ def game(c, space, device, own=None):
 
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, generator=generator.average["G"],
+                model=generator.average, latent=latent, prior=prior, sample=sample, generator=generator.average["G"],
                 judge=lambda x, labels=None: evaluate(D, x.to(device)).flatten())

@@ -23,8 +23,9 @@ from sparring.latent import steering
 from sparring.latent import styles as in_w
 from sparring.latent.directions import Directions, along
 from sparring.latent.inversion import Inversion
+from sparring.latent.parts import path as way
+from sparring.latent.parts import within
 from sparring.latent.portions import CHUNK, at_once
-from sparring.latent.slerp import path as way
 from sparring.latent.truncation import asked, of_latents, truncated
 from sparring.latent.where import framed, refuse_for_rows
 from sparring.latent.writing import lines, refuse_for_lines
@@ -101,21 +102,21 @@ class Model:
     def sample_at(self, which: Tensor, *, seed: int = 0, truncation: float | None = None,
                   watch: Callable[[int, int], None] = lambda done, total: None) -> Tensor:
         """The same at labels such as `labels_for(n)` gives: one sample each."""
-        cut = asked(self.game.generator, truncation)
-        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), cut.bound),
+        cut, parts = asked(self.game.generator, truncation, self.game.latent), self.game.latent
+        return self._drawn(lambda k: truncated(self.game.prior(CHUNK, generator(seed, "sample", k)), cut.bound, parts),
                            len(which), torch.cat([which, which[:1].repeat_interleave(CHUNK, 0)]), watch, cut.psi)
 
     def latents(self, n: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
         """The latents of `sample(n, seed=seed, truncation=truncation)`: float[n, latent].  InputError for a `truncation` of styles."""
-        n, seed, bound = whole_count(n), whole_seed(seed), of_latents(self.game.generator, truncation)
+        n, seed, bound = whole_count(n), whole_seed(seed), of_latents(self.game.generator, truncation, self.game.latent)
         check_memory(8 * n * steering.latent_size(self.game), f"n={n:,} latents", "Draw fewer, several times, with other seeds.")
         drawn = [self.game.prior(CHUNK, generator(seed, "sample", k)) for k in range(-(-n // CHUNK))]
-        return truncated(torch.cat(drawn)[:n], bound)
+        return truncated(torch.cat(drawn)[:n], bound, self.game.latent)
 
     def generate(self, z: Any, *, labels: Any = None, truncation: float | None = None) -> Tensor:
         """The samples of these latents, float[n, latent], as `sample` gives them."""
-        z, cut = steering.latents(self.game, z), asked(self.game.generator, truncation)
-        return self.at(truncated(z, cut.bound), self.labels_for(len(z), labels), cut.psi)
+        z, cut = steering.latents(self.game, z), asked(self.game.generator, truncation, self.game.latent)
+        return self.at(truncated(z, cut.bound, self.game.latent), self.labels_for(len(z), labels), cut.psi)
 
     def at(self, z: Tensor, which: Tensor, psi: float = 1.0) -> Tensor:
         """The samples of these latents at labels such as `labels_for(n)` gives; where there are styles, these with `psi`."""
@@ -144,7 +145,7 @@ class Model:
     def interpolate(self, z: Any, *, steps: int = 8, label: Any = None) -> Tensor:
         """Samples on the way through these latents, float[k, latent], along the sphere: (k - 1) (steps - 1) + 1 of them, `steps` a leg
         with both of its ends; of a conditional model at one class, the first unless `label` says which."""
-        latents = way(steering.latents(self.game, z), steps)
+        latents = way(steering.latents(self.game, z), steps, self.game.latent)
         return self.at(latents, self.labels_for(1, label).repeat_interleave(len(latents), 0))
 
     def directions(self, method: steering.Method = "closed_form", *, n: int = 6, label: Any = None, seed: int = 0) -> Directions:
@@ -162,7 +163,7 @@ class Model:
         z = steering.latents(self.game, z)
         moved = along(z, steering.latents(self.game, direction[None])[0], steering.offsets(reach, steps))
         which = self.labels_for(len(z), labels).repeat_interleave(steps, 0)
-        return self.at(moved.flatten(0, 1), which).unflatten(0, (len(z), steps))
+        return self.at(within(self.game.latent, moved).flatten(0, 1), which).unflatten(0, (len(z), steps))
 
     def invert(self, samples: Any, *, labels: Any = None, starts: int = 4, steps: int = 200, seed: int = 0, perceptual: float = 0.0,
                watch: Callable[[int, int], None] = lambda done, total: None) -> Inversion:

@@ -17,7 +17,8 @@ from sparring.errors import InputError
 from sparring.latent.directions import along, closed_form, components, principal
 from sparring.latent.inversion import invert, radius
 from sparring.latent.layers import activations, first, trace
-from sparring.latent.slerp import path, slerp
+from sparring.latent.parts import path
+from sparring.latent.slerp import slerp
 from sparring.latent.truncation import checked, truncated
 from sparring.objectives.perceptual import distance
 from sparring.spaces import Images, Traits

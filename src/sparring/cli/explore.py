@@ -20,7 +20,8 @@ from sparring.evaluation.inversion import Inverted
 from sparring.latent import steering
 from sparring.latent import truncation as cut
 from sparring.latent.directions import Directions
-from sparring.latent.slerp import path as way
+from sparring.latent.parts import codes, within
+from sparring.latent.parts import path as way
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.style import save_image
 from sparring.pictures.traversals import frames, in_a_frame, sheet, small
@@ -46,6 +47,8 @@ SOUGHT: dict[inversion.Where, str] = {
     "w": "the style whose sample is nearest, by gradient descent from the average style",
     "w+": "the styles, one for each layer, whose sample is nearest, by gradient descent from the average style (the space W+)",
 }
+CODES = "Each row is one latent, and each column one value of the code: what else the latent holds stays as it is."
+MOST_CODES = 16                                 # values of a code that are drawn
 T = TypeVar("T")
 METHODS: dict[steering.Method, tuple[str, str]] = {
     "closed_form": ("closed form", "Eigenvectors of A'A, where A is what the first layer that z reaches multiplies it by (Shen and "
@@ -82,7 +85,7 @@ class Tour:
         z = self.model.latents(rows, seed=self.seed)
         if self.styles:
             return torch.stack([replace(self, psi=psi).samples(z[:, None])[:, 0] for psi in PSIS])
-        return self.samples(torch.stack([cut.truncated(z, bound) for bound in BOUNDS], 1)).transpose(0, 1)
+        return self.samples(torch.stack([cut.truncated(z, bound, self.model.game.latent) for bound in BOUNDS], 1)).transpose(0, 1)
 
     def names(self) -> list[str]:
         """What each of these truncations is called."""
@@ -98,14 +101,14 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
         refuse_for_lines(label=label, directions=n, truncation=truncation, invert=invert, perceptual=perceptual, space=space_)
         with told_when_unwritable(out or run / "explore"):
             return explore_lines(model, run, out or run / "explore", steps, seed)
-    bound, psi = cut.asked(model.game.generator, truncation)
+    bound, psi = cut.asked(model.game.generator, truncation, model.game.latent)
     size, space = steering.latent_size(model.game), model.space
     asked = label if label is None or model.traits is None else label.split(",")
     count, folder = min(6, size) if n is None else n, out or run / "explore"
     found, notes = found_directions(model, count, asked, seed)
     rows, side = room(space, len(found) * count * steps + 2 * steps + 2 * len(BOUNDS))
     rows = in_a_frame(space, rows)
-    z = cut.truncated(model.latents(rows, seed=seed), bound)
+    z = cut.truncated(model.latents(rows, seed=seed), bound, model.game.latent)
     tour = Tour(model, z, model.labels_for(rows, asked), seed, side, psi)
     if perceptual and invert is None:
         raise InputError(f"--perceptual {perceptual:g} belongs to --invert. Give what to invert, or leave it out.")
@@ -123,6 +126,9 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
             sections += direction_sections(tour, method, of, places, cells)
         pictures += [way_sheet(tour, steps, folder / "interpolation.png"), truncation_sheet(tour, folder / "truncation.png")]
         sections += [way_section(tour, steps, cells), truncation_section(tour, cells)]
+        for k, every in enumerate(codes(model.game.latent, z), 1):
+            pictures.append(code_sheet(tour, every, folder / f"code-{k}.png"))
+            sections.insert(1, Section(f"Code {k} of the latent", (CODES,), pictures=[(pictures[-1], f"values of code {k}")]))
         of_styles: dict[str, Any] = {}
         if tour.styles:
             many = model.latents(COARSE + FINE, seed=seed)
@@ -181,11 +187,20 @@ def about(method: steering.Method, of: Directions, i: int) -> str:
 
 def direction_sheet(tour: Tour, of: Directions, places: Tensor, path: Path) -> Path:
     """A row for each direction, all from the first latent."""
-    moved = tour.z[:1, None] + places[:, None] * of.vectors[:, None]
+    moved = within(tour.model.game.latent, tour.z[:1, None] + places[:, None] * of.vectors[:, None])
     samples = replace(tour, labels=tour.labels[:1]).samples(moved)
     names = tuple(f"{i + 1}: {float(share):.1%}" for i, share in enumerate(of.shares))
     reach = f"{float(places[-1]):g}"
     return sheet(tour.model.space, samples, path, names, (f"-{reach}", reach, "offset along the direction"))
+
+
+def code_sheet(tour: Tour, made: Tensor, path: Path) -> Path:
+    """A row for each of the first latents, with every value of a code."""
+    samples = tour.samples(made[:ROWS, :MOST_CODES])
+    values = samples.shape[1]
+    if isinstance(tour.model.space, Images):
+        return save_image(image_grid(samples.flatten(0, 1), values), path)
+    return sheet(tour.model.space, samples, path, (), ("0", str(values - 1), "value of the code"))
 
 
 def direction_sections(tour: Tour, method: steering.Method, of: Directions, places: Tensor, cells: Path) -> list[Section]:
@@ -196,7 +211,7 @@ def direction_sections(tour: Tour, method: steering.Method, of: Directions, plac
     sections = [Section(f"Directions: {title}", (words, f"The first layer is '{of.layer}'." if of.layer else "The network is one layer."),
                         header, rows)]
     for i, vector in enumerate(of.vectors):
-        samples = tour.samples(tour.z[:, None] + places[:, None] * vector).transpose(0, 1)
+        samples = tour.samples(within(tour.model.game.latent, tour.z[:, None] + places[:, None] * vector)).transpose(0, 1)
         drawn = frames(tour.model.space, samples, cells, f"{method}-{i}", len(tour.z), tour.side)
         slides = [(frame, f"offset {place:+.2f}") for frame, place in zip(drawn, places.tolist(), strict=True)]
         sections.append(Section(f"{title.capitalize()}, direction {i + 1}: {about(method, of, i)}", slides=slides,
@@ -207,7 +222,8 @@ def direction_sections(tour: Tour, method: steering.Method, of: Directions, plac
 # --------------------------------------------------------------------------------------------- ways and truncation
 def ways(tour: Tour, rows: int, steps: int) -> Tensor:
     """From each latent to the next, and from the last to the first: float[rows, steps, latent]."""
-    return torch.stack([way(torch.stack([tour.z[i], tour.z[(i + 1) % len(tour.z)]]), steps) for i in range(rows)])
+    parts = tour.model.game.latent
+    return torch.stack([way(torch.stack([tour.z[i], tour.z[(i + 1) % len(tour.z)]]), steps, parts) for i in range(rows)])
 
 
 def way_sheet(tour: Tour, steps: int, path: Path) -> Path:

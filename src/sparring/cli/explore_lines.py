@@ -7,7 +7,7 @@ import torch
 
 from sparring import api
 from sparring.errors import InputError, shown
-from sparring.latent.slerp import path as way
+from sparring.latent.parts import path as way
 from sparring.report.page import Section, write_page
 from sparring.rng import generator
 from sparring.spaces import Texts

@@ -13,7 +13,7 @@ from sparring.errors import InputError
 from sparring.evaluation.figures import Watch, steps
 from sparring.latent import steering, styles
 from sparring.latent.layers import at_rest, run
-from sparring.latent.slerp import slerp
+from sparring.latent.parts import between
 from sparring.latent.truncation import has_styles
 from sparring.metrics.catalogue import plain
 from sparring.metrics.intervals import Estimate
@@ -61,7 +61,7 @@ def measured(model: Model, n: int, seed: int, apart: Callable[[Tensor, Tensor], 
     net, which = steering.network(model.game), steering.network_labels(model.game, model.space, model.labels_for(n, shares="data"))
     z, share = model.game.prior(2 * n, generator(seed, NAME)).cpu(), torch.rand(n, generator=generator(seed, NAME, 1), dtype=torch.float64)
     in_w, lengths = has_styles(net), list[Tensor]()
-    way: Callable[[Tensor, Tensor, Tensor], Tensor] = torch.lerp if in_w else slerp
+    way: Callable[[Tensor, Tensor, Tensor], Tensor] = torch.lerp if in_w else between(model.game.latent)
     for rows in torch.arange(n).split(FEW):
         labels = None if which is None else which[rows]
         if in_w:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from sparring.errors import InputError, RunFailed
 from sparring.game import adam
 from sparring.game.copies import copied
+from sparring.game.latents import Part
 from sparring.game.schedules import Schedule
 from sparring.nets.motion import KeyPoints
 from sparring.spaces import Images
@@ -201,6 +202,7 @@ class Game:
     memory: dict[str, Any] = field(default_factory=dict)    # other state a checkpoint must hold
     translation: Translation | None = None
     animation: Animation | None = None
+    latent: tuple[Part, ...] = ()               # what its numbers are, part by part; normal throughout where nothing is said
     generator: nn.Module | None = None          # what `sample` draws with, G(z) or G(z, labels), for whoever needs its layers or slopes
 
     def __post_init__(self) -> None:

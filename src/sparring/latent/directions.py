@@ -28,15 +28,15 @@ class Directions(NamedTuple):
     layer: str                  # the network's name of the layer that was looked at
 
 
-def closed_form(net: nn.Module, latent: int, n: int, classes: Tensor | None = None) -> Directions:
+def closed_form(net: nn.Module, latent: int, n: int, classes: Tensor | None = None, free: Tensor | None = None) -> Directions:
     """The n directions along which the first layer's output moves farthest: eigenvectors of A^T A (Shen and Zhou, 2021, section 2),
     where the first layer that z reaches makes A z + b of it.
 
     A is read off the layer's outputs at zero and at every axis, so it is right whatever kind the layer is, and whatever scales or joins
-    z before it.  With `classes`, A^T A is the mean over them, which often have the same.
+    z before it.  With `classes`, A^T A is the mean over them, which often have the same.  Only numbers that are `free`, bool[latent], move.
     InputError when the first layer is not affine in z, or n is more than there are.
     """
-    refuse_too_many(n, latent)
+    refuse_too_many(n, latent if free is None else int(free.sum()))
     total, layer = torch.zeros(latent, latent, dtype=torch.float64), ""
     for label in [None] if classes is None else classes.split(1):
         found = first(trace(net, latent, label))
@@ -47,12 +47,14 @@ def closed_form(net: nn.Module, latent: int, n: int, classes: Tensor | None = No
         made = at_layer(net, found.name, False, probes, None if label is None else label.repeat_interleave(len(probes), 0)).double()
         columns, layer = made[1:] - made[:1], found.name        # of A, one a row
         total += columns @ columns.T
-    values, vectors = torch.linalg.eigh(total)
-    values = values.flip(0).clamp_min(0)
-    return Directions(facing(vectors.flip(1).T)[:n].float(), (values / values.sum())[:n].float(), torch.ones(n), layer)
+    free = torch.ones(latent, dtype=torch.bool) if free is None else free
+    values, some = torch.linalg.eigh(total[free][:, free])
+    values, vectors = values.flip(0).clamp_min(0), torch.zeros(len(some), latent, dtype=torch.float64)
+    vectors[:, free] = some.flip(1).T
+    return Directions(facing(vectors)[:n].float(), (values / values.sum())[:n].float(), torch.ones(n), layer)
 
 
-def principal(net: nn.Module, z: Tensor, n: int, labels: Tensor | None = None) -> Directions:
+def principal(net: nn.Module, z: Tensor, n: int, labels: Tensor | None = None, free: Tensor | None = None) -> Directions:
     """The directions of the n main components of activations over latents z ~ N(0, I), float[N, latent] (Haerkoenen et al., 2020).
 
     The activations are those of the first layer that z reaches, as the next layer is given them, after the nonlinearity: before it,
@@ -60,7 +62,7 @@ def principal(net: nn.Module, z: Tensor, n: int, labels: Tensor | None = None) -
     it, u_k = argmin sum_j |u_k x_jk - z_j|^2 (section 2), brought to length 1.  With `labels`, components are those within classes.
     InputError when n is more than there are.
     """
-    refuse_too_many(n, z.shape[1])
+    refuse_too_many(n, z.shape[1] if free is None else int(free.sum()))
     layers = trace(net, z.shape[1], None if labels is None else labels[:1])
     name, before = activations(layers)
     width = at_layer(net, name, before, z[:1], None if labels is None else labels[:1]).shape[1]
@@ -71,6 +73,7 @@ def principal(net: nn.Module, z: Tensor, n: int, labels: Tensor | None = None) -
     total = values.double().square().mean(0).sum()
     keep = int((variances > FLAT * total).sum())
     around = about_their_mean(z, labels).double()
+    around = around if free is None else around * free
     u = (x[:, :keep].T @ around) / x[:, :keep].square().sum(0)[:, None]         # one by one, since coordinates are uncorrelated
     unit = u / u.norm(dim=1, keepdim=True).clamp_min(torch.finfo(u.dtype).tiny)
     return Directions(facing(unit).float(), (variances / total)[:keep].float(), explained(around, x[:, :keep]).float(),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.latent.layers import FEW, at_rest, run
+from sparring.latent.parts import Parts, of_normal, steady, within
 
 PIXELS = 2**18                      # of the images that the perceptual distance sees at once
 POOL = 512                          # latents among which starts are looked for
@@ -56,7 +57,7 @@ def radius(latent: int) -> float:
 
 
 def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wanted: Tensor | None, starts: int, steps: int,
-           watch: Watch = lambda done, total: None, seen: Seen | None = None) -> Inversion:
+           watch: Watch = lambda done, total: None, seen: Seen | None = None, parts: Parts = ()) -> Inversion:
     """The latents whose samples are nearest to x, float[n, *shape] in network units.
 
     Each sample starts from the `starts` nearest of a pool of latents float[m, latent] with their `classes` int64[m], of its own class
@@ -77,7 +78,8 @@ def invert(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, want
         watch(0, len(z) * steps)
         for done in range(0, len(z), few):
             rows = slice(done, done + few)
-            found.append(descend(net, goal[rows], z[rows], None if labels is None else labels[rows], steps, seen, partial(so_far, done)))
+            own = None if labels is None else labels[rows]
+            found.append(descend(net, goal[rows], z[rows], own, steps, seen, partial(so_far, done), parts))
     latents, made, whole, errors, *distances = (torch.cat(part) for part in zip(*found, strict=True))
     order = whole.view(len(x), starts).argsort(1) + starts * torch.arange(len(x))[:, None]
     best = order[:, 0]
@@ -99,14 +101,21 @@ def nearest(net: nn.Module, x: Tensor, pool: Tensor, classes: Tensor | None, wan
 
 
 def descend(net: nn.Module, goal: Tensor, z: Tensor, labels: Tensor | None, steps: int, seen: Seen | None,
-            told: Callable[[int], None]) -> tuple[Tensor, ...]:
+            told: Callable[[int], None], parts: Parts = ()) -> tuple[Tensor, ...]:
     """The best latents on the way, what they make, the loss and the root mean squared error, float[rows], and the perceptual distance
     that is reported, if one is; all on the CPU."""
-    place, longest = next(net.parameters()).device, radius(z.shape[1])
-    goal, z = goal.to(place), shortened(z.to(place), longest)
+    place = next(net.parameters()).device
+    goal, begin = goal.to(place), z.to(place)
+    free = steady(parts, z.shape[1]).to(place)
+
+    def kept(z: Tensor) -> Tensor:
+        """Such as could have been drawn: normal parts no longer than nearly all are, even ones within their bounds, codes as they began."""
+        return within(parts, of_normal(parts, torch.where(free, z, begin), lambda numbers: shortened(numbers, radius(numbers.shape[1]))))
+
+    z = kept(begin)
     found = nearest_on_the_way(lambda z: run(net, z, labels), goal, z, steps,
                                lambda step: RATE * (1 + math.cos(math.pi * step / (steps + 1))) / 2,
-                               lambda z: shortened(z, longest), None if seen is None else seen.from_these(goal),
+                               kept, None if seen is None else seen.from_these(goal),
                                0.0 if seen is None else seen.weight, told=told)
     return found if seen is None else (*found, seen.measured(found[1], goal.cpu()))
 

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from sparring.errors import InputError
-
 NOTHING = 1e-9      # a part of a unit vector that is shorter is rounding
 
 
@@ -34,16 +32,3 @@ def perpendicular(u: Tensor) -> Tensor:
     rest = axis - (axis * u).sum(1, keepdim=True) * u
     length = rest.norm(dim=1, keepdim=True)
     return torch.where(length > NOTHING, rest / length.clamp_min(NOTHING), torch.zeros_like(rest))
-
-
-def path(points: Tensor, steps: int) -> Tensor:
-    """The way through these latents, float[k, d] with k >= 2, one after the other: float[(k - 1) (steps - 1) + 1, d].
-
-    `steps` are those of one leg with both of its ends.  InputError for fewer than two points or steps.
-    """
-    if len(points) < 2:
-        raise InputError(f"interpolation needs at least two latents, and {len(points)} was given. Give more.")
-    if steps < 2:
-        raise InputError(f"steps={steps}: interpolation needs at least the two ends. Give steps=2 or more.")
-    legs = [slerp(points[:-1], points[1:], share) for share in torch.linspace(0, 1, steps, dtype=torch.float64)[:-1]]
-    return torch.cat([torch.stack(legs, 1).flatten(0, 1), points[-1:]])

@@ -13,6 +13,7 @@ from sparring.game import Game
 from sparring.latent import styles
 from sparring.latent.directions import MOST, Directions, closed_form, principal
 from sparring.latent.inversion import POOL, Inversion, Seen, Watch, invert
+from sparring.latent.parts import steady
 from sparring.objectives import perceptual
 from sparring.objectives.gan_turns import asked, examples_of
 from sparring.rng import generator
@@ -70,12 +71,12 @@ def directions(game: Game, space: Space, method: Method, n: int, label: Tensor |
     net, size = network(game), latent_size(game)
     among = label if label is not None else \
         torch.linspace(0, game.classes - 1, min(CLASSES, game.classes)).round().long() if game.classes else None
-    among = network_labels(game, space, among)
+    among, free = network_labels(game, space, among), steady(game.latent, size)
     if method == "closed_form":
-        return closed_form(net, size, n, among)
+        return closed_form(net, size, n, among, free)
     many = max(MOST, 4 * size)
     labels = None if among is None else among[torch.arange(many) % len(among)]
-    return principal(net, game.prior(many, generator(seed, "directions")), n, labels)
+    return principal(net, game.prior(many, generator(seed, "directions")), n, labels, free)
 
 
 def network_labels(game: Game, space: Space, labels: Tensor | None) -> Tensor | None:
@@ -95,7 +96,7 @@ def inverted(game: Game, space: Space, samples: Any, labels: Tensor | None, star
         raise InputError(f"starts={starts}: inversion takes from 1 to {POOL} starts.")
     pool = game.prior(POOL, generator(seed, "inversion"))
     classes = network_labels(game, space, torch.arange(POOL) % max(1, game.classes))
-    found = invert(net, x, pool, classes, network_labels(game, space, labels), starts, steps, watch, seen)
+    found = invert(net, x, pool, classes, network_labels(game, space, labels), starts, steps, watch, seen, game.latent)
     return found._replace(samples=space.decode(found.samples))
 
 

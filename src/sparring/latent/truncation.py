@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import InputError
+from sparring.game.latents import Normal
+from sparring.latent.parts import Parts, of_normal, told_parts
 from sparring.nets.style import StyleGenerator
 
 
@@ -22,7 +24,12 @@ class Truncation(NamedTuple):
     psi: float = 1.0
 
 
-def truncated(z: Tensor, bound: float) -> Tensor:
+def truncated(z: Tensor, bound: float, parts: Parts = ()) -> Tensor:
+    """Latents float[n, d] with all normal numbers bounded (see `bounded`)."""
+    return z if bound == math.inf else of_normal(parts, z, lambda numbers: bounded(numbers, bound))
+
+
+def bounded(z: Tensor, bound: float) -> Tensor:
     """z ~ N(0, I), any shape, to the same given that no number is larger than `bound`: in [-bound, bound].
 
     Brock et al. (2019) draw numbers outside again until all are inside.  This is the same distribution, reached by mapping each number's
@@ -55,10 +62,13 @@ def has_styles(net: nn.Module | None) -> bool:
     return isinstance(net, StyleGenerator)
 
 
-def asked(net: nn.Module | None, value: float | None) -> Truncation:
+def asked(net: nn.Module | None, value: float | None, parts: Parts = ()) -> Truncation:
     """The kind that this generator takes; None for no truncation.  InputError for a psi outside [0, 1], or where there is no average of
     styles yet, and for a bound that is not above zero."""
     if not isinstance(net, StyleGenerator):
+        if value is not None and parts and not any(isinstance(part, Normal) for part in parts):
+            raise InputError(f"truncation={value} cuts off the tails of normal numbers, and this model's latent is {told_parts(parts)}. "
+                             "Leave it out.")
         return Truncation(bound=checked(value))
     if value is None:
         return Truncation()
@@ -75,12 +85,12 @@ def asked(net: nn.Module | None, value: float | None) -> Truncation:
     return Truncation(psi=psi)
 
 
-def of_latents(net: nn.Module | None, value: float | None) -> float:
+def of_latents(net: nn.Module | None, value: float | None, parts: Parts = ()) -> float:
     """The bound on latents that was asked for.  InputError where truncation leaves latents as they are."""
     if value is not None and has_styles(net):
         raise InputError(f"truncation={value}: this model is truncated in W, and its latents stay as they are. Leave it out here, and give "
                          "it to `generate` or `sample`.")
-    return asked(net, value).bound
+    return asked(net, value, parts).bound
 
 
 def told(net: nn.Module | None, value: float) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparring.errors import InputError
 from sparring.game import Game
-from sparring.latent.slerp import slerp
+from sparring.latent.parts import between
 from sparring.pictures.grids import image_grid
 from sparring.pictures.looking import generated, undisturbed
 from sparring.pictures.style import LABELS, QUIET, REAL, TICKS, dress, new_figure, save_figure, save_image
@@ -76,10 +76,10 @@ def interpolation(game: Game, space: Space, path: Path, seed: int, columns: int 
     with undisturbed(game, seed):
         rng = generator(seed, "interpolation")
         drawn = game.prior(2 * rows + 256, rng)
-        between = slerp if drawn.abs().max() > 1 else torch.lerp      # bounded latents fill a box, normal ones a shell
+        way = between(game.latent)
         a, b = drawn[:rows], drawn[rows:2 * rows]
         shares = torch.linspace(0, 1, columns)
-        latents = torch.stack([between(a, b, share) for share in shares], 1).flatten(0, 1)
+        latents = torch.stack([way(a, b, share) for share in shares], 1).flatten(0, 1)
         labels = (torch.arange(rows) % len(space.labels)).repeat_interleave(columns) if space.labels else None
         samples = generated(game, space, latents, labels)
     match space:

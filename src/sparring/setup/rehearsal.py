@@ -16,6 +16,7 @@ from torch import Tensor
 from sparring.data.source import Source, batches
 from sparring.errors import InputError, listed
 from sparring.game import Game, NotFinite, Player, Report, Turn, nothing_to_draw, play
+from sparring.latent.parts import refuse_others
 from sparring.rng import generator, seed_round
 from sparring.runs import checkpoint
 from sparring.setup.paper import PAPER, Accelerator, Mixed
@@ -170,6 +171,7 @@ def look_at_samples(game: Game, space: Space) -> None:
     if not torch.equal(*drawn) or not torch.equal(rng, torch.random.get_rng_state()):
         raise InputError("prior(n, generator) does not draw from the generator that it is given: two calls with the same one differ. Hand "
                          "it on, such as torch.randn(n, latent, generator=generator).")
+    refuse_others(game.latent, drawn[0])
     labels = torch.zeros(SAMPLES, dtype=torch.int64)
     made = same_twice("sample", lambda **more: game.sample(drawn[0], labels, **more))
     if tuple(made.shape) != (SAMPLES, *space.shape):
