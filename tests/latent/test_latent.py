@@ -19,7 +19,7 @@ from sparring.latent.inversion import invert, radius
 from sparring.latent.layers import activations, first, trace
 from sparring.latent.parts import path
 from sparring.latent.slerp import slerp
-from sparring.latent.truncation import checked, truncated
+from sparring.latent.truncation import bounded, checked
 from sparring.objectives.perceptual import distance
 from sparring.spaces import Images, Traits
 from untrained import untrained
@@ -75,7 +75,7 @@ def test_a_path_goes_through_its_points() -> None:
 def test_truncation_is_a_truncated_normal_and_keeps_the_order() -> None:
     z = normal(20_000)
     for bound in (0.1, 0.7, 2.0):
-        cut = truncated(z, bound)
+        cut = bounded(z, bound)
         assert float(cut.abs().max()) <= bound and torch.equal(cut.sign(), z.sign())
         assert stats.kstest(cut.double().numpy(), stats.truncnorm(-bound, bound).cdf).pvalue > 0.01
         order = z.argsort()
