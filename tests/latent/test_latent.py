@@ -80,9 +80,9 @@ def test_truncation_is_a_truncated_normal_and_keeps_the_order() -> None:
         assert stats.kstest(cut.double().numpy(), stats.truncnorm(-bound, bound).cdf).pvalue > 0.01
         order = z.argsort()
         assert (cut[order].diff() >= 0).all()                   # the same z stays the same sample, nearer to the middle
-    assert torch.equal(truncated(z, math.inf), z)
-    assert torch.allclose(truncated(z, 20.0), z, atol=1e-6)
-    assert not truncated(z, 0.0).any()
+    assert torch.equal(bounded(z, math.inf), z)
+    assert torch.allclose(bounded(z, 20.0), z, atol=1e-6)
+    assert not bounded(z, 0.0).any()
 
 
 @pytest.mark.parametrize("bound", [0, -1, math.nan, "a lot", [0.7]])
