@@ -114,7 +114,7 @@ def test_wrong_translations_are_refused(run, tmp_path):
     refused("1.png and another 1.png would both be written to", command, out, [data, data], tmp_path / "out", None, "resize", None)
     refused("belongs to a run", command, out, [data], out / "model" / "mine", None, "resize", None)
     refused("there is no file or folder", command, out, [tmp_path / "nowhere"], tmp_path / "out", None, "resize", None)
-    refused("this model translates images and cannot sample from noise", model.sample, 3)
+    refused("this model does not sample from noise", model.sample, 3)
     refused("generates samples and cannot translate", sparring.fit("gan", steps=1, width=4).translate, torch.zeros(1, 3, 8, 8))
 
 

@@ -133,6 +133,8 @@ def next_command(game: Game, space: Space, run: Path, own: str = "") -> str:
     if game.draws:
         rows = " -n 1000 --out rows.csv" if isinstance(space, Table) else ""
         return f"Draw from it: sparring sample {shlex.quote(str(run))}{rows}{own}"
+    if not game.shows:
+        return f"Use its networks in Python: sparring.load({str(run)!r}, recipe=FILE).game.model"
     if game.translation is None:
         return f"Animate with it: sparring animate {shlex.quote(str(run))} --source IMAGE --driving CLIP --out FILM.gif{own}"
     to = f" --to {shlex.quote(game.translation.names[-1])}" if len(game.translation.names) > 1 else ""

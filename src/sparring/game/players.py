@@ -164,8 +164,8 @@ class Animation:
 
 
 def nothing_to_draw(*args: Any, **more: Any) -> Tensor:
-    raise InputError("this model translates images and cannot sample from noise. Use `sparring translate RUN IMAGES --out DIR`, or "
-                     "model.translate(images).")
+    raise InputError("this model does not sample from noise. If it translates images, use `sparring translate RUN IMAGES --out DIR` or "
+                     "model.translate(images); otherwise use its networks, model.game.model.")
 
 
 def only_animates(*args: Any, **more: Any) -> Tensor:
@@ -213,7 +213,12 @@ class Game:
     @property
     def draws(self) -> bool:
         """Whether samples are drawn from latents."""
-        return self.translation is None and self.animation is None
+        return self.translation is None and self.animation is None and self.sample is not nothing_to_draw
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is something to look at and to score: samples, translations or animations.  A classifier has none of these."""
+        return self.draws or self.translation is not None or self.animation is not None
 
     def let_learn(self, player: Player) -> None:
         """Freeze everyone else.  The player comes last: others may hold some of its parameters."""
@@ -225,7 +230,7 @@ class Game:
     def only_averaged(self) -> "Game":
         """This game with only `model` known, as in a model folder: sampling or judging by the other networks is refused."""
         given, moves = self.translation, self.animation
-        return replace(self, judge=None, sample=averaged(self.sample),
+        return replace(self, judge=None, sample=averaged(self.sample) if self.draws else self.sample,
                        translation=None if given is None else replace(given, run=averaged(given.run)),
                        animation=None if moves is None else replace(moves, points=averaged(moves.points), render=averaged(moves.render)))
 

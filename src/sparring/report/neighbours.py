@@ -34,6 +34,7 @@ TRANSLATOR = ("A translator does not sample from noise, so this comparison does 
               "translations.")
 ANIMATOR = ("A model that animates does not sample from noise, so this comparison does not apply. Its scores say how near it comes to "
             "held-out frames.")
+NO_SAMPLES = "This model draws no samples, so there is nothing to compare."
 LINES = ("Lines of text have no distances that could be compared here. The run's scores have the shares of copies; `sparring evaluate` "
          "measures likelihood, BLEU beside self-BLEU and copies, at several temperatures.")
 CALLED = ("generated", "nearest known", "held out", "nearest known")
@@ -73,6 +74,8 @@ def open_run(run: Path, system: Recipe | None = None) -> Opened | str:
             return TRANSLATOR
         if model.game.animation is not None:
             return ANIMATOR
+        if not model.game.shows:
+            return NO_SAMPLES
         if isinstance(model.space, Texts):
             return LINES
         return Opened(*of_run(run, None, model))

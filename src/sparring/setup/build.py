@@ -86,6 +86,8 @@ def _check_networks(game: Game, space: Space, trial: Callable[[], Game | None], 
             found = game.animation.points(x)
             assert game.animation.render(x, found, found).shape == x.shape
             return []
+        if not game.draws:
+            return []
         made = tuple(game.sample(game.prior(2, rng), labels).shape)
         if made != (2, *space.shape):
             raise InputError(f"the generator gives shape {made[1:]} for one sample, and the data has {space.shape}. "

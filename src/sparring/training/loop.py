@@ -146,8 +146,8 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             asked = interrupt.asked or ended
             if group.world_size > 1:
                 asked = at.step % TOGETHER == 0 and group.any(asked)
-            shown = plan.show_every and (done or at.step % plan.show_every == 0)
-            scored = plan.score_every and at.step and (done or at.step % plan.score_every == 0)
+            shown = game.shows and plan.show_every and (done or at.step % plan.show_every == 0)
+            scored = game.shows and plan.score_every and at.step and (done or at.step % plan.score_every == 0)
             if group.first and shown:
                 snapshot(game, source, folder.samples, at.step, plan.seed)
             if group.first and scored:
