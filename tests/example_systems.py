@@ -10,7 +10,7 @@ from sparring.setup.own import from_file
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SECONDS = 60                                                    # of one core
-QUIET = {"threads": 1, "progress": False, "show_every": 10**6, "score_every": 10**6}
+QUIET = {"threads": 1, "compile": "off", "progress": False, "show_every": 10**6, "score_every": 10**6}
 
 
 def code_lines(path):
