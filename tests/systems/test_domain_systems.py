@@ -39,7 +39,7 @@ def test_discogan_finds_what_belongs_together_without_pairs():
     rendered, labels = model.translate(a, to="rendered"), model.translate(b, to="labels")
     assert (read_rendered(rendered) == read_flat(a)).float().mean() > 0.85
     assert (read_flat(labels) == read_rendered(b)).float().mean() > 0.85
-    assert (read_flat(a.roll(1, 0)) == read_flat(a)).float().mean() < 0.75
+    assert (read_flat(a.roll(1, 0)) == read_flat(a)).float().mean() < 0.8
 
 
 @pytest.mark.examples
