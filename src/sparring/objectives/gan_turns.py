@@ -212,11 +212,17 @@ class Adversaries:
     # ------------------------------------------------------------------------------------------- for the game
     def turns(self, steps: int) -> dict[str, Turn]:
         """The discriminator `steps` times, its lazy penalty when there is one, then the generator."""
-        turns = {"discriminator": Turn(self.discriminator, self.discriminate, times=steps)}
-        if self.rules.penalty and self.rules.every > 1:
-            turns["penalty"] = Turn(self.discriminator, self.regularize, every=self.rules.every)
-        turns["generator"] = Turn(self.generator, self.generate)
-        return turns | ({"statistics": Turn(self.generator, self.settle, every=SETTLED)} if self.generator.own_statistics else {})
+        return {"discriminator": Turn(self.discriminator, self.discriminate, times=steps), **self.lazily(),
+                "generator": Turn(self.generator, self.generate), **self.settled()}
+
+    def lazily(self) -> dict[str, Turn]:
+        """The turn of a lazy penalty, where there is one."""
+        lazy = self.rules.penalty and self.rules.every > 1
+        return {"penalty": Turn(self.discriminator, self.regularize, every=self.rules.every)} if lazy else {}
+
+    def settled(self) -> dict[str, Turn]:
+        """The turn in which an averaged generator with batch norms takes its own statistics, where it does."""
+        return {"statistics": Turn(self.generator, self.settle, every=SETTLED)} if self.generator.own_statistics else {}
 
     def game(self, turns: dict[str, Turn]) -> Game:
         """D can be asked for its belief only where it has one, and about single samples."""

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from sparring.game import Game, Player
+from sparring.game import Game, Player, Turn
 from sparring.game.learner import learner
 from sparring.game.schedules import constant, decays, falls, linear_decay
 from sparring.objectives.gan_networks import adapts, augmentation, opponents, refuse_nonsense
@@ -69,7 +69,10 @@ def defaults(space: Space) -> dict[str, Any]:
 
 
 def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, nn.Module] | None = None) -> Game:
-    """The game for data of this space; `own` networks, by name, replace the built-in ones.
+    """Algorithm 1: in every round the discriminator takes K steps, each on a batch of data and as many samples, and then the generator
+    takes one.  What else there is are options: penalties, packs, noise, unrolling, augmentation.
+
+    The game is for data of this space; `own` networks, by name, replace the built-in ones.
 
     Networks are called G(z) and D(x), or G(z, labels) and D(x, labels) when conditional:
     z: float[B, latent], x: float[B, *space.shape], labels: int64[B]; D gives logits float[B] or float[B, 1].
@@ -88,7 +91,11 @@ def game(c: GanSettings, space: Space, device: torch.device, own: Mapping[str, n
 
     pair = opponents(c, space, device, own, OBJECTIVES[c.objective], rules, players, once=c.discriminator_steps == 1,
                      sloped=f"penalty={c.penalty}", deep=c.deep, spectral=c.spectral)
-    return pair.game(pair.turns(c.discriminator_steps))
+    return pair.game({
+        "discriminator": Turn(pair.discriminator, pair.discriminate, times=c.discriminator_steps),      # K steps up V(D, G)
+        **pair.lazily(),                                                                # a penalty that is not paid every round
+        "generator": Turn(pair.generator, pair.generate),                               # one step down it, or up its own objective
+        **pair.settled()})
 
 
 def laid_out(c: GanSettings, more: int) -> list[str]:
