@@ -16,9 +16,11 @@ from sparring.game import Game, Player, Report, Turn
 from sparring.nets.mlp import mlp
 from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
+from sparring.recipes import Reader
 from sparring.settings import Settings
 
 SUMMARY = "adversarial autoencoder (Makhzani et al., 2016): codes made to follow a prior"
+READS = Reader(example="digits")
 
 
 class AaeSettings(Settings):

@@ -14,9 +14,11 @@ from torch.optim import Adam
 from sparring.game import Game, Player, Report, Turn
 from sparring.nets.mlp import mlp
 from sparring.objectives.gan_turns import evaluate
+from sparring.recipes import Reader
 from sparring.settings import Settings
 
 SUMMARY = "BEGAN (Berthelot et al., 2017): an autoencoder judges, and a controller balances"
+READS = Reader(example="digits")
 
 
 class BeganSettings(Settings):

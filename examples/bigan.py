@@ -15,9 +15,11 @@ from torch.optim import Adam
 from sparring.game import Game, Player, Report, Turn
 from sparring.nets.mlp import mlp
 from sparring.objectives.gan_turns import evaluate
+from sparring.recipes import Reader
 from sparring.settings import Settings
 
 SUMMARY = "BiGAN (Donahue et al., 2017): an encoder that learns to invert the generator"
+READS = Reader(example="ring")
 
 
 class BiganSettings(Settings):

@@ -14,9 +14,11 @@ from torch.optim import Adam
 from sparring.game import Game, Player, Report, Turn
 from sparring.nets.mlp import mlp
 from sparring.objectives.gan_turns import evaluate
+from sparring.recipes import Reader
 from sparring.settings import Settings
 
 SUMMARY = "LSGAN (Mao et al., 2017): least squares instead of probabilities"
+READS = Reader(example="ring")
 
 
 class LsSettings(Settings):

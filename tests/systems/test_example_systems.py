@@ -3,7 +3,7 @@
 import ast
 import json
 import math
-import time
+import re
 from pathlib import Path
 
 import pytest
@@ -12,59 +12,33 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score
 
 import sparring
-from sparring.data import open_source
-from sparring.data.source import batches
+from example_systems import EXAMPLES, QUIET, code_lines, data_of, real, trained
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILES = sorted(EXAMPLES.glob("*.py"))
-SECONDS = 60                                                    # of one core
-DATA = {"infogan": "digits", "lsgan": "ring", "began": "digits", "bigan": "ring", "aae": "digits", "acgan": "digits"}
-QUIET = {"threads": 1, "progress": False, "show_every": 10**6, "score_every": 10**6}
-
-
-def code_lines(path):
-    """Lines that hold code: neither blank, nor a comment, nor a docstring."""
-    text = path.read_text()
-    tree = ast.parse(text)
-    words = {line for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-             for line in range(node.lineno, node.end_lineno + 1)}
-    return [line for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.strip().startswith("#") and i not in words]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_example_is_short_and_names_its_paper(path):
     assert len(code_lines(path)) <= 60
-    assert "et al., 20" in ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
-    assert path.stem in DATA, "give it a test that it learns"
+    assert re.search(r"\(\w.*, 20\d\d\)", ast.get_docstring(ast.parse(path.read_text())).splitlines()[0])
+    tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
+    assert f'trained("{path.stem}"' in tests, "give it a test that it learns"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_example_passes_the_rehearsal(path):
-    sparring.check(path, DATA[path.stem])
+    sparring.check(path, data_of(path.stem))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_stopped_example_ends_like_one_that_never_stopped(path, tmp_path):
     few = {"batch": 16, "save_every": 2, "check_every": 10**6, **QUIET}
-    sparring.fit(path, DATA[path.stem], out=tmp_path / "whole", steps=4, **few)
+    sparring.fit(path, data_of(path.stem), out=tmp_path / "whole", steps=4, **few)
     run = tmp_path / "pieces"
-    sparring.fit(path, DATA[path.stem], out=run, steps=2, **few)
-    sparring.fit(path, DATA[path.stem], out=run, steps=4, **few)
+    sparring.fit(path, data_of(path.stem), out=run, steps=2, **few)
+    sparring.fit(path, data_of(path.stem), out=run, steps=4, **few)
     weights = [(folder / "model" / "model.safetensors").read_bytes() for folder in (tmp_path / "whole", run)]
     assert weights[0] == weights[1]
-
-
-# ------------------------------------------------------------------------------------------------------------ what they learn
-def trained(name, steps, **more):
-    """The system after so many rounds, which take at most a minute of the processor."""
-    began = time.process_time()
-    model = sparring.fit(EXAMPLES / f"{name}.py", DATA[name], steps=steps, **QUIET, **more)
-    assert time.process_time() - began < SECONDS
-    return model
-
-
-def real(name, n):
-    return next(batches(open_source(DATA[name]), n, 1))
 
 
 @pytest.mark.examples
