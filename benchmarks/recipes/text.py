@@ -256,7 +256,7 @@ if __name__ == "__main__":
            f"a token of {DRAWN:,} drawn lines under the oracle; NLL_test: of as many fresh lines of the oracle under the model at this "
            f"temperature, {LATENTS} latents a line. floor: the oracle's own. likelihood: {PAPER | ALONE}, then {FURTHER}, from "
            f"which the others go on. seqgan: {SEQGAN}. relgan: {RELGAN}. Captions: COCO, 10,000 lines to learn from and 10,000 others; "
-           f"likelihood: {CAPTIONS}. Quatrains: shi.txt, each poem once, a tenth held out; {POEMS:,} poems drawn, {PAIRS} pairs of latents; "
+           f"likelihood: {CAPTIONS}. Quatrains: shi.txt, each poem once, a tenth held out; {POEMS:,} poems drawn, {PAIRS} latent pairs; "
            f"likelihood: {QUATRAINS}. Of both, from likelihood on: {BOTH}. Other settings are the recipes' own.",
            {"random": "NLL_oracle 10.31 +- .02", "likelihood": "NLL_oracle within .1 of 9.038", "seqgan": "NLL_oracle < 8.736",
             "relgan": "NLL_oracle < 8.0", "quatrains": "right form >= .99; verses copied <= .05; the same latent writes the same poem; "

@@ -24,9 +24,8 @@ TINY = {"pretrain": 2, "batch": 8, "threads": 1, "precision": "fp32", "compile":
 
 def animals():
     """48 different lines, a tenth of them held out."""
-    kinds = ("cat", "dog", "cow", "hen")
-    return open_text([f"the {a} {does} the {b}" for a in kinds for does in ("sees", "hears", "likes") for b in ("fox", "owl", "pig", "bee")],
-                     TextSettings())
+    one, did, other = ("cat", "dog", "cow", "hen"), ("sees", "hears", "likes"), ("fox", "owl", "pig", "bee")
+    return open_text([f"the {a} {does} the {b}" for a in one for does in did for b in other], TextSettings())
 
 
 def told(row, log=None, looks=10):

@@ -19,8 +19,8 @@ EXPLANATIONS = {
         "variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data with less than a quarter of the samples it should "
         "have. `support` is the number of different samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).",
     "reward_saturated":
-        "The discriminator gives nearly every generated line a probability of 0, or of 1. All words are then worth the same, and the policy "
-        "gradient, which follows differences in worth, has almost nothing to follow. Let the discriminator learn more slowly.",
+        "The discriminator gives nearly every generated line a probability of 0, or of 1. All words are then worth the same, and the "
+        "policy gradient, which follows differences in worth, has almost nothing to follow. Let the discriminator learn more slowly.",
     "column_still":
         "Numbers of these columns are nearly the same in every generated row, and differ in the data. `still/NAME` is their deviation over "
         "that of the data. The generator has found one value that passes, and learns nothing more there.",
@@ -74,8 +74,8 @@ TOTAL = ("All samples are nearly the same: the generator repeats what fools this
          "samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).")
 CLASS = ("Samples that are asked to be of one class look like another, so that class is lost. `class_lost` is the share of the data that "
          "is of such classes. A generator finds it easier to ignore the label of a small class than to draw it.")
-LINES = ("Generated lines repeat themselves: the generator writes what fools this discriminator, and nothing in the adversarial loss asks for "
-         "variety (Caccia et al., 2020). `repeated` is the share of lines that come again, `repeated_real` that of as many real lines. "
+LINES = ("Generated lines repeat themselves: the generator writes what fools this discriminator, and nothing in the adversarial loss asks "
+         "for variety (Caccia et al., 2020). `repeated` is the share of lines that come again, `repeated_real` that of as many real lines. "
          "`distinct` is the number of different sequences of four words, over that of the data. `anchor=` keeps a part of the likelihood, "
          "which asks for all of the data.")
 COLUMN = ("Values of these columns are lost: real rows have them, and hardly any generated one. `lost/NAME` is the share of real rows with "

@@ -92,8 +92,12 @@ def attend(source: Source, folder: RunFolder, seed: int, taken: Sequence[Mapping
     config = folder.read_config() or {}
     log, health = read_lines(folder.log), read_lines(folder.health)
     known = max((row["step"] for row in health), default=0)
-    lines = isinstance(source, Finite) and isinstance(source.space, Texts)
-    watch = Attending(standard_lines(source, seed) if lines else standard(source, seed), folder, seed, chart(log, health, config, taken), [row for row in log if row["step"] > known])
+    data: Standard | LineStandard
+    if isinstance(source, Finite) and isinstance(source.space, Texts):
+        data = standard_lines(source, seed)
+    else:
+        data = standard(source, seed)
+    watch = Attending(data, folder, seed, chart(log, health, config, taken), [row for row in log if row["step"] > known])
     if health:
         watch.diagnosis = judge(watch.chart)
         watch.news()

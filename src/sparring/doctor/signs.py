@@ -134,8 +134,8 @@ def repetition(case: Case) -> Evidence:
 
 
 def reward_saturated(case: Case) -> Evidence:
-    """Policy gradient: D gives nearly every generated line a probability of 0, or of 1.  Then all words of all lines are worth the same, and
-    the generator's gradient, which is that of differences in worth, is nearly zero."""
+    """Policy gradient: D gives nearly every generated line a probability of 0, or of 1.  Then all words of all lines are worth the same,
+    and the generator's gradient, which is that of differences in worth, is nearly zero."""
     reward, limits = case.now.logged("reward"), case.limits
     if reward is None or limits.least_reward <= reward <= 1 - limits.least_reward:
         return None

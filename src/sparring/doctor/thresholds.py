@@ -43,7 +43,7 @@ class Thresholds:
     again: float = 0.25             # share of generated lines that come again, less that of real lines
     variety: float = 0.5            # different sequences of four words, over those of the data
     lifted: float = 0.25            # share of generated lines that stand in the training text, less that of held-out lines
-    least_reward: float = 0.05      # mean probability that generated lines are real, below which all are worth the same; above 1 less this too
+    least_reward: float = 0.05      # of a line, on average, below which all are worth the same; above 1 less this too
 
     # movement
     wander: float = 0.2             # how far the samples' mean moves between two check-ups, in deviations; calibrated

@@ -125,8 +125,8 @@ def refuse_for_texts(run: RunSettings) -> None:
     given = [f"{name}={value}" for name, value, odd in (("keep_best", run.keep_best, run.keep_best != "none"),
                                                         ("stop_when", run.stop_when, run.stop_when == "converged")) if odd]
     if given:
-        raise InputError(f"{' and '.join(given)}: lines of text have no distance from the data that could be watched during a run. Leave it "
-                         "out; the run's scores.jsonl has nats a word on held-out lines, and shares of copies.")
+        raise InputError(f"{' and '.join(given)}: lines of text have no distance from the data that could be watched during a run. Leave "
+                         "it out; the run's scores.jsonl has nats a word on held-out lines, and shares of copies.")
 
 
 def all_alike(values: Tensor | Rows) -> bool:
