@@ -28,12 +28,13 @@ from sparring.data.text.lines import TextSettings, open_text, read_as
 from sparring.evaluation.lines import Unseen, figures
 from sparring.evaluation.samples import evaluate
 from sparring.metrics.texts import weighted
-from sparring.nets.text import Sentences, alive
+from sparring.nets.text import Sentences, TextGenerator, alive, continued, sayable
+from sparring.nets.text import drawn as draw_words
 from sparring.rng import generator
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
 from sparring.spaces import Texts
-from sparring.spaces.texts import FIRST, MISSING
+from sparring.spaces.texts import END, FIRST, MISSING
 
 SEEDS = (0, 1, 2)
 LEARNED, DRAWN = 10_000, 2048           # lines of the oracle that are learned from, and lines that are judged
@@ -50,7 +51,9 @@ QUATRAINS = {"pretrain": 3600, "steps": 3600}                                   
 BOTH: dict[str, dict[str, Any]] = {             # rounds after likelihood, of captions and of quatrains
     "seqgan": {"pretrain": 0, "warm": 60, "steps": 100, "filters": 30},
     "relgan": {"pretrain": 0, "steps": 300, "discriminator_steps": 1}}
-KEPT = ROOT / "build" / "text"          # generators after likelihood alone, from which the other cases of the same data and seed go on
+KEPT = ROOT / "build" / "text"          # generators at the end of each case
+BEFORE = {("oracle", "likelihood, 40 passes"): "", ("oracle", "likelihood"): "likelihood, 40 passes", ("captions", "likelihood"): "",
+          ("quatrains", "likelihood"): ""}      # the case whose generator another begins from; those that are not here: likelihood
 NEAR = 0.1                              # how far a near latent is, in each of its numbers
 PAIRS, POEMS, SHOWN = 200, 1000, 10     # of latents; poems whose form is checked, and that are shown, unselected
 Given = dict[str, Any]
@@ -102,13 +105,32 @@ def judged(model: Model, source: Oracle, drawn: int, seed: int, length: int) -> 
     x = (fresh + FIRST).int()
     test = weighted(net, x, seed, LATENTS, TEMPERATURES)[0].sum(1) / alive(x).sum()
     for temperature, nll in zip(TEMPERATURES, test.tolist(), strict=True):
-        z = model.game.prior(drawn, generator(seed, "judged"))
-        x = torch.cat([model.game.sample(part, temperature=temperature) for part in z.split(AT_ONCE)])
+        x = exact(net.writer, drawn, length, temperature, seed)
         whole = (x >= FIRST).all(1)
         found |= {f"NLL_oracle, temperature {temperature}": source.nats(x[whole] - FIRST) if bool(whole.any()) else None,
                   f"NLL_test, temperature {temperature}": nll, f"distinct words, temperature {temperature}": len(x.unique())}
         found["short"] = max(found.get("short", 0.0), float((~whole).double().mean()))
-    return found
+    z = model.game.prior(drawn, generator(seed, "judged"))
+    x = torch.cat([model.game.sample(part) for part in z.split(AT_ONCE)])
+    return found | {"NLL_oracle, as sampled": source.nats(x[(x >= FIRST).all(1)] - FIRST)}
+
+
+@torch.no_grad()
+def exact(writer: TextGenerator, n: int, length: int, temperature: float, seed: int) -> torch.Tensor:
+    """Lines int64[n, length] whose words are drawn each on its own.  `sample` takes the words of a line from the same few numbers, which
+    makes likely words likelier where there are many words."""
+    made = list[torch.Tensor]()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for size in [AT_ONCE] * (n // AT_ONCE) + [n % AT_ONCE] * bool(n % AT_ONCE):
+            token, at, line = torch.full((size,), END), writer.memory(torch.randn(size, writer.begin.in_features)), list[torch.Tensor]()
+            for place in range(length):
+                logits, at = writer.step(token, at)
+                following = draw_words(sayable(logits, place == 0) / temperature)
+                token = continued(following, token) if place else following
+                line.append(token)
+            made.append(torch.stack(line, 1))
+    return torch.cat(made)
 
 
 def verdict(case: Given, alone: Given) -> Given:
@@ -210,13 +232,13 @@ def cases(toy: bool = False) -> dict[str, Callable[[], Given]]:
         found[f"floor, seed {seed}"] = partial(floor, seed, *[200] * toy)
         found[f"random, seed {seed}"] = partial(random, seed, *[200] * toy)
         for what, figure in (("oracle", learned), ("captions", captions), ("quatrains", quatrains)):
-            begin: Path | None = None
             for name, given in settings[what].items():
                 recipe = "relgan" if name.startswith("relgan") else "seqgan"
-                keep = KEPT / f"{what}, {name}, seed {seed}{', toy' * toy}.pt" if given["pretrain"] else None
+                before = BEFORE.get((what, name), "likelihood")
+                begin, keep = (KEPT / f"{what}, {one}, seed {seed}{', toy' * toy}.pt" for one in (before, name))
                 found[f"{'' if what == 'oracle' else what + ' '}{name}, seed {seed}"] = partial(
-                    figure, recipe, given | (small[name] if toy else {}), seed, **lines.get(what, {}), begin=begin, keep=keep)
-                begin = keep or begin
+                    figure, recipe, given | (small[name] if toy else {}), seed, **lines.get(what, {}), begin=begin if before else None,
+                    keep=keep)
     return found
 
 
@@ -253,7 +275,8 @@ if __name__ == "__main__":
             print(f"text --toy {title}: {json.dumps(case())}", flush=True)
         sys.exit()
     record("text", f"Oracle of Yu et al. (2017): vocabulary {WORDS:,}, length {LENGTH}, {LEARNED:,} lines to learn from. NLL_oracle: nats "
-           f"a token of {DRAWN:,} drawn lines under the oracle; NLL_test: of as many fresh lines of the oracle under the model at this "
+           f"a token of {DRAWN:,} lines under the oracle, each word drawn on its own (as sampled: those of "
+           "`sparring sample`); NLL_test: of as many fresh lines of the oracle under the model at this "
            f"temperature, {LATENTS} latents a line. floor: the oracle's own. likelihood: {PAPER | ALONE}, then {FURTHER}, from "
            f"which the others go on. seqgan: {SEQGAN}. relgan: {RELGAN}. Captions: COCO, 10,000 lines to learn from and 10,000 others; "
            f"likelihood: {CAPTIONS}. Quatrains: shi.txt, each poem once, a tenth held out; {POEMS:,} poems drawn, {PAIRS} latent pairs; "

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from sparring.data.source import Batch
+from sparring.game import Game, Player, Report, Turn, play
 from sparring.metrics import fid
 from sparring.metrics.intervals import Estimate
 from sparring.nets.text import TextGenerator, alive, log_likelihood, through
@@ -57,11 +59,12 @@ def learned(train: Tensor, tokens: int) -> Embedder:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         net = Embedder(tokens)
-    optimizer = Adam(net.parameters(), LR)
+    player = Player(net, Adam(net.parameters(), LR))
+    game = Game({"embedder": player}, {"embedder": Turn(player, lambda batch, step: Report({"nats": net(batch.x)}))}, model=net)
+    rows = (torch.randint(len(train), (BATCH,), generator=generator(0, "sentence embeddings", step)) for step in range(ROUNDS))
+    stream = (Batch(train[row]) for row in rows)
     for step in range(ROUNDS):
-        optimizer.zero_grad()
-        net(train[torch.randint(len(train), (BATCH,), generator=generator(0, "sentence embeddings", step))]).backward()
-        optimizer.step()
+        play(game, stream, step)
     some = net.embed(train[torch.randperm(len(train), generator=generator(0, "embedded lines"))[:10 * AT_ONCE]])
     net.middle, net.scale = some.mean(0), some.std(0, correction=0).clamp(min=1e-6)
     return net
