@@ -1,9 +1,13 @@
-"""Quatrains: whether a poem has their form, verses that stand in others, an n-gram model to compare with, and how far two poems differ."""
+"""Quatrains: whether a poem has their form and rhymes, verses that stand in others, an n-gram model to compare with, and how far two poems
+differ."""
 
+import importlib
+import importlib.util
 import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from benchmarks.record import DATA
 
@@ -28,6 +32,25 @@ def formed(poem: str) -> bool:
 
 def verses(lines: Iterable[str]) -> list[str]:
     return [verse for line in lines for verse in BREAK.split(line) if verse]
+
+
+def finals() -> bool:
+    """Whether the table of finals is here: the package pypinyin, which is not needed for anything else."""
+    return importlib.util.find_spec("pypinyin") is not None
+
+
+@cache
+def final(character: str) -> frozenset[str]:
+    """The finals of all readings of a character in modern Mandarin, by pypinyin's table.  Sounds have changed since the Tang, so not all
+    lines that rhymed then share a final now, and a few do that did not rhyme."""
+    pypinyin = importlib.import_module("pypinyin")
+    return frozenset(pypinyin.pinyin(character, style=pypinyin.Style.FINALS, heteronym=True, strict=False)[0])
+
+
+def rhymed(poem: str) -> bool:
+    """Whether the last characters of verses 2 and 4 can be read with the same final."""
+    lines = verses([poem])
+    return len(lines) == 4 and bool(final(lines[1][-1]) & final(lines[3][-1]))
 
 
 def distance(a: Sequence[object], b: Sequence[object]) -> int:

@@ -20,45 +20,60 @@ from typing import Any
 import torch
 
 from benchmarks.recipes.oracle import AT_ONCE, LENGTH, WORDS, Oracle, oracle, source_of
-from benchmarks.recipes.quatrains import Grams, distance, formed, poems, verses
-from benchmarks.record import DATA, RESULTS, record
+from benchmarks.recipes.quatrains import Grams, distance, finals, formed, poems, rhymed, verses
+from benchmarks.record import DATA, RESULTS, ROOT, record
 from sparring.api import Model, Silent, run
 from sparring.data.source import Finite
 from sparring.data.text.lines import TextSettings, open_text, read_as
 from sparring.evaluation.lines import Unseen, figures
 from sparring.evaluation.samples import evaluate
 from sparring.metrics.texts import weighted
-from sparring.nets.text import Sentences, alive
+from sparring.nets.text import Sentences, TextGenerator, alive, continued, sayable
+from sparring.nets.text import drawn as draw_words
 from sparring.rng import generator
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
 from sparring.spaces import Texts
-from sparring.spaces.texts import FIRST, MISSING
+from sparring.spaces.texts import END, FIRST, MISSING
 
 SEEDS = (0, 1, 2)
 LEARNED, DRAWN = 10_000, 2048           # lines of the oracle that are learned from, and lines that are judged
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0, 1.2)
 LATENTS = 4                             # for each line that is judged by likelihood
 PAPER = {"width": 32, "free_bits": 0.0, "unheard": 0.0, "latent": 4, "batch": 64, "lr": 0.01, "ema": 0.0}
-ALONE = PAPER | {"pretrain": 9400, "steps": 9400}                               # 60 passes over the lines
-SEQGAN = PAPER | {"pretrain": 9400, "warm": 1500, "steps": 11_100, "discriminator_steps": 15, "rollouts": 16, "filters": 100,
-                  "policy_lr": 0.01, "discriminator_lr": 1e-4}
-RELGAN = PAPER | {"pretrain": 9400, "steps": 12_400, "discriminator_steps": 5, "adversarial_lr": 1e-4, "views": 64, "view_width": 1,
-                  "filters": 100}
-CAPTIONS = {"width": 128, "pretrain": 6000, "steps": 6000}
-QUATRAINS = {"width": 256, "pretrain": 5000, "steps": 5000}                     # 22 passes
+ALONE = {"pretrain": 6280, "steps": 6280}                                       # 40 passes over the lines
+FURTHER = {"pretrain": 3140, "steps": 3140}                                     # 20 more, with Adam begun anew
+SEQGAN = {"pretrain": 0, "warm": 150, "steps": 300, "discriminator_steps": 5, "rollouts": 4, "filters": 30, "policy_lr": 0.01,
+          "discriminator_lr": 1e-3}
+RELGAN = {"pretrain": 0, "steps": 800, "discriminator_steps": 1, "adversarial_lr": 1e-4, "views": 8, "view_width": 8, "filters": 100}
+CAPTIONS = {"pretrain": 2500, "steps": 2500}                                    # 16 passes
+QUATRAINS = {"pretrain": 3600, "steps": 3600}                                   # 16 passes
+BOTH: dict[str, dict[str, Any]] = {             # rounds after likelihood, of captions and of quatrains
+    "seqgan": {"pretrain": 0, "warm": 60, "steps": 100, "filters": 30},
+    "relgan": {"pretrain": 0, "steps": 300, "discriminator_steps": 1}}
+KEPT = ROOT / "build" / "text"          # generators at the end of each case
+BEFORE = {("oracle", "likelihood, 40 passes"): "", ("oracle", "likelihood"): "likelihood, 40 passes", ("captions", "likelihood"): "",
+          ("quatrains", "likelihood"): ""}      # the case whose generator another begins from; those that are not here: likelihood
 NEAR = 0.1                              # how far a near latent is, in each of its numbers
 PAIRS, POEMS, SHOWN = 200, 1000, 10     # of latents; poems whose form is checked, and that are shown, unselected
 Given = dict[str, Any]
-BOTH = {"seqgan": {"steps": 300, "warm": 200}, "relgan": {"steps": 600}}        # rounds after likelihood
 
 
-def learn(recipe: str, source: Finite, given: Given, seed: int) -> tuple[Model, Given]:
-    """Train on these lines; the model and how long it took."""
+def learn(recipe: str, source: Finite, given: Given, seed: int, begin: Path | None = None, keep: Path | None = None) -> tuple[Model, Given]:
+    """Train on these lines; the model and how long it took.  `begin`, `keep`: files of the generator that training begins from, and that it
+    is kept in at the end."""
     rarely = {"show_every": 10**9, "score_every": 10**9, "threads": 1, "precision": "fp32", "compile": "off"}
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(Request(recipe, source, {**rarely, **given}, seed), Path(folder) / "run")
+        player = prepared.game.players["generator"]
+        nets = {"net": player.net, "average": player.average}
+        if begin:
+            for name, state in torch.load(begin, weights_only=True).items():
+                nets[name].load_state_dict(state)
         model, outcome = run(prepared, Silent())
+    if keep:
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({name: net.state_dict() for name, net in nets.items()}, keep)
     return model, {"seconds": round(outcome.seconds), "rounds": prepared.plan.steps}
 
 
@@ -74,11 +89,11 @@ def random(seed: int, lines: int = LEARNED) -> Given:
 
 
 def learned(recipe: str, given: Given, seed: int, source: Oracle | None = None, lines: int = LEARNED, words: int = WORDS,
-            drawn: int = DRAWN) -> Given:
+            drawn: int = DRAWN, begin: Path | None = None, keep: Path | None = None) -> Given:
     """Train on lines of the oracle, and judge."""
     source = source or oracle()
     data, own = source.lines(lines, seed, "learned")
-    model, took = learn(recipe, source_of(data, words), given, seed)
+    model, took = learn(recipe, source_of(data, words), PAPER | given, seed, begin, keep)
     return {"floor": own, **judged(model, source, drawn, seed, data.shape[1]), **took}
 
 
@@ -90,13 +105,32 @@ def judged(model: Model, source: Oracle, drawn: int, seed: int, length: int) -> 
     x = (fresh + FIRST).int()
     test = weighted(net, x, seed, LATENTS, TEMPERATURES)[0].sum(1) / alive(x).sum()
     for temperature, nll in zip(TEMPERATURES, test.tolist(), strict=True):
-        z = model.game.prior(drawn, generator(seed, "judged"))
-        x = torch.cat([model.game.sample(part, temperature=temperature) for part in z.split(AT_ONCE)])
+        x = exact(net.writer, drawn, length, temperature, seed)
         whole = (x >= FIRST).all(1)
         found |= {f"NLL_oracle, temperature {temperature}": source.nats(x[whole] - FIRST) if bool(whole.any()) else None,
                   f"NLL_test, temperature {temperature}": nll, f"distinct words, temperature {temperature}": len(x.unique())}
         found["short"] = max(found.get("short", 0.0), float((~whole).double().mean()))
-    return found
+    z = model.game.prior(drawn, generator(seed, "judged"))
+    x = torch.cat([model.game.sample(part) for part in z.split(AT_ONCE)])
+    return found | {"NLL_oracle, as sampled": source.nats(x[(x >= FIRST).all(1)] - FIRST)}
+
+
+@torch.no_grad()
+def exact(writer: TextGenerator, n: int, length: int, temperature: float, seed: int) -> torch.Tensor:
+    """Lines int64[n, length] whose words are drawn each on its own.  `sample` takes the words of a line from the same few numbers, which
+    makes likely words likelier where there are many words."""
+    made = list[torch.Tensor]()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for size in [AT_ONCE] * (n // AT_ONCE) + [n % AT_ONCE] * bool(n % AT_ONCE):
+            token, at, line = torch.full((size,), END), writer.memory(torch.randn(size, writer.begin.in_features)), list[torch.Tensor]()
+            for place in range(length):
+                logits, at = writer.step(token, at)
+                following = draw_words(sayable(logits, place == 0) / temperature)
+                token = continued(following, token) if place else following
+                line.append(token)
+            made.append(torch.stack(line, 1))
+    return torch.cat(made)
 
 
 def verdict(case: Given, alone: Given) -> Given:
@@ -118,32 +152,44 @@ def verdict(case: Given, alone: Given) -> Given:
 
 
 # ------------------------------------------------------------------------------------------------ captions
-def captions(recipe: str, given: Given, seed: int, lines: int | None = None, n: int = 10_000) -> Given:
+def captions(recipe: str, given: Given, seed: int, lines: int | None = None, n: int = 10_000, begin: Path | None = None,
+             keep: Path | None = None) -> Given:
     """COCO captions, learned from 10,000 and held against 10,000 others, as in Texygen (Zhu et al., 2018); of fewer drawn lines."""
     train, test = ((DATA / "text" / f"{name}_coco.txt").read_text().splitlines()[:lines] for name in ("image", "test"))
     source = open_text(train, TextSettings(held_out=0))
     assert isinstance(source.space, Texts)
-    model, took = learn(recipe, source, given, seed)
+    model, took = learn(recipe, source, given, seed, begin, keep)
     found = figures(model, Unseen(read_as(source.space, test), source, "test captions", []), None, n, seed, lambda what: Silent())
     return {name: figure["value"] for name, figure in found["metrics"].items()} | {"temperatures": found["temperatures"], **took}
 
 
 # ------------------------------------------------------------------------------------------------ quatrains
-def quatrains(recipe: str, given: Given, seed: int, most: int | None = None, n: int = POEMS) -> Given:
+def quatrains(recipe: str, given: Given, seed: int, most: int | None = None, n: int = POEMS, begin: Path | None = None,
+              keep: Path | None = None) -> Given:
     """Form, copies, likelihood beside an n-gram model, and what a latent decides."""
     every = poems(most)
     source = open_text(every, TextSettings(unit="character", length=24))
     assert isinstance(source.space, Texts) and source.held_out is not None
-    model, took = learn(recipe, source, given, seed)
+    model, took = learn(recipe, source, given, seed, begin, keep)
     made, unseen, known = model.sample(n, seed=seed), *(source.space.write(part.values) for part in (source.held_out, source))
     found = evaluate(model, real=source, n=2 * n, seed=seed)
     before = set(verses(known))
     return {"right form": share(map(formed, made)), "right form, Tang poems": share(map(formed, every)),
             "verses copied": share(verse in before for verse in verses(made)),
-            "verses copied, unseen poems": share(verse in before for verse in verses(unseen)),
+            "verses copied, unseen poems": share(verse in before for verse in verses(unseen)), **rhymes(made, unseen),
             **{name: figure["value"] for name, figure in found["metrics"].items()},
             **{f"nats, {order}-grams": Grams(known, [*source.space.vocabulary, MISSING], order).nats(unseen) for order in (2, 3)},
             **latents(model, seed), "temperatures": found["temperatures"], "poems": made[:SHOWN], **took}
+
+
+def rhymes(made: list[str], unseen: list[str]) -> Given:
+    """Of generated poems, of real ones, and of real ones whose fourth verse is that of another; nothing without the table of finals."""
+    if not finals():
+        return {}
+    real = [verses([poem]) for poem in unseen if formed(poem)]
+    others = ["，".join([*one[:3], other[3]]) for one, other in pairwise(real)]
+    return {"rhymes": share(map(rhymed, made)), "rhymes, unseen poems": share(map(rhymed, unseen)),
+            "rhymes, verses of two poems": share(map(rhymed, others))}
 
 
 def latents(model: Model, seed: int, pairs: int = PAIRS) -> Given:
@@ -170,23 +216,29 @@ def share(found: Any) -> float:
 # ------------------------------------------------------------------------------------------------ the cases
 def cases(toy: bool = False) -> dict[str, Callable[[], Given]]:
     """Every case by name; `toy`: of few lines and rounds."""
-    few: Given = {"steps": 8, "pretrain": 5, "width": 16, "batch": 16, "discriminator_steps": 1, "filters": 5}
-    small: dict[str, Given] = {"seqgan": few | {"warm": 1, "rollouts": 1}, "relgan": few | {"views": 4}}
+    few: Given = {"width": 16, "batch": 16}
+    small: dict[str, Given] = {"likelihood": few | {"pretrain": 5, "steps": 5}, "likelihood, 40 passes": few | {"pretrain": 5, "steps": 5},
+                               "seqgan": few | {"warm": 1, "steps": 3, "rollouts": 1, "discriminator_steps": 1, "filters": 5},
+                               "relgan": few | {"steps": 3, "views": 4, "discriminator_steps": 1, "filters": 5}}
+    small["relgan soft"] = small["relgan"]
     lines: dict[str, Given] = {"oracle": {"lines": 200, "drawn": 64}, "captions": {"lines": 300, "n": 60},
                                "quatrains": {"most": 400, "n": 60}} if toy else {}
+    settings: dict[str, dict[str, Given]] = {
+        "oracle": {"likelihood, 40 passes": ALONE, "likelihood": FURTHER, "seqgan": SEQGAN, "relgan": RELGAN,
+                   "relgan soft": RELGAN | {"soft": True}},
+        "captions": {"likelihood": CAPTIONS, **BOTH}, "quatrains": {"likelihood": QUATRAINS, **BOTH}}
     found: dict[str, Callable[[], Given]] = {}
     for seed in SEEDS[:1 if toy else None]:
         found[f"floor, seed {seed}"] = partial(floor, seed, *[200] * toy)
         found[f"random, seed {seed}"] = partial(random, seed, *[200] * toy)
-        for name, recipe, given in (("likelihood", "seqgan", ALONE), ("seqgan", "seqgan", SEQGAN), ("relgan", "relgan", RELGAN),
-                                    ("relgan soft", "relgan", RELGAN | {"soft": True})):
-            given = given | small[recipe] | ({"steps": 5} if name == "likelihood" else {}) if toy else given
-            found[f"{name}, seed {seed}"] = partial(learned, recipe, given, seed, **lines.get("oracle", {}))
-        for what, figure, own in (("captions", captions, CAPTIONS), ("quatrains", quatrains, QUATRAINS)):
-            for name, recipe in (("likelihood", "seqgan"), ("seqgan", "seqgan"), ("relgan", "relgan")):
-                more = {} if name == "likelihood" else BOTH[recipe] | {"steps": own["steps"] + sum(BOTH[recipe].values())}
-                given = {**own, **more, **(small[recipe] if toy else {}), **({"steps": 5} if toy and name == "likelihood" else {})}
-                found[f"{what} {name}, seed {seed}"] = partial(figure, recipe, given, seed, **lines.get(what, {}))
+        for what, figure in (("oracle", learned), ("captions", captions), ("quatrains", quatrains)):
+            for name, given in settings[what].items():
+                recipe = "relgan" if name.startswith("relgan") else "seqgan"
+                before = BEFORE.get((what, name), "likelihood")
+                begin, keep = (KEPT / f"{what}, {one}, seed {seed}{', toy' * toy}.pt" for one in (before, name))
+                found[f"{'' if what == 'oracle' else what + ' '}{name}, seed {seed}"] = partial(
+                    figure, recipe, given | (small[name] if toy else {}), seed, **lines.get(what, {}), begin=begin if before else None,
+                    keep=keep)
     return found
 
 
@@ -223,10 +275,12 @@ if __name__ == "__main__":
             print(f"text --toy {title}: {json.dumps(case())}", flush=True)
         sys.exit()
     record("text", f"Oracle of Yu et al. (2017): vocabulary {WORDS:,}, length {LENGTH}, {LEARNED:,} lines to learn from. NLL_oracle: nats "
-           f"a token of {DRAWN:,} drawn lines under the oracle; NLL_test: of as many fresh lines of the oracle under the model at this "
-           f"temperature, {LATENTS} latents a line. floor: the oracle's own. likelihood: {ALONE}. seqgan: {SEQGAN}. relgan: {RELGAN}. "
-           f"Captions: COCO, 10,000 lines to learn from and 10,000 others. Quatrains: shi.txt, each poem once, a tenth held out; {POEMS:,} "
-           f"poems drawn, {PAIRS} pairs of latents.",
+           f"a token of {DRAWN:,} lines under the oracle, each word drawn on its own (as sampled: those of "
+           "`sparring sample`); NLL_test: of as many fresh lines of the oracle under the model at this "
+           f"temperature, {LATENTS} latents a line. floor: the oracle's own. likelihood: {PAPER | ALONE}, then {FURTHER}, from "
+           f"which the others go on. seqgan: {SEQGAN}. relgan: {RELGAN}. Captions: COCO, 10,000 lines to learn from and 10,000 others; "
+           f"likelihood: {CAPTIONS}. Quatrains: shi.txt, each poem once, a tenth held out; {POEMS:,} poems drawn, {PAIRS} latent pairs; "
+           f"likelihood: {QUATRAINS}. Of both, from likelihood on: {BOTH}. Other settings are the recipes' own.",
            {"random": "NLL_oracle 10.31 +- .02", "likelihood": "NLL_oracle within .1 of 9.038", "seqgan": "NLL_oracle < 8.736",
             "relgan": "NLL_oracle < 8.0", "quatrains": "right form >= .99; verses copied <= .05; the same latent writes the same poem; "
             "near over any <= .5"}, wanted(asked, False))

@@ -47,7 +47,7 @@ class RunSettings(BaseModel):
     score_every: int = Field(0, ge=0, le=LONGEST, description="compute scores every so many rounds; 0: a fifth of the run")
     save_every: int = Field(0, ge=0, le=LONGEST, description="save a checkpoint every so many rounds; 0: a twentieth of the run")
     check_every: int = Field(0, ge=0, le=LONGEST, description="let the doctor check the run every so many rounds; 0: a twentieth "
-                             "of the run, at least 75")
+                             "of the run, at least 75; of text, more often where the adversary plays")
     stop_when: Literal["never", "converged", "failed"] = Field(
         "never", description="end the run early when the doctor finds that it has converged (converged), or that it is failing (failed)")
     doctor: Literal["tell", "act"] = Field("tell", description="what the doctor does about a failure: tell = say what to try; act = change "

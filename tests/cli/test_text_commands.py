@@ -51,7 +51,8 @@ def test_a_file_of_verses_is_learned_and_lines_are_drawn(shell):
     for words, why in ((("sample", run, "--out", "a.png"), "not a format for lines"), (("sample", run, "--label", "x"), "label: lines"),
                        (("sample", run, "--temperature", 0), "above 0"), (("sample", run, "--prefix", "龘"), "does not know 龘"),
                        (("evaluate", run, "--size", 8), "size=8 is for images"),
-                       (("explore", run, "--directions", 3), "words have no slopes")):
+                       (("explore", run, "--directions", 3), "words have no slopes"),
+                       (("explore", run, "--reach", 2), "--reach 2.0: words have no slopes")):
         said = shell(*words)
         assert said.code == 2 and why in said.err and said.err.count("Error") == 1, (words, said)
 

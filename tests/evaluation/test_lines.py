@@ -15,6 +15,7 @@ from sparring.data.text.lines import TextSettings, open_text
 from sparring.errors import InputError
 from sparring.evaluation import lines
 from sparring.evaluation.samples import evaluate
+from sparring.metrics import sentence_embeddings
 from sparring.metrics.bleu import bleu
 from sparring.metrics.texts import nats, weighted
 from sparring.nets.text import TextEncoder
@@ -30,6 +31,8 @@ ANIMALS = [f"the {a} {does} the {b}" for a in ("cat", "dog", "cow", "hen") for d
 def shell(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(lines, "MOST", 60)
+    monkeypatch.setattr(sentence_embeddings, "ROUNDS", 20)
+    monkeypatch.setattr(sentence_embeddings, "LEAST", 20)
     return Shell(monkeypatch, capsys)
 
 
@@ -64,11 +67,13 @@ def test_a_run_is_held_against_the_lines_that_it_never_saw(shell):
     said = shell("evaluate", "runs/seqgan-animals", "--json").json()
     assert list(said["metrics"]) == list(lines.MEASURES) and not said["left_out"]
     for name, figure in said["metrics"].items():
-        assert figure["low"] <= figure["value"] <= figure["high"] and 0 <= figure["value"] <= (9 if name == "nats" else 1), name
+        most = {"nats": 9, "frechet": math.inf}.get(name, 1)
+        assert figure["low"] <= figure["value"] <= figure["high"] and 0 <= figure["value"] <= most, name
         assert figure["protocol"]["real"] == 22 and figure["protocol"]["generated"] == 60 and figure["protocol"]["interval"]
     assert [row["temperature"] for row in said["temperatures"]] == [0.7, 0.85, 1.0, 1.15]
     at_one = said["temperatures"][2]
-    assert all(at_one[name] == pytest.approx(said["metrics"][name]["value"]) for name in ("nats", "bleu4", "self_bleu4", "copied"))
+    assert all(at_one[name] == pytest.approx(said["metrics"][name]["value"])
+               for name in ("nats", "bleu4", "self_bleu4", "frechet", "copied"))
     model, source = sparring.load("runs/seqgan-animals"), open_text("animals.txt", TextSettings(held_out=0.3))
     drawn, real = ([tuple(row[row > 0].tolist()) for row in x] for x in (model.space.read([one.split() for one in model.sample(60)]),
                                                                          source.held_out.values))
@@ -89,11 +94,13 @@ def test_quality_is_never_told_without_variety(shell):
     other = evaluate("runs/seqgan-animals", real="other.txt")
     assert any("1 of 5 lines are longer" in note for note in other["notes"]) and "copied" in other["metrics"]
     assert any("3 of 20 words are not in the model's vocabulary" in note for note in other["notes"])
+    with pytest.raises(InputError, match=r"frechet needs 20 unseen lines .* 4 unseen and 60 generated"):
+        evaluate("runs/seqgan-animals", real="other.txt", metrics="frechet")
     Path("animals.txt").unlink()
     with pytest.raises(InputError, match="was not found"):
         evaluate("runs/seqgan-animals")
     left = evaluate("runs/seqgan-animals", real="other.txt")
-    assert left["left_out"].keys() == {"copied", "copied_4grams"} and "copied" not in left["temperatures"][0]
+    assert left["left_out"].keys() == {"frechet", "copied", "copied_4grams"} and "copied" not in left["temperatures"][0]
     with pytest.raises(InputError, match="copied needs the lines that were learned from"):
         evaluate("runs/seqgan-animals", real="other.txt", metrics=["copied"])
     Path("animals.txt").write_text("a new file\nwith other words\n" * 9)

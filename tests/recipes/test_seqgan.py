@@ -104,7 +104,7 @@ def test_other_models_take_no_temperature_and_other_recipes_no_lines():
         untrained("gan", sparring.data.open_source("ring").space).sample(2, temperature=0.5)
     with pytest.raises(InputError, match="data of this kind"):
         sparring.fit("gan", small_lines(), steps=1)
-    for given, said in (({"keep_best": "fid"}, "keep_best=fid: lines of text"), ({"doctor": "act"}, "doctor=act")):
+    for given, said in (({"keep_best": "fid"}, "keep_best=fid: lines of text"), ({"stop_when": "converged"}, "stop_when=converged")):
         with pytest.raises(InputError, match=said):
             sparring.fit("seqgan", small_lines(), steps=1, batch=8, **given)
     with pytest.raises(InputError, match="words have no slopes"):

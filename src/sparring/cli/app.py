@@ -167,7 +167,7 @@ def explore(
     label: Annotated[str | None, typer.Option("--label", help="A class, at which everything is done; all in turn when left out.")] = None,
     directions: Annotated[int | None, typer.Option("--directions", help="How many by each method; 6 at most when left out.")] = None,
     steps: Annotated[int, typer.Option("--steps", help="How many samples along each direction, and from one to the next.")] = 9,
-    reach: Annotated[float, typer.Option("--reach", help="How far along a direction, to both sides.")] = 3.0,
+    reach: Annotated[float | None, typer.Option("--reach", help="How far along a direction, to both sides; 3 when left out.")] = None,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in the latents that all begins "
                                                      "from, such as 0.7. Of stylegan: psi, from 0 to 1.")] = None,
     invert: Annotated[Path | None, typer.Option("--invert", help="An image, a folder or a .zip (.npy or .npz of numbers): find the latents "

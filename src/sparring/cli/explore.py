@@ -29,7 +29,7 @@ from sparring.progress import Line
 from sparring.report.page import Section, write_page
 from sparring.spaces import Images, Texts, Vectors
 
-ROWS, WAYS = 8, 4                               # samples in a frame of a slider; ways in a picture of them
+ROWS, WAYS, REACH = 8, 4, 3.0                   # samples in a frame of a slider; ways in a picture of them; how far along
 BYTES, FIGURE = 4_500_000, 15_000               # of all frames, images before they are packed: a page stays below 10 MB; of a figure
 SIDE, LEAST = 128, 32                           # pixels of an image on the page
 BOUNDS = (0.0, 0.25, 0.5, 0.7, 1.0, 1.5, 2.0, math.inf)
@@ -92,13 +92,13 @@ class Tour:
         return [f"{psi:g}" for psi in PSIS] if self.styles else [named(bound) for bound in BOUNDS]
 
 
-def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float, truncation: float | None,
+def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps: int, reach: float | None, truncation: float | None,
             invert: Path | None, seed: int, perceptual: float, space_: str = "auto",
             recipe: str | None = None) -> dict[str, Any]:
     """Write index.html and PNGs into the folder `out`; InputError for a model without latents, and before anything is written."""
-    model, places = api.load(run, recipe=recipe), steering.offsets(reach, steps)
+    model, places = api.load(run, recipe=recipe), steering.offsets(REACH if reach is None else reach, steps)
     if isinstance(model.space, Texts):
-        refuse_for_lines(label=label, directions=n, truncation=truncation, invert=invert, perceptual=perceptual, space=space_)
+        refuse_for_lines(label=label, directions=n, reach=reach, truncation=truncation, invert=invert, perceptual=perceptual, space=space_)
         with told_when_unwritable(out or run / "explore"):
             return explore_lines(model, run, out or run / "explore", steps, seed)
     bound, psi = cut.asked(model.game.generator, truncation, model.game.latent)

@@ -18,6 +18,9 @@ EXPLANATIONS = {
         "A part of the data has hardly any samples: the generator repeats what fools this discriminator, and nothing in the loss asks for "
         "variety (Goodfellow, 2016, section 5.1). `missing` is the share of the data with less than a quarter of the samples it should "
         "have. `support` is the number of different samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).",
+    "reward_saturated":
+        "The discriminator gives nearly every generated line a probability of 0, or of 1. All words are then worth the same, and the "
+        "policy gradient, which follows differences in worth, has almost nothing to follow. Let the discriminator learn more slowly.",
     "column_still":
         "Numbers of these columns are nearly the same in every generated row, and differ in the data. `still/NAME` is their deviation over "
         "that of the data. The generator has found one value that passes, and learns nothing more there.",
@@ -71,6 +74,10 @@ TOTAL = ("All samples are nearly the same: the generator repeats what fools this
          "samples over that of the data, by the birthday paradox (Arora and Zhang, 2017).")
 CLASS = ("Samples that are asked to be of one class look like another, so that class is lost. `class_lost` is the share of the data that "
          "is of such classes. A generator finds it easier to ignore the label of a small class than to draw it.")
+LINES = ("Generated lines repeat themselves: the generator writes what fools this discriminator, and nothing in the adversarial loss asks "
+         "for variety (Caccia et al., 2020). `repeated` is the share of lines that come again, `repeated_real` that of as many real lines. "
+         "`distinct` is the number of different sequences of four words, over that of the data. `anchor=` keeps a part of the likelihood, "
+         "which asks for all of the data.")
 COLUMN = ("Values of these columns are lost: real rows have them, and hardly any generated one. `lost/NAME` is the share of real rows with "
           "values, or in modes of a number, that have less than a quarter of the rows they should have.")
 CONSTANT = ("A share of the columns (`constant`) never changes. The discriminator notices at once when a sample deviates there, and the "
@@ -80,6 +87,8 @@ CONSTANT = ("A share of the columns (`constant`) never changes. The discriminato
 def explained(name: str, evidence: Mapping[str, float], limits: Thresholds) -> str:
     """What this finding means, of several kinds the one that is there."""
     spread, support = evidence.get("spread", 1.0), evidence.get("support", 1.0)
+    if name == "mode_collapse" and "distinct" in evidence:
+        return LINES
     if name == "mode_collapse" and "class_lost" in evidence:
         return CLASS
     if name == "mode_collapse" and any(key.startswith("lost/") for key in evidence):
@@ -106,6 +115,7 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
                               {"objective": "nonsaturating", "discriminator_steps": "1"}],
         "generator_won": [{"discriminator_steps": "5"}, faster],
         "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1"} | wide, packed],
+        "reward_saturated": [{"discriminator_steps": "1", "discriminator_lr": f"{number(c.get('discriminator_lr')) / 10:.3g}"}],
         "column_still": [calm | {"lr": "0.002"}, packed],
         "oscillation": [calm | {"lr": "0.002"} | wide, {"beta1": "0", **slower}],
         "diverging": [calm | {"lr": "0.002"} | wide, slower],
@@ -124,7 +134,10 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
         "data_too_small": [{"augment": "diff"}],
         "data_broken": [],
     }
-    if name in ("memorization", "data_too_small", "discriminator_overfitting") and chart.kind != "images":
+    if chart.kind == "texts" and name == "mode_collapse":
+        slow = {key: f"{number(c.get(key)) / 10:.3g}" for key in ("policy_lr", "adversarial_lr")}
+        wanted[name] = [{"anchor": f"{2 * number(c.get('anchor')) or 1:g}"}, slow]
+    if name in ("memorization", "data_too_small", "discriminator_overfitting") and chart.kind not in ("images", "texts"):
         wanted[name] = [r1]
     tries = [words(one, c) for one in wanted.get(name, [])]
     return tuple(dict.fromkeys(line for line in tries if line))[:2]

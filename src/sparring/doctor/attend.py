@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sparring.data.source import Source
+from sparring.data.source import Finite, Source
 from sparring.doctor import Chart, Diagnosis, Treatment, chart, hopeful, judge, moment, treatment
 from sparring.doctor.checkup import Standard, checkup, standard
+from sparring.doctor.lines import LineStandard, checkup_lines, standard_lines
 from sparring.game import Game
 from sparring.runs.folder import RunFolder, append, read_lines
+from sparring.spaces import Texts
 
 Rows = list[dict[str, Any]]
 
@@ -18,7 +20,7 @@ Rows = list[dict[str, Any]]
 class Attending:
     """What the doctor has seen of a run so far; `seconds` is what its check-ups took."""
 
-    data: Standard
+    data: Standard | LineStandard
     folder: RunFolder
     seed: int
     chart: Chart
@@ -38,7 +40,9 @@ class Attending:
         own = self.chart.config.get("own_networks")             # a discriminator of one's own may augment
         augmented = self.chart.settings.get("augment", "none") != "none" or (isinstance(own, dict) and "discriminator" in own)
         facts = {} if self.chart.moments else self.data.facts
-        row = {"step": step, **facts, **checkup(game, self.data, self.seed, augmented)}
+        seen = checkup_lines(game, self.data, self.seed) if isinstance(self.data, LineStandard) else \
+            checkup(game, self.data, self.seed, augmented)
+        row = {"step": step, **facts, **seen}
         append(self.folder.health, row)
         self.chart = replace(self.chart, moments=(*self.chart.moments, moment(row, self.recent)), last=step)
         self.recent = []
@@ -88,7 +92,12 @@ def attend(source: Source, folder: RunFolder, seed: int, taken: Sequence[Mapping
     config = folder.read_config() or {}
     log, health = read_lines(folder.log), read_lines(folder.health)
     known = max((row["step"] for row in health), default=0)
-    watch = Attending(standard(source, seed), folder, seed, chart(log, health, config, taken), [row for row in log if row["step"] > known])
+    data: Standard | LineStandard
+    if isinstance(source, Finite) and isinstance(source.space, Texts):
+        data = standard_lines(source, seed)
+    else:
+        data = standard(source, seed)
+    watch = Attending(data, folder, seed, chart(log, health, config, taken), [row for row in log if row["step"] > known])
     if health:
         watch.diagnosis = judge(watch.chart)
         watch.news()

@@ -98,7 +98,7 @@ def unclear(run: Chart, limits: Thresholds) -> str:
     if (since := sum(moment.step > run.acted for moment in run.moments)) < limits.streak:
         return f"settings were changed after round {run.acted:,}, and a verdict needs {limits.streak} check-ups after that" \
             f"{', of which there is 1' if since else ''}"
-    if run.moments[-1].of("distance") is None:
+    if run.moments[-1].of("distance") is None and run.kind != "texts":     # lines are only counted
         return "its samples cannot be compared with the data"
     return lost(run, limits)
 

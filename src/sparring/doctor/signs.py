@@ -101,6 +101,8 @@ def penalized(case: Case) -> bool:
 def mode_collapse(case: Case) -> Evidence:
     """A part of the data has no samples, or all samples are nearly one (Arora and Zhang, 2017, for the estimate of the support)."""
     now, limits = case.now, case.limits
+    if case.chart.kind == "texts":
+        return repetition(case)
     missing, support, spread = now.of("missing"), now.of("support"), now.of("spread")
     if missing is None or support is None or spread is None or spread > limits.huge or (now.of("distance") or 0.0) > limits.huge:
         return None
@@ -118,6 +120,27 @@ def mode_collapse(case: Case) -> Evidence:
     if partial and not total and offset > 0.5 and spread > 0.8 and wandering(case) is not None:
         return None                                             # as wide as ever, and in passing
     return {"missing": missing, "support": support, "spread": spread} if partial or total else None
+
+
+def repetition(case: Case) -> Evidence:
+    """Lines of text come again, or are made of the same few sequences of words."""
+    now, limits = case.now, case.limits
+    repeated, distinct = now.of("repeated"), now.of("distinct")
+    if repeated is None or distinct is None:
+        return None
+    real = now.of("repeated_real") or 0.0
+    found = repeated - real > limits.again or distinct < limits.variety
+    return {"repeated": repeated, "repeated_real": real, "distinct": distinct} if found else None
+
+
+def reward_saturated(case: Case) -> Evidence:
+    """Policy gradient: D gives nearly every generated line a probability of 0, or of 1.  Then all words of all lines are worth the same,
+    and the generator's gradient, which is that of differences in worth, is nearly zero."""
+    reward, limits = case.now.logged("reward"), case.limits
+    if reward is None or limits.least_reward <= reward <= 1 - limits.least_reward:
+        return None
+    real = case.now.logged("D(x)")
+    return {"reward": reward} | ({} if real is None else {"D(x)": real})
 
 
 def column_still(case: Case) -> Evidence:
@@ -158,7 +181,7 @@ def diverging(case: Case) -> Evidence:
     loud = 0.0
     if loss is not None:
         loud = loss / case.chart.blind if case.chart.blind else abs(loss) / (limits.scores * max(distance or 0.0, 1.0))
-    broken = spread is None and "gradient/generator" in now.health
+    broken = spread is None and "gradient/generator" in now.health and case.chart.kind != "texts"
     loud_enough = loud > (limits.loud if case.far is not None else 3 * limits.loud) and not (spread is not None and spread < limits.point)
     if broken or (spread or 0.0) > limits.huge or (distance or 0.0) > limits.huge or loud_enough:
         return {"spread": spread or 0.0, "distance": distance or 0.0, "loss_over_usual": loud}
@@ -219,6 +242,9 @@ def memorization(case: Case) -> Evidence:
 
     In few dimensions whatever lies between a few points is near to one of them, and says nothing.
     """
+    copies, usual = case.now.of("copies"), case.now.of("copies_real")
+    if copies is not None and usual is not None:                # lines of text
+        return {"copies": copies, "copies_real": usual} if copies - usual > case.limits.lifted else None
     copied = case.now.of("copied") if case.chart.numbers > 3 else None
     return {"copied": copied} if copied is not None and copied < case.limits.copied and (case.now.of("spread") or 0.0) > 0.5 else None
 
@@ -294,6 +320,7 @@ SIGNS: dict[str, tuple[Sign, Severity]] = {         # the worst first
     "penalty_too_strong": (penalty_too_strong, "failure"),
     "mode_collapse": (mode_collapse, "failure"),
     "column_still": (column_still, "failure"),
+    "reward_saturated": (reward_saturated, "warning"),
     "oscillation": (oscillation, "failure"),
     "memorization": (memorization, "failure"),
     "generator_won": (generator_won, "failure"),

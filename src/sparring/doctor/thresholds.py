@@ -39,6 +39,12 @@ class Thresholds:
     small: int = 200                # images: a tenth of the smallest set in Karras et al. (2020, figure 1)
     repeated: float = 0.3           # share of samples that are in the data more than once
 
+    # lines of text; chosen, not calibrated
+    again: float = 0.25             # share of generated lines that come again, less that of real lines
+    variety: float = 0.5            # different sequences of four words, over those of the data
+    lifted: float = 0.25            # share of generated lines that stand in the training text, less that of held-out lines
+    least_reward: float = 0.05      # of a line, on average, below which all are worth the same; above 1 less this too
+
     # movement
     wander: float = 0.2             # how far the samples' mean moves between two check-ups, in deviations; calibrated
     turns: float = 2.5              # length of that path over the distance between its ends, of a mean that circles; calibrated

@@ -1,4 +1,5 @@
-"""Figures for models of text: likelihood of unseen lines, BLEU beside self-BLEU, copies; and the same at several temperatures.
+"""Figures for models of text: likelihood of unseen lines, BLEU beside self-BLEU, distance of embeddings, copies; and the same at several
+temperatures.
 
 Quality is never told alone: whoever asks for BLEU is told self-BLEU too, and every answer has a table over temperatures, by which a model
 can be made to look better at the cost of variety (Caccia et al., 2020).
@@ -18,7 +19,7 @@ from sparring.data.text.lines import read_as
 from sparring.errors import InputError
 from sparring.evaluation.translations import Measure
 from sparring.latent.portions import CHUNK
-from sparring.metrics import texts
+from sparring.metrics import sentence_embeddings, texts
 from sparring.metrics.bleu import ORDERS, Floats, Line, bleu, self_bleu
 from sparring.metrics.catalogue import known, plain
 from sparring.metrics.intervals import MANY, Estimate, resampled, share
@@ -37,11 +38,12 @@ MEASURES: dict[str, Measure] = {
     "nats": Measure("lower", "nats a word of unseen lines, END counted; an upper bound"),
     **{f"bleu{n}": Measure("higher", f"BLEU-{n} of generated lines against unseen ones") for n in ORDERS},
     **{f"self_bleu{n}": Measure("lower", f"BLEU-{n} of each generated line against the others: 1 where all are alike") for n in ORDERS},
+    "frechet": Measure("lower", "Frechet distance of sentence embeddings, by a small language model that learns the training lines"),
     "repeated": Measure("lower", "share of generated lines that were generated before"),
     "copied": Measure("lower", "share of generated lines that stand in the training text"),
     "copied_4grams": Measure("lower", "share of the 4-grams of generated lines that stand in the training text"),
 }
-OF_TRAINING = ("copied", "copied_4grams")
+OF_TRAINING = ("frechet", "copied", "copied_4grams")
 ADVICE = ("a lower temperature buys BLEU with variety: read bleu beside self_bleu, and hold the table beside that of the same recipe by "
           "likelihood alone (pretrain= as many rounds as steps=)")
 
@@ -95,6 +97,10 @@ def figures(model: Model, data: Unseen, asked: Iterable[str] | None, n: int, see
         left_out = {name: f"{name} needs the lines that were learned from, and they are not here" for name in OF_TRAINING if name in wanted}
     if not isinstance(model.game.model, Sentences) and "nats" in wanted:
         left_out["nats"] = "nats needs a model that gives probabilities, and this one gives none"
+    few = sentence_embeddings.LEAST
+    if "frechet" in wanted and min(n, MOST, len(data.real)) < few:
+        left_out.setdefault("frechet", f"frechet needs {few} unseen lines and {few} generated ones, and there are "
+                                       f"{min(n, len(data.real)):,} unseen and {min(n, MOST):,} generated ones")
     if asked and left_out:
         raise InputError(f"{next(iter(left_out.values()))}. Leave the metric out.")
     if len(data.real) < LEAST:
@@ -137,11 +143,13 @@ class Looked:
         self.few = self.few[:len(made[1.0])]
         self.known = set() if self.train is None else set(words(self.train))
         self.bleu, self.self_bleu, self.nats = dict[float, Floats](), dict[float, Floats](), list[float]()
+        self.frechet = dict[float, float]()
 
     def compute(self, watch: Callable[[str], Progress]) -> dict[str, Estimate]:
         """Each figure by name, at temperature 1."""
         found = dict[str, Estimate]()
         for what, names, figure in (("nats", ("nats",), self.likelihood), ("copies", ("repeated", *OF_TRAINING), self.copies),
+                                    ("embeddings", ("frechet",), self.embedded),
                                     ("BLEU", [name for name in MEASURES if "bleu" in name], self.bleus)):
             if any(name in self.wanted for name in names):
                 line = watch(what)
@@ -173,6 +181,19 @@ class Looked:
         """Whether each line stands in the training text."""
         return [line in self.known for line in lines]
 
+    def embedded(self) -> dict[str, Estimate]:
+        """Beside it, the distance of training lines from the unseen ones, as many as were drawn."""
+        assert self.train is not None
+        net, real, count = sentence_embeddings.learned(self.train, self.space.tokens), self.real[:MOST], len(self.made[1.0])
+        self.frechet = {heat: sentence_embeddings.value(net, real, x) for heat, x in self.made.items()}
+        about: dict[str, object] = {"network": f"LSTM of {sentence_embeddings.WIDTH}, {sentence_embeddings.ROUNDS} rounds of likelihood"}
+        if self.learned is not None:
+            mine = self.learned[torch.randperm(len(self.learned), generator=generator(self.seed, "training lines"))[:count]]
+            if len(mine) >= sentence_embeddings.LEAST:
+                about |= {"baseline": sentence_embeddings.value(net, real, mine), "compared_with": f"{len(mine):,} training lines"}
+        found = sentence_embeddings.distance(net, real, self.made[1.0], self.seed)
+        return {"frechet": found._replace(about=found.about | about)}
+
     def bleus(self) -> dict[str, Estimate]:
         real, found = words(self.real), dict[str, Estimate]()
         for heat, x in self.made.items():
@@ -196,6 +217,7 @@ class Looked:
             rows.append({"temperature": heat, **({"nats": self.nats[k]} if self.nats else {}),
                          **({"bleu4": float(self.bleu[heat][at].mean()), "self_bleu4": float(self.self_bleu[heat][at].mean())}
                             if self.bleu else {}),
+                         **({"frechet": self.frechet[heat]} if self.frechet else {}),
                          "repeated": sum(repeated(lines)) / len(lines),
                          **({"copied": sum(self.stand(lines)) / len(lines)} if self.train is not None else {})})
         return rows

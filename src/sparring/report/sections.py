@@ -27,6 +27,9 @@ MEANING = {
     "support": "number of different samples, over that of the data (birthday paradox): 1 is equal, below 1 less varied, above 1 more "
                "spread out",
     "spread": "spread of the samples, over that of the data", "copied": "distance to the training set, over that of a real sample",
+    "repeated": "share of generated lines that come again", "repeated_real": "the same of as many real lines",
+    "distinct": "different sequences of four words, over those of the data",
+    "copies": "share of generated lines that stand in the training text", "copies_real": "the same of held-out lines",
     "uneven": "total variation between shares of samples and of data over cells",
 }
 
@@ -65,7 +68,8 @@ def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section
     if any("/" in name for row in log for name in row):
         caption = "Losses, and below them what is only watched: D's mean outputs, accuracy, a critic's mean scores, where a run has them."
         sections.append(Section("Losses", pictures=[(loss_curves(log, drawn / "losses.png", run.blind), caption)]))
-    keys = ("distance", "missing", "support", "spread", "copied")
+    keys = ("distance", "missing", "support", "spread", "copied", "repeated", "repeated_real", "distinct", "copies",
+            "copies_real")
     rows = [{"step": m.step, **{k: m.health[k] for k in keys if k in m.health},
              **({"distance_floor": m.health["floor"]} if "floor" in m.health else {})} for m in run.moments]
     charts = score_curves(rows, drawn / "health.png") if rows else None

@@ -131,7 +131,7 @@ def prepare(request: Request, out: Path, fork: Path | None = None, group: Proces
         group.wait()
     folder = RunFolder(fork or out)
     wanted, tried, reasons = scheduled(request, folder, group, fork is not None)
-    recipe, settings, source, run_settings = wanted.recipe, wanted.settings, wanted.source, wanted.run.for_steps(wanted.settings.steps)
+    recipe, settings, source, run_settings = wanted.recipe, wanted.settings, wanted.source, wanted.looks
     looks = {name: value for name, value in run_settings.model_dump().items() if name in request.given and value not in (0, "auto")}
     now = {name: looks.pop(name) for name in CHANGEABLE if name in looks}
     asked = asked_for(request, wanted, looks)

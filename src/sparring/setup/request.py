@@ -19,6 +19,8 @@ from sparring.recipes import Recipe, find
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.spaces import Images, Texts
 
+SELDOM = 40             # rounds between check-ups of text: one takes as long as one or two of them
+
 
 @dataclass(frozen=True)
 class Request:
@@ -51,6 +53,15 @@ class Resolved:
     source: Source
     reasons: Mapping[str, str]              # of what the recipe chose itself, by setting
     notes: tuple[str, ...] = ()             # what to tell of networks of one's own
+
+    @property
+    def looks(self) -> RunSettings:
+        """How often to look in a run of this length.  Models of text begin with likelihood alone, and what the doctor looks for comes with
+        the adversary: a tenth of those rounds, or every fortieth."""
+        found, play = self.run.for_steps(self.settings.steps), self.settings.steps - getattr(self.settings, "pretrain", 0)
+        if not isinstance(self.source.space, Texts) or self.run.check_every or play <= 0:
+            return found
+        return found.model_copy(update={"check_every": min(found.check_every, max(SELDOM, play // 10))})
 
 
 def resolve(request: Request) -> Resolved:
@@ -111,11 +122,11 @@ def refuse_for_translators(run: RunSettings) -> None:
 
 def refuse_for_texts(run: RunSettings) -> None:
     """InputError for settings that rest on distances between samples, which lines of text have none of here."""
-    given = [f"{name}={value}" for name, value, usual in (("keep_best", run.keep_best, "none"), ("doctor", run.doctor, "tell"),
-                                                          ("stop_when", run.stop_when, "never")) if value != usual]
+    given = [f"{name}={value}" for name, value, odd in (("keep_best", run.keep_best, run.keep_best != "none"),
+                                                        ("stop_when", run.stop_when, run.stop_when == "converged")) if odd]
     if given:
-        raise InputError(f"{' and '.join(given)}: lines of text are not compared by metrics or by the doctor's check-ups. Leave it out; "
-                         "the run's scores.jsonl has nats a word on held-out lines, and shares of copies.")
+        raise InputError(f"{' and '.join(given)}: lines of text have no distance from the data that could be watched during a run. Leave "
+                         "it out; the run's scores.jsonl has nats a word on held-out lines, and shares of copies.")
 
 
 def all_alike(values: Tensor | Rows) -> bool:

@@ -22,7 +22,6 @@ from sparring.rng import seed_round
 from sparring.runs import checkpoint
 from sparring.runs.best import keep_best
 from sparring.runs.folder import RunFolder, append, read_lines, write_atomic
-from sparring.spaces import Texts
 from sparring.training.exactness import broken, conditions, deterministic
 from sparring.training.interrupt import Interrupt
 
@@ -133,7 +132,7 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             at: Position, remake: Remake | None) -> Outcome | None:
     """The loop; None where the doctor acted, and the run continues with other settings."""
     saved, scores = at.step, last_scores(folder)
-    watched = group.first and plan.check_every and game.draws and not isinstance(source.space, Texts)
+    watched = group.first and plan.check_every and game.draws
     doctor = attend(source, folder, plan.seed, own_actions(at, plan)) if watched else None
     if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
         save(game, plan, folder, group, at)
