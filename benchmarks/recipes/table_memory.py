@@ -71,8 +71,8 @@ class Watch:
 def here(path: str, n: int) -> None:
     """Read, train for a few rounds and draw as many rows; what it took, as JSON.  In a process of its own."""
     from sparring.api import run
-    from sparring.progress import Silent
     from sparring.latent.where import Drawn
+    from sparring.progress import Silent
     from sparring.setup.prepare import prepare
     from sparring.setup.request import Request
     from sparring.spaces import Table
