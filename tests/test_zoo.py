@@ -24,8 +24,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = rows(PAGE.read_text())
 COMMANDS = sorted({command for row in TABLE for command in re.findall(r"`(sparring \w+ [^`]+)`", row.here)})
 TRAINED = [command for command in COMMANDS if command.startswith("sparring train ")]
-TO_COME = {f"examples/{name}.py" for name in                    # files that the page names and that are not merged yet
-           ("cgan", "cogan", "dann", "discogan", "ebgan", "fgan", "gail", "gain", "lapgan", "rcgan", "sagan", "sngan", "ssgan", "vaegan")}
 PRETRAINED = "projected"                                        # needs the extra `photos`
 SLOW_DATA = ("table", "motion")                                 # whose data take a second to open: here their settings are checked alone
 
@@ -78,7 +76,7 @@ def test_recipes_and_files_are_there():
             assert re.match(r"`([\w-]+)`", row.here)[1] in RECIPES, row
         for path in re.findall(r"`([\w/]+\.py)`", row.here):
             where = ROOT if path.startswith("examples/") else ROOT / "src" / "sparring"
-            assert path in TO_COME or (where / path).is_file(), row
+            assert (where / path).is_file(), row
 
 
 def test_every_recipe_of_a_gan_is_on_the_map():
