@@ -119,9 +119,9 @@ def beside(name: str, seed: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     RUNS.mkdir(parents=True, exist_ok=True)
-    record("tables_beside", f"Recipe `table` at its default settings but for {ROUNDS:,} rounds, and ctgan 0.12.1 at its own ({EPOCHS} epochs), on "
-           f"the same training rows of Adult (10,000 of 32,561 are held out), {THREADS} threads each, one after the other. Seconds: from the file to the "
-           "trained model; of ctgan, of `fit` alone. F1 as in tables.json, of one set of rows. sdmetrics: its quality report against the "
-           "held-out rows.",
+    record("tables_beside", f"Recipe `table` at its default settings but for {ROUNDS:,} rounds, and ctgan 0.12.1 at its own ({EPOCHS} "
+           "epochs), on the same training rows of Adult (10,000 of 32,561 are held out, others for each seed), "
+           f"{THREADS} threads each, one after the other. Seconds: from the file to the trained model; of ctgan, of `fit` alone. F1 as in "
+           "tables.json, of one set of rows. sdmetrics: its quality report against the held-out rows.",
            {"seconds": "at least 3 times as fast to equal or better F1", "sdmetrics": "quality no lower than ctgan's"},
            [(f"adult, seed {seed}", lambda seed=seed: beside("adult", seed)) for seed in (0, 1, 2)])  # type: ignore[misc]
