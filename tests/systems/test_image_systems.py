@@ -1,4 +1,4 @@
-"""What the systems in examples/ learn that make images in another way: LAPGAN and SAGAN (`make examples`)."""
+"""What LAPGAN in examples/ learns (`make examples`)."""
 
 import pytest
 import torch
@@ -34,19 +34,3 @@ def test_lapgan_adds_the_details_that_the_level_below_lacks():
           [float(sharpness(i).mean() / sharpness(x).mean()) for i in (plain, made, model.sample(300))], model.scores)
     assert detailed < enlarged / 2
     assert drawn < enlarged / 2
-
-
-@pytest.mark.examples
-def test_sagan_comes_to_use_its_attention():
-    """gamma leaves 0 in both networks; samples come as near to real digits as half of what they are apart without G's attention."""
-    model, some = trained("sagan", 250), real("sagan", 1400).x
-    nets = [model.game.model, *(player.net for player in model.game.players.values())]
-    layers = [one for net in nets for one in net.modules() if hasattr(one, "gamma")]
-    gammas = [float(one.gamma.detach()) for one in layers]
-    near = distance(model.sample(1000), some)
-    with torch.no_grad():
-        layers[0].gamma.zero_()
-    far = distance(model.sample(1000), some)
-    print(f"sagan: gamma {gammas}, with attention {near:.4f}, without {far:.4f}, {model.scores}")
-    assert len(gammas) == 3 and min(map(abs, gammas)) > 0.05
-    assert near < far / 2
