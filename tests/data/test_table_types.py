@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparring.data.tables.column_kinds import around
+from sparring.data.tables.column_kinds import around, without
 from sparring.data.tables.frames import to_arrow, to_frame
 from sparring.data.tables.mixed import TableSettings, open_table
 from sparring.spaces import from_json, to_json
@@ -32,16 +32,29 @@ def test_amounts_are_numbers_and_come_back_with_their_sign(form, sign):
 
 
 def test_amounts_in_several_ways_are_named_with_the_cure():
-    rows = [{"x": f"{'-$' if k % 3 else '$'}{k / 7:.3f}", "y": k % 2} for k in range(60)]
-    assert "write these amounts in one way" in open_table(rows, ALL).odd[0]
+    signs = ["$-" if k % 3 else "$" for k in range(600)]
+    rows = [{"x": f"{sign}{1 + k / 7:.3f}", "few": f"{sign}{k % 25 + 1}.50", "y": k % 2} for k, sign in enumerate(signs)]
+    source = open_table(rows, ALL)
+    assert "write these amounts in one way" in source.odd[0]
+    assert "write them in one way, and they are learned as numbers" in source.notes[1]
+
+
+def test_a_minus_stands_before_the_sign():
+    cells = [f"{'-' if k % 3 else ''}${1 + k / 7:,.2f}" for k in range(60)]
+    source = open_table([{"x": cell} for cell in cells], ALL)
+    assert "each is written $..." in source.notes[0]
+    assert [row[0] for row in again(source)] == cells
+    column = source.space.columns[0]
+    assert column.low < 0 and column.read("-$2.50") == column.read("-2.50") == -2.5
 
 
 @given(st.lists(st.text(alphabet="$€% 1-.,a", min_size=1, max_size=5), min_size=1, max_size=5))
 def test_what_stands_around_never_takes_the_whole_cell(cells):
     before, after = around(cells)
-    for cell in cells:
-        assert cell == before + cell.removeprefix(before).removesuffix(after) + after
-        assert cell.removeprefix(before).removesuffix(after) or not (before or after)
+    for cell in cells if before or after else ():
+        size = cell.removeprefix("-")
+        assert size == before + without(size, before, after).removeprefix("-") + after or size.startswith("-")
+        assert without(cell, before, after).strip("-") or "-" in size
 
 
 def test_times_with_one_offset_from_utc_come_back():

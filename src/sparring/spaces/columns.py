@@ -136,7 +136,9 @@ class Number:
         if self.form:
             start = EPOCH if "Y" in self.form or "y" in self.form else datetime(1900, 1, 1)
             return round((parsed_moment(text.strip(), self.form) - start).total_seconds() / UNITS[self.unit])
-        plain = text.strip().removeprefix(self.before).removesuffix(self.after)
+        plain = text.strip()
+        minus = "-" * (bool(self.before) and plain.startswith("-"))
+        plain = minus + plain[len(minus):].removeprefix(self.before).removesuffix(self.after)
         plain = plain.replace(self.group, "") if self.group else plain
         number = float(plain if "." in plain and self.mark == "," and "," not in plain else plain.replace(self.mark, "."))
         if not math.isfinite(number) or "_" in text:
@@ -144,7 +146,11 @@ class Number:
         return number
 
     def written(self, x: float) -> str:
-        return self.dated(x) if self.form else f"{self.before}{self.bare(x)}{self.after}"
+        if self.form:
+            return self.dated(x)
+        text = self.bare(x)
+        minus = "-" * (bool(self.before) and text.startswith("-"))         # stands before a sign of money
+        return f"{minus}{self.before}{text[len(minus):]}{self.after}"
 
     def bare(self, x: float) -> str:
         """A number without what stands before and after it."""

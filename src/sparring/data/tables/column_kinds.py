@@ -99,7 +99,7 @@ def of(table: Cells, column: Written, asked: str, train: NDArray[np.bool_]) -> F
         return Found(Constant(column.name, common, column.dtype), nothing, "constant", why)
     real = [stripped[k] for k in there]
     before, after = around(real)
-    bare = [value.removeprefix(before).removesuffix(after) for value in stripped] if before or after else stripped
+    bare = [without(value, before, after) for value in stripped] if before or after else stripped
     if kind in ("number", "integer"):
         return signed(number(table, column, bare, there, way_as_asked(table, column, bare, there, how), train, f"as asked for: {kind}",
                              whole=kind == "integer"), before, after)
@@ -117,11 +117,20 @@ def of(table: Cells, column: Written, asked: str, train: NDArray[np.bool_]) -> F
 
 
 def around(cells: Sequence[str]) -> tuple[str, str]:
-    """What stands before and after the number in every cell, such as $ or %; nothing where cells differ in it."""
-    found = SIGNS.fullmatch(cells[0])
+    """What stands before and after the number in every cell, such as $ or %, after the minus where there is one; nothing where cells
+    differ in it."""
+    sizes = [cell.removeprefix("-") for cell in cells]
+    found = SIGNS.fullmatch(sizes[0])
     before, after = (found[1] or "", found[2] or "") if found else ("", "")
-    same = all(cell.startswith(before) and cell.endswith(after) and len(cell) > len(before) + len(after) for cell in cells)
+    same = all(size.startswith(before) and size.endswith(after) and len(size) > len(before) + len(after) and
+               not (before and size[len(before)] == "-") for size in sizes)
     return (before, after) if same else ("", "")
+
+
+def without(cell: str, before: str, after: str) -> str:
+    """A cell without what stands around its number."""
+    minus = "-" * cell.startswith("-")
+    return minus + cell.removeprefix("-").removeprefix(before).removesuffix(after)
 
 
 def signed(found: Found, before: str, after: str) -> Found:
@@ -138,7 +147,8 @@ def words(table: Cells, column: Written, stripped: list[str], real: list[str], t
     refuse_mixed_dates(table, column, stripped)
     if all(dates.offset_in(value) and ":" in value for value in real):
         keep = f"write these times with one offset from UTC, or {keep}"
-    elif sum(any(sign in value for sign in UNIT) and SIGNED.fullmatch(value) is not None for value in real) > MOSTLY * len(real):
+    amounts = sum(any(sign in value for sign in UNIT) and SIGNED.fullmatch(value) is not None for value in real) > MOSTLY * len(real)
+    if amounts:
         keep = f"write these amounts in one way, or {keep}"
     if len(real) > NAMES * n and n >= FEW:
         if np.mean([len(value.split()) for value in real[:1000]]) >= LONG:
@@ -147,6 +157,7 @@ def words(table: Cells, column: Written, stripped: list[str], real: list[str], t
     if len(real) > n / 2 and n >= FEW and np.mean([len(value.split()) for value in real[:1000]]) >= 2 * LONG:
         return Found(None, np.zeros(n), "left out", f"free text: cells have many words; {keep}")
     why = "two values" if {value.lower() for value in real} in TRUTH else f"{len(real):,} different values that are no numbers"
+    why += ", but amounts that are written in several ways: write them in one way, and they are learned as numbers" if amounts else ""
     return category(column, stripped, train, why, "yes/no" if why == "two values" else "category")
 
 
