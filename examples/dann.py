@@ -3,7 +3,7 @@
 Samples labelled -1 are of the target; all others are of the source.  With features f = G_f(x), the label predictor G_y and the domain
 classifier G_d, equation 9 has the saddle point where G_f and G_y minimize L_y - lambda L_d (equation 10) and G_d minimizes L_d (11).
 The paper's gradient reversal layer takes both steps in one backward pass; here each player has a turn.  lambda rises from 0 to `weight`
-as 2 / (1 + exp(-10 p)) - 1, where p is the part of the training that is done (section 5.2.2).
+as 2 / (1 + exp(-10 p)) - 1, where p is the part of `rise` rounds that is done, of all in the paper (section 5.2.2).
 """
 
 import math
@@ -54,6 +54,7 @@ class DannSettings(Settings):
     width: int = Field(128, ge=1, le=4096, description="units in a hidden layer")
     lr: float = Field(1e-3, gt=0, le=1, description="learning rate of both players")
     weight: float = Field(1.0, ge=0, le=100, description="largest lambda; 0 learns from the source alone")
+    rise: int = Field(800, ge=1, le=10_000_000, description="rounds over which lambda rises")
 
 
 def game(c, space, device, own=None):
@@ -68,7 +69,7 @@ def game(c, space, device, own=None):
         return binary_cross_entropy_with_logits(G_d(f).flatten(), (batch.labels > 0).float())
 
     def classify(batch, step):
-        f, strength = G_f(batch.x), c.weight * (2 / (1 + math.exp(-10 * step / c.steps)) - 1)
+        f, strength = G_f(batch.x), c.weight * (2 / (1 + math.exp(-10 * min(1, step / c.rise))) - 1)
         wrong = cross_entropy(both["classes"](f), batch.labels - 1, ignore_index=-1)
         return Report({"label": wrong, "domain": -strength * domain_loss(f, batch)})
 

@@ -68,7 +68,8 @@ def test_a_run_is_evaluated_twice_with_the_same_figures(shell):
         assert {"resize", "interval"} <= about.keys()
     assert figures(shell, "digits", "--n", 200) == first
     other = sparring.evaluate("digits", n=200, seed=1, metrics="kid")["metrics"]["kid(grey28-v1)"]
-    assert other["value"] != first["metrics"]["kid(grey28-v1)"]["value"] and other["protocol"]["seed"] == 1
+    kid = first["metrics"]["kid(grey28-v1)"]                    # after so few rounds, samples may be the same in 8 bits; intervals are not
+    assert any(other[name] != kid[name] for name in ("value", "low", "high")) and other["protocol"]["seed"] == 1
     text = shell("evaluate", "digits", "--n", 200).out
     assert "95 % interval" in text and "left out: cas trains two classifiers" in text and "the same of held-out samples" in text
 
