@@ -119,8 +119,8 @@ def beside(name: str, seed: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     RUNS.mkdir(parents=True, exist_ok=True)
-    record("tables_beside", f"Recipe `table` at its default settings but for the rounds in a case's name, and ctgan 0.12.1 at its own ({EPOCHS} "
-           "epochs), on the same training rows of Adult (10,000 of 32,561 are held out, others for each seed), "
+    record("tables_beside", "Recipe `table` at its default settings but for the rounds in a case's name, and ctgan 0.12.1 at its own "
+           f"({EPOCHS} epochs), on the same training rows of Adult (10,000 of 32,561 are held out, others for each seed), "
            "one thread each, one after the other, without compilation. Seconds of the processor, since there was other work beside both: "
            "from the file to the trained model; of ctgan, of `fit` alone. F1 as in tables.json, of one set of rows. sdmetrics: its quality "
            "report against the held-out rows.",
