@@ -1,8 +1,6 @@
 """Latents of several parts: each is drawn, moved and bounded in its own way, by what the game says."""
 
 import math
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,8 +122,6 @@ def test_a_system_whose_latent_is_said(tmp_path):
     assert z[:, :16].abs().max() <= 0.5 and z[:, 16:].sum().item() == 2
     told = explore(tmp_path / "run", None, None, 2, 3, 3.0, None, None, 0, 0.0, recipe=str(file))
     assert any(picture.endswith("code-1.png") for picture in told["pictures"])
-    game = replace(model.game, latent=(Normal(26),), prior=partial(draw, (Normal(26),)))
-    assert game.prior(3, generator(0, "test")).shape == (3, 26)
     file.write_text(file.read_text().replace("OneHot(c.codes)   #", "Normal(c.codes)   #").replace("latent=latent", "latent=(Normal(3),)"))
     with pytest.raises(InputError, match="the game says that its latent is 3 normal, 3 numbers, and prior gives 26"):
         sparring.check(file, "digits")

@@ -47,8 +47,9 @@ SOUGHT: dict[inversion.Where, str] = {
     "w": "the style whose sample is nearest, by gradient descent from the average style",
     "w+": "the styles, one for each layer, whose sample is nearest, by gradient descent from the average style (the space W+)",
 }
-CODES = "Each row is one latent, and each column one value of the code: what else the latent holds stays as it is."
 MOST_CODES = 16                                 # values of a code that are drawn
+CODES = f"Each row is one latent, and each column one value of the code, the first {MOST_CODES} where there are more. What else the " \
+        "latent holds stays as it is."
 T = TypeVar("T")
 METHODS: dict[steering.Method, tuple[str, str]] = {
     "closed_form": ("closed form", "Eigenvectors of A'A, where A is what the first layer that z reaches multiplies it by (Shen and "
@@ -126,9 +127,10 @@ def explore(run: Path, out: Path | None, label: str | None, n: int | None, steps
             sections += direction_sections(tour, method, of, places, cells)
         pictures += [way_sheet(tour, steps, folder / "interpolation.png"), truncation_sheet(tour, folder / "truncation.png")]
         sections += [way_section(tour, steps, cells), truncation_section(tour, cells)]
-        for k, every in enumerate(codes(model.game.latent, z), 1):
-            pictures.append(code_sheet(tour, every, folder / f"code-{k}.png"))
-            sections.insert(1, Section(f"Code {k} of the latent", (CODES,), pictures=[(pictures[-1], f"values of code {k}")]))
+        drawn = [code_sheet(tour, every, folder / f"code-{k}.png") for k, every in enumerate(codes(model.game.latent, z), 1)]
+        pictures += drawn
+        sections[1:1] = [Section(f"Code {k} of the latent", (CODES,), pictures=[(path, f"values of code {k}")])
+                         for k, path in enumerate(drawn, 1)]
         of_styles: dict[str, Any] = {}
         if tour.styles:
             many = model.latents(COARSE + FINE, seed=seed)

@@ -7,13 +7,13 @@ far longer.
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from sparring.data.source import Finite
 from sparring.doctor.checkup import moves
 from sparring.game import Game
+from sparring.metrics.texts import share
 from sparring.rng import generator
-from sparring.spaces.texts import ended
+from sparring.spaces.texts import words
 
 DRAWN, ENOUGH, MOST = 256, 64, 2000     # lines of a set; held-out lines, fewer of which are not one; lines that are looked up, at most
 LONGEST = 4                     # words of the sequences that are counted, fewer where the lines are shorter
@@ -40,7 +40,7 @@ def standard_lines(source: Finite, seed: int) -> LineStandard:
     real = words(part.at(torch.randperm(len(part), generator=generator(seed, "checkup lines"))[:DRAWN]).x)
     size = next((size for size in range(LONGEST, 1, -1) if sum(len(line) >= size for line in real) > len(real) / 2), 1)
     held = [] if unseen is None else words(unseen.at(torch.arange(min(len(unseen), MOST))).x)
-    copies = sum(line in known for line in held) / len(held) if held else None
+    copies = share(held, known) if held else None
     return LineStandard(max(2, len(real)), size, repeated(real), distinct(real, size), copies, known, {"data/samples": float(len(source))})
 
 
@@ -52,13 +52,8 @@ def checkup_lines(game: Game, data: LineStandard, seed: int) -> dict[str, float]
     made = words(game.sample(game.prior(data.n, generator(seed, "checkup"))).cpu())
     row = moves(game.players) | {"repeated": repeated(made), "repeated_real": data.repeated,
                                  "distinct": distinct(made, data.size) / max(data.distinct, 1e-9),
-                                 "copies": sum(line in data.known for line in made) / len(made)}
+                                 "copies": share(made, data.known)}
     return row if data.copies is None else row | {"copies_real": data.copies}
-
-
-def words(x: Tensor) -> list[Line]:
-    """The tokens of each line, int[N, L], up to its END."""
-    return [tuple(ended(row)) for row in x.tolist()]
 
 
 def repeated(lines: list[Line]) -> float:

@@ -28,7 +28,7 @@ from sparring.recipes import find
 from sparring.rng import generator
 from sparring.settings import make
 from sparring.spaces import Texts
-from sparring.spaces.texts import ended
+from sparring.spaces.texts import words
 from sparring.training.loop import Progress
 
 LEAST, MOST = 2, 2000           # lines of a set, fewer of which say nothing; drawn, and judged by likelihood, at most
@@ -227,11 +227,6 @@ def some(source: Finite, n: int | None = None, seed: int = 0, stream: str = "") 
     """All its lines, or at most n at random: int32[N, L]."""
     assert isinstance(source.values, Tensor)
     return source.values if n is None else source.values[torch.randperm(len(source), generator=generator(seed, stream))[:n]]
-
-
-def words(x: Tensor) -> list[Line]:
-    """The tokens of each line, up to its END."""
-    return [tuple(ended(row)) for row in x.tolist()]
 
 
 def repeated(lines: list[Line]) -> list[bool]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
@@ -49,6 +49,7 @@ class Seen(NamedTuple):
     measured: Callable[[Tensor, Tensor], Tensor]
 
 
+@cache
 def radius(latent: int) -> float:
     """The length that one in a thousand latents exceeds: the square root of the chi-squared quantile."""
     from scipy.special import gammaincinv

@@ -2,6 +2,7 @@
 a model that writes one good line has few nats a word of its own, and copies look best of all."""
 
 import math
+from collections.abc import Set
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ def score(game: Game, source: Finite, seed: int) -> dict[str, float]:
     return ({"nats": nats(game.model, x, seed)} if isinstance(game.model, Sentences) else {}) | found
 
 
-def share(lines: list[tuple[int, ...]], known: set[tuple[int, ...]]) -> float:
+def share(lines: list[tuple[int, ...]], known: Set[tuple[int, ...]]) -> float:
     return sum(line in known for line in lines) / len(lines)
 
 

@@ -185,7 +185,7 @@ def relaxed(writer: TextGenerator, z: Tensor, length: int, temperature: float) -
         one = F.one_hot(token, logits.shape[-1]).to(logits.dtype)
         shares = torch.where(over, one, (noisy / temperature).softmax(1))
         soft.append(shares)
-        hard.append(one + shares - shares.detach())
+        hard.append(one + (shares - shares.detach()))               # exactly one-hot, so that places alike stay alike to the last bit
     return torch.stack(soft, 1), torch.stack(hard, 1)
 
 

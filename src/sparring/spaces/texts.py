@@ -67,6 +67,11 @@ def ended(row: list[int]) -> list[int]:
     return row[:row.index(END)] if END in row else row
 
 
+def words(x: Tensor) -> list[tuple[int, ...]]:
+    """The tokens of each line, int[N, L], up to its END."""
+    return [tuple(ended(row)) for row in x.tolist()]
+
+
 def plain(line: str) -> str:
     """One spelling of each letter (Unicode's NFC), and one space where there is any white space, but none beside letters of scripts that
     have none between words."""
