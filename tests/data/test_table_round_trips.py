@@ -76,6 +76,16 @@ def test_a_written_number_says_the_number(x, decimals, way):
     assert column.written(-0.0) == "0"
 
 
+@given(st.lists(st.one_of(st.just(math.nan), st.just(-0.0), st.floats(-1e9, 1e9, allow_nan=False)), min_size=1, max_size=20),
+       st.integers(0, 4))
+def test_a_column_is_written_as_its_numbers_are_one_by_one(numbers, decimals):
+    column = Number("x", *MIXTURE, (), -1e9, 1e9, (decimals, decimals), missing="NA")
+    cells = torch.tensor(numbers, dtype=torch.float64)
+    one_by_one = ["NA" if math.isnan(x) else column.written(x) for x in numbers]
+    assert column.write(cells) == one_by_one
+    assert column.write(cells[~cells.isnan()]) == [text for text in one_by_one if text != "NA"]
+
+
 def test_each_mode_has_its_numbers():
     column = Number("x", *MIXTURE, (0.0,), 0.0, 3000.0, missing="?")
     place, number = column.compact(torch.tensor([0.0, 10.0, 1000.0, math.nan, 20.0], dtype=torch.float64))

@@ -71,7 +71,7 @@ def test_more_rows_than_there_can_be_are_refused_at_once():
 
 def test_rules_that_hardly_any_row_keeps_end_with_their_rates(monkeypatch):
     monkeypatch.setattr(where, "TRIED", 100)
-    with pytest.raises(RunFailed, match=r"0 of 128 rows were as asked for and kept the rules: 'a > 100' 0.0%"):
+    with pytest.raises(RunFailed, match=r"0 of 1,024 rows were as asked for and kept the rules: 'a > 100' 0.0%"):
         list(drawn("a > 100").cells(5))
     with pytest.raises(RunFailed, match="'unique a'"):          # the last ones are too rare
         list(drawn("unique a").cells(101))

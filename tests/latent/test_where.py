@@ -69,13 +69,13 @@ def test_the_generator_is_given_that_condition(monkeypatch):
     forward = average.forward
     monkeypatch.setattr(average, "forward", lambda z, condition: seen.append(condition) or forward(z, condition))
     Drawn(played, SPACE, 0, parsed(SPACE, "income=>50K")).chunk(0)
-    assert seen[0].shape == (64, 5) and bool((seen[0].argmax(1) == 1).all())
+    assert seen[0].shape == (1024, 5) and bool((seen[0].argmax(1) == 1).all())
 
 
 def test_what_hardly_any_row_is_ends_with_how_many_were_drawn(monkeypatch):
     monkeypatch.setattr(where, "TRIED", 100)
     never = (Asked(1, ">", 1000.0),)
-    with pytest.raises(RunFailed, match="0 of 128 rows were as asked for"):
+    with pytest.raises(RunFailed, match="0 of 1,024 rows were as asked for"):
         list(Drawn(tiny(), SPACE, 0, never).cells(5))
 
 

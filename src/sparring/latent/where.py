@@ -22,6 +22,8 @@ from sparring.spaces import Table
 from sparring.spaces.columns import Category, Column, Computed, Constant, Number
 
 TRIED = 200_000         # rows that are drawn at most for the first that fits, and as many for each that follows on average
+PORTIONS = 16           # portions of latents that go through the networks together: a row takes a third of the time then
+NUMBERS = 1 << 22       # of network units that are held together, so that rows of thousands of columns do not crowd memory
 SIGNS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "<=": lambda x, y: x <= y, ">=": lambda x, y: x >= y, "!=": lambda x, y: x != y, "<": lambda x, y: x < y, ">": lambda x, y: x > y,
     "=": lambda x, y: x == y}
@@ -177,10 +179,12 @@ class Drawn:
 
     def __init__(self, game: Game, space: Table, seed: int, where: tuple[Asked, ...] = ()) -> None:
         self.game, self.space, self.seed, self.where, self.tried, self.kept = game, space, seed, where, 0, 0
+        self.portions = max(1, min(PORTIONS, NUMBERS // (CHUNK * space.shape[0])))
+        self.size = CHUNK * self.portions
         self.condition, self.rates = condition_of(space, where), dict[str, float]()
 
     def cells(self, n: int) -> Iterator[Tensor]:
-        """Cells, float64[at most CHUNK, K] at a time, until there are n rows.  RunFailed where hardly any row is as it is asked to be,
+        """Cells, float64[at most `size`, K] at a time, until there are n rows.  RunFailed where hardly any row is as it is asked to be,
         or keeps the rules; InputError where these allow fewer rows."""
         found, k, last, sieve = 0, 0, 0, self.space.kept.sieve()
         sieve.refuse_too_many(n)
@@ -189,19 +193,20 @@ class Drawn:
             for one in self.where:
                 cells = cells[one.holds(cells)]
             cells = sieve(cells)
-            k, self.tried, self.rates = k + 1, self.tried + CHUNK, sieve.rates
+            k, self.tried, self.rates = k + 1, self.tried + self.size, sieve.rates
             self.kept += len(cells)
             last = k if len(cells) else last
             yield cells[:n - found]
             found += len(cells)
-            if found < n and (self.tried > TRIED * (found + 1) or (sieve.seen and (k - last) * CHUNK > TRIED)):
+            if found < n and (self.tried > TRIED * (found + 1) or (sieve.seen and (k - last) * self.size > TRIED)):
                 raise RunFailed(f"{found:,} of {self.tried:,} rows were as asked for{in_words(self.rates, ' and kept the rules: ')}. Ask "
                                 "for less, or train on data with more such rows.")
 
     @torch.no_grad()
     def chunk(self, k: int) -> Tensor:
-        z = self.game.prior(CHUNK, generator(self.seed, "sample", k))
-        labels = None if self.condition is None else torch.full((CHUNK,), self.condition)
+        first = k * self.portions
+        z = torch.cat([self.game.prior(CHUNK, generator(self.seed, "sample", first + i)) for i in range(self.portions)])
+        labels = None if self.condition is None else torch.full((self.size,), self.condition)
         made = self.game.sample(z, labels).cpu()
         if not torch.isfinite(made).all():
             raise InputError("this model's samples are NaN or infinite: its weights are finite but too large. Get the model again, or "
