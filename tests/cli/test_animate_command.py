@@ -119,3 +119,45 @@ def test_mistakes_are_told_with_what_to_do(shell, run, tmp_path):
     assert "does not animate" in said(of="translator")
     assert "relative motion alone" in said("--find-best-frame")
     assert "expected frames a second" in said("--pace", "-1")
+
+
+def spoken(path, seconds=1.0):
+    """A film of 25 frames with a tone."""
+    av = pytest.importorskip("av", reason="reading films needs the extra `video`")
+    with av.open(str(path), "w") as film:
+        pictures, tone = film.add_stream("libx264", rate=25), film.add_stream("aac", rate=44_100)
+        pictures.width = pictures.height = 16
+        pictures.pix_fmt, tone.layout = "yuv420p", "mono"
+        for i in range(25):
+            film.mux(pictures.encode(av.VideoFrame.from_ndarray(np.full((16, 16, 3), 5 * i, np.uint8), format="rgb24")))
+        film.mux(pictures.encode(None))
+        wave = np.sin(np.arange(round(44_100 * seconds)) / 16).astype(np.float32)[None]
+        heard = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+        heard.sample_rate, heard.pts = 44_100, 0
+        film.mux(tone.encode(heard))
+        film.mux(tone.encode(None))
+
+
+def streams(path):
+    import av
+
+    with av.open(str(path)) as film:
+        return [stream.type for stream in film.streams], film.duration / 1e6
+
+
+@pytest.mark.parametrize("form", ["mp4", "mov", "webm"])
+def test_a_film_has_the_sound_of_its_driving_clip(shell, run, form):
+    spoken("tone.mp4", seconds=3.0)                             # longer than its pictures: cut to them
+    said = shell("animate", run, "--source", "photo.png", "--driving", "tone.mp4", "--out", f"film.{form}")
+    assert said.code == 0 and "with the sound of the driving clip" in said.out, said.err
+    kinds, seconds = streams(f"film.{form}")
+    assert kinds == ["video", "audio"] and seconds == pytest.approx(1.0, abs=0.1)
+
+
+def test_sound_is_left_out_of_films_of_another_pace_and_of_pictures(shell, run):
+    spoken("tone.mp4")
+    said = shell("animate", run, "--source", "photo.png", "--driving", "tone.mp4", "--out", "slow.mp4", "--pace", 5)
+    assert "the sound of tone.mp4 is left out, since it would not fit 5 frames a second" in said.out
+    assert streams("slow.mp4")[0] == ["video"]
+    said = shell("animate", run, "--source", "photo.png", "--driving", "tone.mp4", "--out", "film.gif")
+    assert said.code == 0 and "sound" not in said.out

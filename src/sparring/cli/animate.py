@@ -14,10 +14,11 @@ from sparring.data.images.files import FILE_LIMIT
 from sparring.data.opening import existing
 from sparring.data.settings import open_file
 from sparring.data.video.films import one_clip
+from sparring.data.video.sound import sound_of
 from sparring.errors import InputError, RunFailed, shown
 from sparring.game import Animation
 from sparring.pictures.animations import dotted, plain
-from sparring.pictures.films import refuse_form, write_film
+from sparring.pictures.films import holds_sound, refuse_form, write_film
 from sparring.progress import Line
 from sparring.spaces import Images, to_uint8
 
@@ -51,17 +52,21 @@ def animate(run: Path, sources: list[Path], driving: Path, out: Path, relative: 
         line.leave()
     seconds = time.monotonic() - began
     pace = pace or min(FASTEST, own_pace or PACE)
+    heard = sound_of(driving, len(clip) / pace) if any(map(holds_sound, films)) else None
+    sound, silent = (heard, "") if pace == own_pace else \
+        (None, f"the sound of {shown(driving.name)} is left out, since it would not fit {pace:g} frames a second" if heard else "")
     for film, given, moving in zip(films, pictures, made, strict=True):
         shown_frames = beside(model.game.animation, given, clip, moving) if show_keypoints else plain(moving)
         try:
-            write_film(np.ascontiguousarray(to_uint8(shown_frames).permute(0, 2, 3, 1).numpy()), film, pace)
+            write_film(np.ascontiguousarray(to_uint8(shown_frames).permute(0, 2, 3, 1).numpy()), film, pace, sound)
         except OSError as error:
             raise InputError(f"{film} cannot be written: {error.strerror or error}. Give another --out.") from None
     count = len(clip) * len(sources)
     said = [f"{count:,} frames of {frame.height}x{frame.width} in {seconds:.1f} s, {count / max(seconds, 1e-9):,.0f} a second: "
-            f"{', '.join(map(str, films))}", *dict.fromkeys(note for note in notes if note)]
+            f"{', '.join(map(str, films))}{', with the sound of the driving clip' if sound else ''}",
+            *dict.fromkeys(note for note in (*notes, silent) if note)]
     return {"out": list(map(str, films)), "frames": len(clip), "seconds": round(seconds, 3), "pace": pace, "relative": relative,
-            "text": "\n".join(said)}
+            "sound": sound is not None, "text": "\n".join(said)}
 
 
 def named(out: Path, sources: list[Path]) -> list[Path]:

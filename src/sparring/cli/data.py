@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparring.cli.data_clips import described_clips
 from sparring.cli.data_lines import described as described_lines
 from sparring.cli.data_lines import lines_in
 from sparring.cli.data_rows import described, mixed
@@ -19,6 +20,7 @@ from sparring.data.images.findings import about_labels, report, sentence
 from sparring.data.opening import image_files_at
 from sparring.data.settings import AUTO, DataSettings, choose_size
 from sparring.data.source import Finite, Source
+from sparring.data.video.check import clips_at
 from sparring.errors import InputError
 from sparring.pictures.grids import columns_for, image_grid
 from sparring.pictures.samples import draw_samples
@@ -35,10 +37,14 @@ SHOWN = 1000                    # samples of numbers that are drawn
 
 
 def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
-    """What is in a set of images, numbers, rows or lines of text, as a table, with a contact sheet; `code` 1 when no run would take it."""
+    """What is in a set of images, clips, numbers, rows or lines of text, as a table, with a contact sheet; `code` 1 when no run would
+    take it."""
     folder, line = out or Path("runs") / f"data-{Path(source).stem[:100] or 'set'}", Line("reading")
     if (lines := lines_in(source)) is not None:
         return described_lines(source, lines, seed)
+    if (clips := clips_at(source)) is not None:
+        with told_when_unwritable(folder):
+            return described_clips(source, clips, folder, seed)
     files = image_files_at(source)
     if files is None:
         if source in NAMED:                                     # of files that was said before

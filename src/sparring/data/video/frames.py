@@ -114,7 +114,7 @@ def opened(place: Path | bytes, suffix: str) -> Iterator[tuple[Any, Any]]:
     except InputError:
         raise
     except Exception as error:                                  # damaged bytes make decoders raise nearly everything there is
-        raise InputError(f"it is damaged, cut short, or no {suffix} film ({reason(error)})") from None
+        raise InputError(f"it is damaged, cut short, or no {suffix} film ({getattr(error, 'strerror', None) or reason(error)})") from None
 
 
 def refuse_endless(count: int) -> None:
