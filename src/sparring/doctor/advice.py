@@ -21,6 +21,16 @@ EXPLANATIONS = {
     "reward_saturated":
         "The discriminator gives nearly every generated line a probability of 0, or of 1. All words are then worth the same, and the "
         "policy gradient, which follows differences in worth, has almost nothing to follow. Let the discriminator learn more slowly.",
+    "points_together":
+        "The key points of a frame lie nearly in one place, or at its border, so they cannot tell what moves. `points_apart` is their root "
+        "mean square distance from their mean, where a frame reaches from -1 to 1; `points_outside` is the share at the border. Steps that "
+        "are too large do this, or an equivariance loss that is too weak.",
+    "points_still":
+        "The key points stay in their places while the clips move. `points_move` is how far the one that moves most is from its mean over "
+        "a clip. The generator cannot learn motion from these; more rounds or a stronger equivariance loss may help.",
+    "no_better_than_copying":
+        "Frames that are rebuilt from the first frame of their clip are no nearer to the true ones than that frame itself. `rebuilt` is "
+        "the difference over that of copying. More rounds may help; so may clips in which more moves (`sparring data CLIPS`).",
     "column_still":
         "Numbers of these columns are nearly the same in every generated row, and differ in the data. `still/NAME` is their deviation over "
         "that of the data. The generator has found one value that passes, and learns nothing more there.",
@@ -117,6 +127,9 @@ def advice(name: str, chart: Chart) -> tuple[str, ...]:
         "mode_collapse": [calm | {"lr": "0.002", "discriminator_steps": "1"} | wide, packed],
         "reward_saturated": [{"discriminator_steps": "1", "discriminator_lr": f"{number(c.get('discriminator_lr')) / 10:.3g}"}],
         "column_still": [calm | {"lr": "0.002"}, packed],
+        "points_together": [slower, {"equivariance": f"{10 * number(c.get('equivariance')):.3g}"}],
+        "points_still": [{"equivariance": f"{10 * number(c.get('equivariance')):.3g}"}, longer(chart)],
+        "no_better_than_copying": [longer(chart)],
         "oscillation": [calm | {"lr": "0.002"} | wide, {"beta1": "0", **slower}],
         "diverging": [calm | {"lr": "0.002"} | wide, slower],
         "discriminator_overfitting": [{"augment": "diff"}, r1],

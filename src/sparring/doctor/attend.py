@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sparring.data.source import Finite, Source
+from sparring.data.video.frame_pairs import FramePairs
 from sparring.doctor import Chart, Diagnosis, Treatment, chart, hopeful, judge, moment, treatment
 from sparring.doctor.checkup import Standard, checkup, standard
+from sparring.doctor.clips import ClipStandard, checkup_clips, standard_clips
 from sparring.doctor.lines import LineStandard, checkup_lines, standard_lines
 from sparring.game import Game
 from sparring.runs.folder import RunFolder, append, read_lines
@@ -20,7 +22,7 @@ Rows = list[dict[str, Any]]
 class Attending:
     """What the doctor has seen of a run so far; `seconds` is what its check-ups took."""
 
-    data: Standard | LineStandard
+    data: Standard | LineStandard | ClipStandard
     folder: RunFolder
     seed: int
     chart: Chart
@@ -37,18 +39,24 @@ class Attending:
     def look(self, game: Game, step: int) -> Diagnosis:
         """Check up on the game as it stands after `step` rounds, write that down, and judge."""
         started = time.perf_counter()
-        own = self.chart.config.get("own_networks")             # a discriminator of one's own may augment
-        augmented = self.chart.settings.get("augment", "none") != "none" or (isinstance(own, dict) and "discriminator" in own)
         facts = {} if self.chart.moments else self.data.facts
-        seen = checkup_lines(game, self.data, self.seed) if isinstance(self.data, LineStandard) else \
-            checkup(game, self.data, self.seed, augmented)
-        row = {"step": step, **facts, **seen}
+        row = {"step": step, **facts, **self.seen(game)}
         append(self.folder.health, row)
         self.chart = replace(self.chart, moments=(*self.chart.moments, moment(row, self.recent)), last=step)
         self.recent = []
         self.diagnosis = judge(self.chart)
         self.seconds += time.perf_counter() - started
         return self.diagnosis
+
+    def seen(self, game: Game) -> dict[str, float]:
+        """What is measured now, of whatever this game makes."""
+        if isinstance(self.data, LineStandard):
+            return checkup_lines(game, self.data, self.seed)
+        if isinstance(self.data, ClipStandard):
+            return checkup_clips(game, self.data)
+        own = self.chart.config.get("own_networks")             # a discriminator of one's own may augment
+        augmented = self.chart.settings.get("augment", "none") != "none" or (isinstance(own, dict) and "discriminator" in own)
+        return checkup(game, self.data, self.seed, augmented)
 
     def news(self) -> list[str]:
         """New findings, a line each; and once nothing fails any more, those that are over."""
@@ -92,8 +100,10 @@ def attend(source: Source, folder: RunFolder, seed: int, taken: Sequence[Mapping
     config = folder.read_config() or {}
     log, health = read_lines(folder.log), read_lines(folder.health)
     known = max((row["step"] for row in health), default=0)
-    data: Standard | LineStandard
-    if isinstance(source, Finite) and isinstance(source.space, Texts):
+    data: Standard | LineStandard | ClipStandard
+    if isinstance(source, FramePairs):
+        data = standard_clips(source, seed)
+    elif isinstance(source, Finite) and isinstance(source.space, Texts):
         data = standard_lines(source, seed)
     else:
         data = standard(source, seed)

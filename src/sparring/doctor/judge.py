@@ -20,6 +20,8 @@ MASKS = {                                           # findings that another one 
     "penalty_too_strong": ("mode_collapse", "oscillation", "diverging"),
     "batch_leak": ("mode_collapse", "oscillation", "generator_won"),
     "mode_collapse": ("learning_rate_too_high",),
+    "points_together": ("no_better_than_copying",),
+    "points_still": ("no_better_than_copying",),
     "memorization": ("data_too_small", "discriminator_overfitting"),
 }
 
@@ -98,7 +100,7 @@ def unclear(run: Chart, limits: Thresholds) -> str:
     if (since := sum(moment.step > run.acted for moment in run.moments)) < limits.streak:
         return f"settings were changed after round {run.acted:,}, and a verdict needs {limits.streak} check-ups after that" \
             f"{', of which there is 1' if since else ''}"
-    if run.moments[-1].of("distance") is None and run.kind != "texts":     # lines are only counted
+    if run.moments[-1].of("distance") is None and run.kind not in ("texts", "clips"):      # have signs of their own
         return "its samples cannot be compared with the data"
     return lost(run, limits)
 

@@ -143,6 +143,27 @@ def reward_saturated(case: Case) -> Evidence:
     return {"reward": reward} | ({} if real is None else {"D(x)": real})
 
 
+def points_together(case: Case) -> Evidence:
+    """The key points of a picture lie nearly in one place, or where its border is, so they say nothing of what moves."""
+    apart, outside = case.now.of("points_apart"), case.now.of("points_outside")
+    if apart is None or outside is None:
+        return None
+    found = apart < case.limits.together or outside > case.limits.outside
+    return {"points_apart": apart, "points_outside": outside} if found else None
+
+
+def points_still(case: Case) -> Evidence:
+    """Key points stay where they are while the picture moves."""
+    moved = case.now.of("points_move")
+    return {"points_move": moved} if moved is not None and moved < case.limits.unmoved and points_together(case) is None else None
+
+
+def no_better_than_copying(case: Case) -> Evidence:
+    """Frames that are rebuilt by key points are no nearer to the true ones than the frame that they were rebuilt from."""
+    rebuilt = case.now.of("rebuilt")
+    return {"rebuilt": rebuilt} if rebuilt is not None and rebuilt > case.limits.copying else None
+
+
 def column_still(case: Case) -> Evidence:
     """Columns of a table whose generated numbers hardly differ from row to row."""
     return named(case, "still") or None
@@ -181,7 +202,7 @@ def diverging(case: Case) -> Evidence:
     loud = 0.0
     if loss is not None:
         loud = loss / case.chart.blind if case.chart.blind else abs(loss) / (limits.scores * max(distance or 0.0, 1.0))
-    broken = spread is None and "gradient/generator" in now.health and case.chart.kind != "texts"
+    broken = spread is None and "gradient/generator" in now.health and case.chart.kind not in ("texts", "clips")
     loud_enough = loud > (limits.loud if case.far is not None else 3 * limits.loud) and not (spread is not None and spread < limits.point)
     if broken or (spread or 0.0) > limits.huge or (distance or 0.0) > limits.huge or loud_enough:
         return {"spread": spread or 0.0, "distance": distance or 0.0, "loss_over_usual": loud}
@@ -320,6 +341,9 @@ SIGNS: dict[str, tuple[Sign, Severity]] = {         # the worst first
     "penalty_too_strong": (penalty_too_strong, "failure"),
     "mode_collapse": (mode_collapse, "failure"),
     "column_still": (column_still, "failure"),
+    "points_together": (points_together, "failure"),
+    "points_still": (points_still, "failure"),
+    "no_better_than_copying": (no_better_than_copying, "failure"),
     "reward_saturated": (reward_saturated, "warning"),
     "oscillation": (oscillation, "failure"),
     "memorization": (memorization, "failure"),

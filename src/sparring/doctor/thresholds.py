@@ -45,6 +45,12 @@ class Thresholds:
     lifted: float = 0.25            # share of generated lines that stand in the training text, less that of held-out lines
     least_reward: float = 0.05      # of a line, on average, below which all are worth the same; above 1 less this too
 
+    # key points of clips, where a frame reaches from -1 to 1; chosen, not calibrated
+    together: float = 0.1           # root mean square distance of key points from their mean
+    outside: float = 0.5            # share of key points at the border of the frame
+    unmoved: float = 0.01           # of the key point that moves most: a third of a pixel at 64 pixels
+    copying: float = 0.98           # L1 of rebuilt frames over that of the frame they were rebuilt from
+
     # movement
     wander: float = 0.2             # how far the samples' mean moves between two check-ups, in deviations; calibrated
     turns: float = 2.5              # length of that path over the distance between its ends, of a mean that circles; calibrated

@@ -104,7 +104,9 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
     if isinstance(source.space, Texts):
         refuse_for_texts(run)
-    elif isinstance(source, TwoSets | Domains | FramePairs):
+    elif isinstance(source, FramePairs):
+        refuse_for_clips(run)
+    elif isinstance(source, TwoSets | Domains):
         refuse_for_translators(run)
     elif run.keep_best != "none":
         refuse_metric(source, run.keep_best)
@@ -118,6 +120,15 @@ def refuse_for_translators(run: RunSettings) -> None:
     if run.doctor == "act" or run.stop_when != "never":
         what = "doctor=act" if run.doctor == "act" else f"stop_when={run.stop_when}"
         raise InputError(f"{what} needs the doctor's check-ups, which models that sample from noise have. Leave it out.")
+
+
+def refuse_for_clips(run: RunSettings) -> None:
+    """InputError for settings that rest on distances between samples, which a model that animates has none of."""
+    given = [f"{name}={value}" for name, value, odd in (("keep_best", run.keep_best, run.keep_best != "none"),
+                                                        ("stop_when", run.stop_when, run.stop_when == "converged")) if odd]
+    if given:
+        raise InputError(f"{' and '.join(given)}: a model that animates has no samples whose distance from the data could be watched. "
+                         "Leave it out; the run's scores.jsonl has l1 on held-out clips.")
 
 
 def refuse_for_texts(run: RunSettings) -> None:

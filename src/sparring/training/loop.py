@@ -132,7 +132,7 @@ def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress:
             at: Position, remake: Remake | None) -> Outcome | None:
     """The loop; None where the doctor acted, and the run continues with other settings."""
     saved, scores = at.step, last_scores(folder)
-    watched = group.first and plan.check_every and game.draws
+    watched = group.first and plan.check_every and (game.draws or game.animation is not None)
     doctor = attend(source, folder, plan.seed, own_actions(at, plan)) if watched else None
     if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
         save(game, plan, folder, group, at)
