@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sparring.data.source import batches
+from sparring.data.tables.column_kinds import MISSING, missing, missing_in
 from sparring.data.tables.dates import as_numbers
 from sparring.data.tables.frames import to_frame
 from sparring.data.tables.mixed import TableSettings, open_table
@@ -322,3 +323,9 @@ def test_pandas_booleans_come_back():
 def test_a_list_without_rows_is_called_so():
     with pytest.raises(InputError, match="the list holds no rows"):
         open_table([], TableSettings())
+
+
+@pytest.mark.parametrize("word", sorted(MISSING))
+def test_words_for_what_is_missing_are_known_in_every_spelling(word):
+    some = [word, word.upper(), word.title(), f"{word}1", f"-{word}1", "0", "-5"]
+    assert missing_in(some) == [True, True, True] + [missing(cell) for cell in some[3:]]

@@ -19,6 +19,7 @@ from sparring.spaces.columns import Category, Column, Constant, Number
 ASKED = ("number", "integer", "category", "date", "skip")
 MISSING = frozenset({"", "na", "n/a", "nan", "nat", "null", "none", "?", "-", "--", "#n/a", "missing", "<na>"})
 LONGEST = max(map(len, MISSING))
+LETTERS = frozenset(letter for word in MISSING if word[1:].isalpha() or len(word) > 2 for letter in (word[0], word[0].upper()))
 UNIT = "$€£¥₹%"
 SIGNS = re.compile(rf"([{UNIT}]\s?)?[^{UNIT}]*?(\s?[{UNIT}])?")
 OWN = 255               # values of a category with a place of their own; the rest share one
@@ -92,7 +93,7 @@ def of(table: Cells, column: Written, asked: str, train: NDArray[np.bool_]) -> F
     if kind == "skip":
         return Found(None, nothing, "left out", "as asked for")
     stripped = [value.strip() for value in column.values]
-    there = [k for k, value in enumerate(stripped) if not missing(value)]
+    there = [k for k, gone in enumerate(missing_in(stripped)) if not gone]
     if len(column.values) == 1 or not there:
         common = column.values[int(np.bincount(column.codes).argmax())]
         why = "every cell is missing" if not there else f"every row says {shown(common)}"
@@ -122,6 +123,8 @@ def around(cells: Sequence[str]) -> tuple[str, str]:
     sizes = [cell.removeprefix("-") for cell in cells]
     found = SIGNS.fullmatch(sizes[0])
     before, after = (found[1] or "", found[2] or "") if found else ("", "")
+    if not before and not after:
+        return "", ""
     same = all(size.startswith(before) and size.endswith(after) and len(size) > len(before) + len(after) and
                not (before and size[len(before)] == "-") for size in sizes)
     return (before, after) if same else ("", "")
@@ -181,8 +184,13 @@ def missing(cell: str) -> bool:
     return len(cell) <= LONGEST and cell.lower() in MISSING
 
 
+def missing_in(cells: Sequence[str]) -> list[bool]:
+    """The same of many cells, of which most begin with none of these words' letters."""
+    return [cell in MISSING or (cell[:1] in LETTERS and missing(cell)) for cell in cells]
+
+
 def told_missing(column: Written, stripped: list[str]) -> str:
-    gone = np.array([missing(value) for value in stripped])
+    gone = np.array(missing_in(stripped))
     share = gone[column.codes].mean()
     return f"; {share:.1%} are missing" if share else ""
 
@@ -302,8 +310,9 @@ def number(table: Cells, column: Written, stripped: list[str], there: list[int],
     if whole and (odd := [k for k in there if values[k] != round(values[k])]):
         raise InputError(f"{spot(table, column, odd)} says {shown(stripped[odd[0]])}, and was said to hold "
                          f"whole numbers. Give --column '{shown(column.name)}=number'.")
-    after = [len(text) - at - 1 if (at := text.find(way.mark)) >= 0 else 0 for text in texts]
-    digits = max(map(significant, texts)) if any("e" in text or "E" in text for text in texts) else 0
+    together = "\n".join(texts)
+    after = [len(text) - at - 1 if (at := text.find(way.mark)) >= 0 else 0 for text in texts] if way.mark in together else [0]
+    digits = max(map(significant, texts)) if "e" in together or "E" in together else 0
     found = finish(column, values, train, decimals=(min(min(after), 20), min(max(after), 20)), digits=digits, mark=way.mark,
                    group=way.group)
     kind = "number" if max(after) or digits else "whole number"
@@ -335,7 +344,7 @@ def kept(column: Written, found: Number, texts: list[str], values: Floats) -> st
     looked = "different cells" if apart == 1 else "cells that were looked at"
     said = [f"column {shown(column.name)}: {len(changed):,} of its {len(texts):,} {looked} come back otherwise, such as "
             f"{shown(changed[0][0])} as {shown(changed[0][1])}"] if changed else []
-    gone = [value for value in column.values if missing(value.strip())]
+    gone = [value for value, lost in zip(column.values, missing_in([value.strip() for value in column.values]), strict=True) if lost]
     said += [f"column {shown(column.name)}: what is missing comes back as {found.missing!r}, and is written in {len(gone)} ways"] \
         if len(gone) > 1 else []
     return "; ".join(said)
