@@ -69,6 +69,8 @@ def test_clips_are_learned_animated_and_the_run_repeated(shell, tmp_path):
                     ["doctor", "runs/motion-clips"], ["show", "runs/motion-clips"]):
         said = shell(*command)
         assert said.code in (0, 2) and "Traceback" not in said.err, said
+    page = Path("runs/motion-clips/report.html").read_text()
+    assert page.count('src="data:image/webp;base64') == 2 and "Films" in page
 
 
 def test_films_of_every_form(shell, run):

@@ -16,8 +16,7 @@ from sparring.data.settings import open_file
 from sparring.data.video.films import one_clip
 from sparring.data.video.sound import sound_of
 from sparring.errors import InputError, RunFailed, shown
-from sparring.game import Animation
-from sparring.pictures.animations import dotted, plain
+from sparring.pictures.animations import beside, plain
 from sparring.pictures.films import holds_sound, refuse_form, write_film
 from sparring.progress import Line
 from sparring.spaces import Images, to_uint8
@@ -56,7 +55,7 @@ def animate(run: Path, sources: list[Path], driving: Path, out: Path, relative: 
     sound, silent = (heard, "") if pace == own_pace else \
         (None, f"the sound of {shown(driving.name)} is left out, since it would not fit {pace:g} frames a second" if heard else "")
     for film, given, moving in zip(films, pictures, made, strict=True):
-        shown_frames = beside(model.game.animation, given, clip, moving) if show_keypoints else plain(moving)
+        shown_frames = beside(model.game.animation, given, clip, moving, LEAST) if show_keypoints else plain(moving)
         try:
             write_film(np.ascontiguousarray(to_uint8(shown_frames).permute(0, 2, 3, 1).numpy()), film, pace, sound)
         except OSError as error:
@@ -96,11 +95,3 @@ def picture(path: Path, frame: Images) -> tuple[Tensor, str]:
     shape = abs(height * frame.width - width * frame.height) > max(height, width)
     note = f"{shown(path.name)} is {height}x{width} (height x width): its middle is used, in the shape of training" if shape else ""
     return frame.encode(torch.from_numpy(values.copy())), note
-
-
-def beside(animation: Animation, source: Tensor, clip: Tensor, made: Tensor) -> Tensor:
-    """Frames with the source, the driving clip and the result side by side, the first two with their key points: float[T, 3, H, W']."""
-    factor = max(1, -(-LEAST // min(source.shape[1:])))
-    still = dotted(source[None], animation.points(source[None]).at, factor)
-    moving = torch.cat([dotted(part, animation.points(part).at, factor) for part in clip.split(16)])
-    return torch.cat([still.expand_as(moving), moving, plain(made, factor)], 3)

@@ -24,7 +24,7 @@ from sparring.report.sections import (
 )
 from sparring.runs.folder import RunFolder
 from sparring.setup.own import outside
-from sparring.spaces import Table
+from sparring.spaces import Clips, Table
 
 
 def report(path: Path, out: Path | None, recipe: str | None = None) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def report(path: Path, out: Path | None, recipe: str | None = None) -> dict[str,
     pasted = {finding.name: retries(path, config, finding) for finding in found.findings}
     with drawn_for(out) as drawn:
         made = sample_sections(at, config, path, drawn)
-        first = not isinstance(at, str) and isinstance(at.model.space, Table)       # who reads of rows, asks for these before training
+        first = not isinstance(at, str) and isinstance(at.model.space, Table | Clips)       # who reads of these, asks for them first
         sections = [Section("Summary", (summary(config, run, found, where_it_stands(folder, config, run, found)),)),
                     *(made if first else []), health_section(run), *action_sections(run), *finding_sections(found, pasted),
                     *picture_sections(folder, run, drawn), score_section(folder), *([] if first else made), settings_section(config, run)]

@@ -56,4 +56,5 @@ def what_next(run: Chart, found: Diagnosis) -> str:
     if found.verdict == "healthy" and losses:
         return (f"The discriminator still tells samples from data (its loss is {sum(losses) / len(losses):.2f}; it would be "
                 f"{run.blind:.3g} if it could not). More rounds may help if the scores still improve.")
-    return "As far as a few hundred samples show, nothing needs to change."
+    seen = "a few held-out clips" if run.kind == "clips" else "a few hundred samples"
+    return f"As far as {seen} show, nothing needs to change."

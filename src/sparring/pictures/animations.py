@@ -30,6 +30,15 @@ def animations(animation: Animation, source: Arranged, seed: int) -> Image.Image
     return image_grid(torch.cat(rows), columns, ("source", "driving", "made", "difference"))
 
 
+def beside(animation: Animation, source: Tensor, clip: Tensor, made: Tensor, least: int) -> Tensor:
+    """Frames with the source float[C, H, W], the driving clip and the result side by side, the first two with their key points; the
+    shorter side has `least` pixels or more: float[T, 3, H', W']."""
+    factor = max(1, -(-least // min(source.shape[1:])))
+    still = dotted(source[None], animation.points(source[None]).at, factor)
+    moving = torch.cat([dotted(part, animation.points(part).at, factor) for part in clip.split(16)])
+    return torch.cat([still.expand_as(moving), moving, plain(made, factor)], 3)
+
+
 def plain(images: Tensor, factor: int = 1) -> Tensor:
     """Images float[B, C, H, W] in [-1, 1] as RGB, enlarged: float[B, 3, H * factor, W * factor] in [-1, 1]."""
     return torch.stack([back(opaque(image, factor)) for image in images])

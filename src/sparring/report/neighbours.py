@@ -32,8 +32,6 @@ FEW_ROWS = 2000                                 # the same of rows of tables
 WIDE = 2**22                                    # numbers in them at most
 TRANSLATOR = ("A translator does not sample from noise, so this comparison does not apply. Use sparring evaluate to measure its "
               "translations.")
-ANIMATOR = ("A model that animates does not sample from noise, so this comparison does not apply. Its scores say how near it comes to "
-            "held-out frames.")
 NO_SAMPLES = "This model draws no samples, so there is nothing to compare."
 LINES = ("Lines of text have no distances that could be compared here. The run's scores have the shares of copies; `sparring evaluate` "
          "measures likelihood, BLEU beside self-BLEU and copies, at several temperatures.")
@@ -47,6 +45,12 @@ class Opened(NamedTuple):
     source: Source
     train: Finite | None
     notes: list[str]
+
+
+class Animating(NamedTuple):
+    """A run's model that animates: it has no samples, and films instead."""
+
+    model: api.Model
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,14 @@ class Nearness:
                 "copies.")
 
 
-def open_run(run: Path, system: Recipe | None = None) -> Opened | str:
+def open_run(run: Path, system: Recipe | None = None) -> Opened | Animating | str:
     """What a report compares samples with; or why there is nothing."""
     try:
         model = api.load(run, recipe=system)
         if model.game.translation is not None:
             return TRANSLATOR
         if model.game.animation is not None:
-            return ANIMATOR
+            return Animating(model)
         if not model.game.shows:
             return NO_SAMPLES
         if isinstance(model.space, Texts):

@@ -107,7 +107,8 @@ def _cell(text: str) -> str:
 
 def _picture(picture: Path, caption: str) -> str:
     data = base64.b64encode(picture.read_bytes()).decode("ascii")
-    return (f'<figure><img src="data:image/png;base64,{data}" alt="{escape(caption)}">'
+    kind = picture.suffix.removeprefix(".")
+    return (f'<figure><img src="data:image/{kind};base64,{data}" alt="{escape(caption)}">'
             f"<figcaption>{escape(caption)}</figcaption></figure>")
 
 

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sparring.api import Model
 from sparring.doctor import Chart, Diagnosis, timeline
 from sparring.doctor.treat import words
+from sparring.errors import InputError, RunFailed
 from sparring.pictures.log_charts import loss_curves, score_curves
 from sparring.pictures.strips import chosen
 from sparring.report import neighbours
 from sparring.report.columns import columns_of
 from sparring.report.data import look
+from sparring.report.films import films_of
 from sparring.report.page import Section
 from sparring.runs.folder import RunFolder, read_lines
 from sparring.untrusted import Strange, read_file
@@ -30,6 +33,10 @@ MEANING = {
     "repeated": "share of generated lines that come again", "repeated_real": "the same of as many real lines",
     "distinct": "different sequences of four words, over those of the data",
     "copies": "share of generated lines that stand in the training text", "copies_real": "the same of held-out lines",
+    "points_apart": "distance of the key points of a frame from their mean; a frame reaches from -1 to 1",
+    "points_outside": "share of key points at the border of the frame",
+    "points_move": "how far the key point that moves most is from its mean over a clip",
+    "rebuilt": "difference of frames rebuilt from the first of their clip, over that of this first frame itself",
     "uneven": "total variation between shares of samples and of data over cells",
 }
 
@@ -69,7 +76,7 @@ def picture_sections(folder: RunFolder, run: Chart, drawn: Path) -> list[Section
         caption = "Losses, and below them what is only watched: D's mean outputs, accuracy, a critic's mean scores, where a run has them."
         sections.append(Section("Losses", pictures=[(loss_curves(log, drawn / "losses.png", run.blind), caption)]))
     keys = ("distance", "missing", "support", "spread", "copied", "repeated", "repeated_real", "distinct", "copies",
-            "copies_real")
+            "copies_real", "points_apart", "points_outside", "points_move", "rebuilt")
     rows = [{"step": m.step, **{k: m.health[k] for k in keys if k in m.health},
              **({"distance_floor": m.health["floor"]} if "floor" in m.health else {})} for m in run.moments]
     charts = score_curves(rows, drawn / "health.png") if rows else None
@@ -120,10 +127,22 @@ def score_section(folder: RunFolder) -> Section:
                    ("score", *(f"after {row['step']:,}" for row in shown)), rows)
 
 
-def sample_sections(at: neighbours.Opened | str, config: Mapping[str, Any], path: Path, drawn: Path) -> list[Section]:
+def film_section(model: Model, path: Path, drawn: Path) -> Section:
+    """What a model that animates makes of a clip; or why that cannot be shown."""
+    try:
+        return Section("Films", ("Scores say how near rebuilt frames come to those of held-out clips, beside copying the first.",),
+                       pictures=films_of(path, model, drawn))
+    except (InputError, RunFailed, OSError) as error:
+        return Section("Films", (f"Films cannot be shown: {error}",))
+
+
+def sample_sections(at: neighbours.Opened | neighbours.Animating | str, config: Mapping[str, Any], path: Path,
+                    drawn: Path) -> list[Section]:
     """What the run would draw now beside its data; or why that cannot be had."""
     if isinstance(at, str):
         return [Section("Samples beside the data", (at,))]
+    if isinstance(at, neighbours.Animating):
+        return [film_section(at.model, path, drawn)]
     return [metric_section(at, path), *column_sections(at, drawn), nearness_section(at, drawn), data_section(at, config, drawn)]
 
 
