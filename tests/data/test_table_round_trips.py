@@ -126,3 +126,12 @@ def test_a_strangers_table_of_other_form_is_refused():
     far = to_plain(COLUMNS[2]) | {"high": 1e12}
     with pytest.raises(InputError):
         from_json({"kind": "table", "columns": [far]})
+
+
+def test_whole_numbers_that_are_written_with_decimals_stay_whole():
+    """As pandas writes whole numbers beside missing cells."""
+    source = open_table([{"x": "" if k % 7 == 0 else f"{k % 45}.0", "y": k % 30 + 0.5} for k in range(200)], TableSettings(held_out=0))
+    x = source.space.columns[0]
+    assert isinstance(x, Number) and x.whole and from_plain(to_plain(x)) == x
+    assert x.write(x.rounded(torch.tensor([3.4, 7.6, -0.2]))) == ["3.0", "8.0", "0.0"]
+    assert not source.space.columns[1].whole and any("whole number" in note for note in source.notes)

@@ -83,7 +83,8 @@ def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder.")],
     n: Annotated[int, typer.Option("-n", help="How many samples.")] = 64,
     seed: Seed = 0,
-    out: Annotated[str, typer.Option(help="Where to: FILE.png, FILE.npy, FILE.npz, FILE.csv, or a new folder.")] = "samples.png",
+    out: Annotated[str, typer.Option(help="Where to: FILE.png, FILE.npy, FILE.npz, FILE.csv, or a new folder. When left out: samples.png, "
+                                     "rows of tables to samples.csv, and lines of text are printed.", show_default=False)] = "",
     label: Annotated[str | None, typer.Option("--label", help="A class, or several with commas; or labels by name, age=30,smiling=1; "
                                                "else all in turn.")] = None,
     truncation: Annotated[float | None, typer.Option("--truncation", help="The largest size of a number in a latent, such as 0.7: fewer "
@@ -213,6 +214,8 @@ def doctor(
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="The page; RUN/report.html when left out.")] = None,
+    target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Of a table: how well models that learned from generated "
+                                               "rows predict this column of real ones.")] = None,
     recipe: Own = None,
     as_json: Json = False,
 ) -> None:
@@ -222,7 +225,7 @@ def report(
         reading(run)
         from sparring.cli.report import report as command
 
-        return command(run, out, recipe)
+        return command(run, out, recipe, target)
 
     finish(action, as_json, "report")
 

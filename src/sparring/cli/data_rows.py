@@ -8,7 +8,7 @@ import torch
 from sparring.data.images.findings import sentence
 from sparring.data.source import Finite, Source
 from sparring.data.tables.mixed import TableSettings, open_table
-from sparring.errors import InputError, listed
+from sparring.errors import InputError, listed, shown
 from sparring.pictures.style import save_figure
 from sparring.pictures.tables import marginals
 from sparring.spaces import Table
@@ -51,11 +51,11 @@ def found(column: Column) -> list[str]:
     match column:
         case Category(name, values, counts, own):
             once = [value for value, count in zip(values, counts, strict=True) if count == 1]
-            said = [f"Column {name}: {len(once):,} of its {len(values):,} values are in one row each ({listed(once, 3)}), of which "
+            said = [f"Column {shown(name)}: {len(once):,} of its {len(values):,} values are in one row each ({listed(once, 3)}), of which "
                     "little can be learned."] if len(values) > 2 and once else []
-            return said + [f"Column {name}: {len(values) - own:,} values share one place."] * (len(values) > own)
+            return said + [f"Column {shown(name)}: {len(values) - own:,} values share one place."] * (len(values) > own)
         case Number(name):
-            return [f"Column {name}: {len(column.spikes)} value(s) are in many rows each "
+            return [f"Column {shown(name)}: {len(column.spikes)} value(s) are in many rows each "
                     f"({listed([column.written(x) for x in column.spikes], 3)})."] if column.spikes else []
         case Constant(name):
-            return [f"Column {name} is the same in every row."]
+            return [f"Column {shown(name)} is the same in every row."]

@@ -10,8 +10,9 @@ from sparring.doctor import Chart, Diagnosis, judge
 from sparring.doctor.reading import opened
 from sparring.doctor.retry import retries
 from sparring.doctor.summary import how, what_next
-from sparring.errors import InputError
-from sparring.report.neighbours import open_run
+from sparring.errors import InputError, shown
+from sparring.evaluation.rows import target_of
+from sparring.report.neighbours import Opened, open_run
 from sparring.report.page import Section, write_page
 from sparring.report.sections import (
     action_sections,
@@ -27,11 +28,17 @@ from sparring.setup.own import outside
 from sparring.spaces import Clips, Table
 
 
-def report(path: Path, out: Path | None, recipe: str | None = None) -> dict[str, Any]:
-    """Write the page about one run."""
+def report(path: Path, out: Path | None, recipe: str | None = None, target: str | None = None) -> dict[str, Any]:
+    """Write the page about one run; of a table also how useful its rows are for predicting the `target`.  InputError for one that there is
+    not."""
     folder, config, run = opened(path)
     found, out = judge(run), out or path / "report.html"
     at = open_run(path, outside(recipe))
+    if target is not None:
+        if not isinstance(at, Opened) or not isinstance(at.model.space, Table):
+            raise InputError(f"--target {shown(target)}: only rows of tables have columns to predict. Leave it out.")
+        target_of(at.model.space, target)
+        at = at._replace(target=target)
     pasted = {finding.name: retries(path, config, finding) for finding in found.findings}
     with drawn_for(out) as drawn:
         made = sample_sections(at, config, path, drawn)

@@ -21,6 +21,7 @@ from sparring.latent.writing import refuse_for_lines
 from sparring.pictures.samples import draw_samples
 from sparring.spaces import Images, Table, Texts, Vectors, digits, shares_of, to_uint8
 
+PICTURE, ROWS = "samples.png", "samples.csv"        # where to, when nobody says
 FORMATS = "Give --out FILE.png, FILE.npy, FILE.npz, FILE.csv or a folder"
 MOST = 5                # classes that are named
 
@@ -29,10 +30,11 @@ def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation
            shares: Any = "even", where: str | None = None, temperature: float | None = None, prefix: str = "",
            recipe: str | None = None) -> dict[str, Any]:
     """Draw n samples into a picture, an array, a table, or a folder of pictures."""
-    model, path = api.load(run, recipe=recipe), Path(out)
+    model = api.load(run, recipe=recipe)
     if isinstance(model.space, Table):
-        refuse_for_rows(label=label, truncation=truncation, shares=None if shares == "even" else shares)
-        return rows(model, model.space, n, seed, path, where)
+        refuse_for_rows(label=label, truncation=truncation, shares=None if shares == "even" else shares, temperature=temperature,
+                        prefix=prefix or None)
+        return rows(model, model.space, n, seed, Path(out or ROWS), where)
     if isinstance(model.space, Texts):
         refuse_for_lines(label=label, truncation=truncation, shares=None if shares == "even" else shares)
         return sample_lines(model, n, seed, out, temperature, prefix)
@@ -40,6 +42,8 @@ def sample(run: Path, n: int, seed: int, out: str, label: str | None, truncation
         raise InputError(f"--where {shown(where)}: only rows of tables are asked for by column. Classes are asked for with --label.")
     if temperature is not None or prefix:
         raise InputError("--temperature and --prefix are for lines of text, and this model draws none. Leave them out.")
+    out = out or PICTURE
+    path = Path(out)
     form = "" if path.is_dir() or out.endswith(("/", "\\")) else path.suffix.lower()
     labels = None if label is None else [label] if label in model.labels else [word.strip() for word in label.split(",")]
     refuse(model, path, form)

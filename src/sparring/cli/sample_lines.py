@@ -10,18 +10,16 @@ from sparring.api import Model
 from sparring.errors import InputError, shown
 from sparring.runs.folder import write_atomic
 
-PICTURE = "samples.png"         # what --out is when nobody says
-
 
 def sample_lines(model: Model, n: int, seed: int, out: str, temperature: float | None, prefix: str) -> dict[str, Any]:
-    """Draw n lines; without a file to write to, they are what is printed."""
+    """Draw n lines; without a file to write to ("" for `out`), they are what is printed."""
     path, form = Path(out), Path(out).suffix.lower()
-    if out != PICTURE and form not in (".txt", ".csv", ".json"):
+    if out and form not in (".txt", ".csv", ".json"):
         raise InputError(f"'{shown(form)}' is not a format for lines of text. Give --out FILE.txt, FILE.csv or FILE.json, or leave it "
                          "out to see them.")
     lines = model.sample(n, seed=seed, temperature=temperature, prefix=prefix)
     found: dict[str, Any] = {"n": n, "seed": seed, "lines": lines, "text": "\n".join(lines)}
-    if out == PICTURE:
+    if not out:
         return found
     again = path.is_file()
     try:

@@ -152,11 +152,17 @@ def cell_of(column: Column, sign: str, value: str) -> float:
                                  f"{listed(values, 20)}.")
             return float(found)
         case Number():
-            if not value and column.missing is not None and sign in ("=", "!="):
+            if not value and sign in ("=", "!="):
+                if column.missing is None:
+                    raise InputError(f"--where {shown(column.name)}{sign}: no cell of {shown(column.name)} is missing in the data, so "
+                                     "none is in the rows.")
                 return math.nan
             try:
                 number = column.read(value)
             except ValueError:
+                if value[:1] in ("<", ">") and sign == "=":
+                    raise InputError(f"--where {shown(column.name)}={shown(value)}: did you mean {shown(column.name)}{value[0]}="
+                                     f"{shown(value[1:])}?") from None
                 kind = f"a date such as {column.written(column.low)}" if column.form else "a number"
                 raise InputError(f"--where {shown(column.name)}{sign}{shown(value)}: expected {kind}.") from None
             if isinstance(column, Computed):                    # which may lie outside of the data's bounds
@@ -191,7 +197,7 @@ class Drawn:
         while found < n:
             cells = self.chunk(k)
             for one in self.where:
-                cells = cells[one.holds(cells)]
+                cells = cells[one.holds(self.as_rare(one, cells))]
             cells = sieve(cells)
             k, self.tried, self.rates = k + 1, self.tried + self.size, sieve.rates
             self.kept += len(cells)
@@ -201,6 +207,14 @@ class Drawn:
             if found < n and (self.tried > TRIED * (found + 1) or (sieve.seen and (k - last) * self.size > TRIED)):
                 raise RunFailed(f"{found:,} of {self.tried:,} rows were as asked for{in_words(self.rates, ' and kept the rules: ')}. Ask "
                                 "for less, or train on data with more such rows.")
+
+    def as_rare(self, asked: Asked, cells: Tensor) -> Tensor:
+        """Where a rare value of a category is asked for: rows with any of the values that share its place, given this one.  What else such
+        rows say was learned of these values together."""
+        column = self.space.columns[asked.column]
+        if isinstance(column, Category) and asked.sign == "=" and not asked.among and asked.value >= column.own:
+            cells[cells[:, asked.column] >= column.own, asked.column] = asked.value
+        return cells
 
     @torch.no_grad()
     def chunk(self, k: int) -> Tensor:

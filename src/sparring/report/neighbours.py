@@ -45,6 +45,7 @@ class Opened(NamedTuple):
     source: Source
     train: Finite | None
     notes: list[str]
+    target: str | None = None           # of a table: the column that models predict
 
 
 class Animating(NamedTuple):
@@ -136,7 +137,7 @@ def figures(at: Opened) -> tuple[list[tuple[str, ...]], list[str]] | str:
     n = LEAST if slow else max(LEAST, min(FEW, WIDE // size))
     try:
         if isinstance(at.source, Finite) and isinstance(at.source.space, Table):
-            return as_rows(rows_of.figures(at.model, at.source, at.train, at.notes, None, FEW_ROWS, 0, None, lambda what: Silent()),
+            return as_rows(rows_of.figures(at.model, at.source, at.train, at.notes, None, FEW_ROWS, 0, at.target, lambda what: Silent()),
                            rows_of.MEASURES)
         found = of_opened(at.model, at.source, None if large else at.train, at.notes, n, lambda what: Silent())
     except (InputError, RunFailed) as error:

@@ -40,6 +40,8 @@ class Category:
     numbers: bool = False           # whether all that is not missing is a number
     missing: tuple[str, ...] = ()   # which of the values say that a cell is missing
     dtype: str = ""                 # of a data frame; "" for text
+    levels: tuple[str, ...] = field(default=(), repr=False)     # of a categorical column of a data frame: its categories, in their order
+    ordered: bool = False           # whether that order means something
 
     @property
     def places(self) -> int:
@@ -92,6 +94,7 @@ class Number:
     dtype: str = ""
     before: str = field(default="", repr=False)     # what stands before and after every number, such as $ and %
     after: str = field(default="", repr=False)
+    whole: bool = False             # whether all are whole numbers, though decimals are written
 
     @property
     def places(self) -> int:
@@ -126,6 +129,8 @@ class Number:
 
     def rounded(self, x: Tensor) -> Tensor:
         """To the decimals of the data; where these have an exponent, to what float32 tells apart in the widest mode."""
+        if self.whole:
+            return x.round()
         return x.round(decimals=-math.floor(math.log10(1e-6 * max(self.scales, default=1.0))) if self.digits else self.decimals[1])
 
     def write(self, cells: Tensor) -> list[str]:
@@ -268,12 +273,13 @@ def parsed_moment(text: str, form: str) -> datetime:
 Column = Category | Number | Constant
 KINDS: dict[str, type[Category] | type[Number] | type[Constant]] = {
     "category": Category, "number": Number, "computed": Computed, "later": Later, "constant": Constant}
-LISTS = {"values": str, "missing": str, "counts": int, "weights": float, "means": float, "deviations": float, "scales": float,
-         "spikes": float, "decimals": int}
+LISTS = {"values": str, "missing": str, "levels": str, "counts": int, "weights": float, "means": float, "deviations": float,
+         "scales": float, "spikes": float, "decimals": int}
 PLAIN: dict[str, tuple[type, ...]] = {
     "name": (str,), "value": (str,), "dtype": (str,), "mark": (str,), "group": (str,), "form": (str,), "unit": (str,),
     "before": (str,), "after": (str,),
     "own": (int,), "digits": (int,), "places": (int,), "scalars": (int,), "numbers": (bool,), "low": (float, int), "high": (float, int),
+    "whole": (bool,), "ordered": (bool,),
     "base": (str,), "least": (float, int), "most": (float, int)}
 
 

@@ -28,6 +28,8 @@ class Written(NamedTuple):
     values: list[str]
     codes: NDArray[np.int32]
     dtype: str = ""         # of a data frame
+    levels: tuple[str, ...] = ()    # of a categorical column of a data frame: its categories, in their order
+    ordered: bool = False
 
 
 class Cells(NamedTuple):

@@ -1,5 +1,6 @@
 """What kind each column of a table is, found out from its cells or as it was asked for, and told with the reason."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,17 @@ from numpy.typing import NDArray
 from sparring.data.tables import dates
 from sparring.data.tables.cells import Cells, Written
 from sparring.data.tables.modes import modes
+from sparring.data.tables.odd_cells import (
+    MOSTLY,
+    refuse_endless,
+    refuse_mixed_dates,
+    refuse_odd,
+    refuse_odd_amounts,
+    refuse_odd_dates,
+    refuse_two_ways,
+    rows_with,
+    spot,
+)
 from sparring.data.tables.scratch import array
 from sparring.errors import InputError, did_you_mean, listed, shown
 from sparring.spaces.columns import Category, Column, Constant, Number
@@ -25,16 +37,14 @@ SIGNS = re.compile(rf"([{UNIT}]\s?)?[^{UNIT}]*?(\s?[{UNIT}])?")
 OWN = 255               # values of a category with a place of their own; the rest share one
 FEW = 20                # different numbers at most, that are taken for categories
 EACH = 10               # rows at least for each of them, on average
-MOSTLY = 0.9            # of the cells are numbers: then the others are mistakes
 NAMES = 0.9             # different values, of all: then text names rows
+EXACT = 14              # digits of a number that always come back
 LONG = 4                # words a cell, from which on different ones are free text
 TRIED = 20_000          # different cells, about, of which is seen whether they come back as they went in
-ODD = 3                 # odd cells that are shown
 TRUTH = ({"yes", "no"}, {"true", "false"}, {"y", "n"}, {"t", "f"}, {"0", "1"}, {"on", "off"})
 POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
 GROUPED = {",": re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d*)?"), ".": re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d*)?")}
-ENDLESS = re.compile(r"[+-]?(inf|infinity)", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0\d+")          # a number with a zero before it is a code, such as 00501
 KEY = re.compile(r"(.*[_\s-])?(id|uuid|guid|key|index|row)", re.IGNORECASE)
 
@@ -94,12 +104,12 @@ def of(table: Cells, column: Written, asked: str, train: NDArray[np.bool_]) -> F
         return Found(None, nothing, "left out", "as asked for")
     stripped = [value.strip() for value in column.values]
     there = [k for k, gone in enumerate(missing_in(stripped)) if not gone]
-    if len(column.values) == 1 or not there:
+    if len(column.values) == 1 or (not there and kind != "category"):
         common = column.values[int(np.bincount(column.codes).argmax())]
         why = "every cell is missing" if not there else f"every row says {shown(common)}"
         return Found(Constant(column.name, common, column.dtype), nothing, "constant", why)
     real = [stripped[k] for k in there]
-    before, after = around(real)
+    before, after = around(real) if real else ("", "")
     bare = [without(value, before, after) for value in stripped] if before or after else stripped
     if kind in ("number", "integer"):
         return signed(number(table, column, bare, there, way_as_asked(table, column, bare, there, how), train, f"as asked for: {kind}",
@@ -114,7 +124,7 @@ def of(table: Cells, column: Written, asked: str, train: NDArray[np.bool_]) -> F
         return signed(numbers(table, column, bare, there, way, train), before, after)
     if forms := dates.formats(real):
         return date(table, column, stripped, there, dates.which(column.name, forms), train)
-    return words(table, column, stripped, real, train)
+    return words(table, column, stripped, there, train)
 
 
 def around(cells: Sequence[str]) -> tuple[str, str]:
@@ -128,6 +138,11 @@ def around(cells: Sequence[str]) -> tuple[str, str]:
     same = all(size.startswith(before) and size.endswith(after) and len(size) > len(before) + len(after) and
                not (before and size[len(before)] == "-") for size in sizes)
     return (before, after) if same else ("", "")
+
+
+def sign_of(cell: str) -> tuple[str, str]:
+    """What stands around the number in one cell; nothing where it is no amount."""
+    return around([cell]) if any(sign in cell for sign in UNIT) and SIGNED.fullmatch(cell) else ("", "")
 
 
 def without(cell: str, before: str, after: str) -> str:
@@ -144,10 +159,13 @@ def signed(found: Found, before: str, after: str) -> Found:
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
-def words(table: Cells, column: Written, stripped: list[str], real: list[str], train: NDArray[np.bool_]) -> Found:
+def words(table: Cells, column: Written, stripped: list[str], there: list[int], train: NDArray[np.bool_]) -> Found:
     """Text that is no number and no date: categories, or what names rows, or free text, which are left out."""
     n, keep = len(column.codes), f"--column '{shown(column.name)}=category' keeps it"
-    refuse_mixed_dates(table, column, stripped)
+    real = [stripped[k] for k in there]
+    refuse_mixed_dates(table, column, stripped, there)
+    refuse_odd_dates(table, column, stripped, there)
+    refuse_odd_amounts(table, column, stripped, there, [sign_of(value) for value in real])
     if all(dates.offset_in(value) and ":" in value for value in real):
         keep = f"write these times with one offset from UTC, or {keep}"
     amounts = sum(any(sign in value for sign in UNIT) and SIGNED.fullmatch(value) is not None for value in real) > MOSTLY * len(real)
@@ -173,7 +191,7 @@ def category(column: Written, stripped: list[str], train: NDArray[np.bool_], why
     gone = tuple(column.values[k] for k in order if missing(stripped[k]))
     plain = all(POINT.fullmatch(value) and not CODE.fullmatch(value) for value in stripped if not missing(value))
     found = Category(column.name, tuple(column.values[k] for k in order), tuple(int(counts[k]) for k in order), min(len(order), OWN), plain,
-                     gone, column.dtype)
+                     gone, column.dtype, column.levels, column.ordered)
     if len(order) > OWN:
         why += f"; the {OWN} most frequent have a place of their own, and {len(order) - OWN:,} share one"
     return Found(found, place[column.codes], kind, why + told_missing(column, stripped))
@@ -236,6 +254,7 @@ def way_of(table: Cells, column: Written, stripped: list[str], there: list[int],
     refuse_endless(table, column, stripped)
     if sure or rows_with(column, odd) <= (1 - MOSTLY) * rows_with(column, there):
         refuse_odd(table, column, odd, stripped)
+    refuse_two_ways(table, column, stripped, there, list(ways.values()))
     return None
 
 
@@ -256,33 +275,6 @@ class Joined:
         if not self.lines:
             return any(pattern.fullmatch(cell) for cell in self.cells)
         return bool(re.search(f"^(?:{pattern.pattern})$", self.text, re.MULTILINE | pattern.flags))
-
-
-def spot(table: Cells, column: Written, odd: list[int]) -> str:
-    """Which rows of the column have these values, as in `FILE, line 7: column age`."""
-    return f"{table.what}, {table.where(np.flatnonzero(np.isin(column.codes, odd)).tolist())}: column {shown(column.name)}"
-
-
-def rows_with(column: Written, values: list[int]) -> int:
-    return int(np.isin(column.codes, values).sum())
-
-
-def refuse_odd(table: Cells, column: Written, odd: list[int], stripped: list[str]) -> None:
-    """InputError that names the cells that are no numbers in a column of numbers; nothing where there are none."""
-    if not odd:
-        return
-    rows = np.flatnonzero(np.isin(column.codes, odd))
-    examples = ", ".join(f"{shown(repr(stripped[k]))}" for k in odd[:ODD])
-    raise InputError(f"{table.what}: column {shown(column.name)} holds numbers, but for {len(rows):,} of {len(column.codes):,} rows "
-                     f"({table.where(rows.tolist())}: {examples}). Mend these, leave them empty, or take all for names: --column "
-                     f"'{shown(column.name)}=category'.")
-
-
-def refuse_endless(table: Cells, column: Written, stripped: list[str]) -> None:
-    odd = [k for k, value in enumerate(stripped) if ENDLESS.fullmatch(value)]
-    if odd:
-        raise InputError(f"{spot(table, column, odd)} says {stripped[odd[0]]}, which is no number to learn. "
-                         f"Leave these cells empty, or take them for names: --column '{shown(column.name)}=category'.")
 
 
 def numbers(table: Cells, column: Written, stripped: list[str], there: list[int], way: Way, train: NDArray[np.bool_]) -> Found:
@@ -313,10 +305,21 @@ def number(table: Cells, column: Written, stripped: list[str], there: list[int],
     together = "\n".join(texts)
     after = [len(text) - at - 1 if (at := text.find(way.mark)) >= 0 else 0 for text in texts] if way.mark in together else [0]
     digits = max(map(significant, texts)) if "e" in together or "E" in together else 0
+    known = values[there]
+    rounds = bool(max(after)) and not digits and bool((known == known.round()).all())          # as 19.0, which pandas writes beside gaps
     found = finish(column, values, train, decimals=(min(min(after), 20), min(max(after), 20)), digits=digits, mark=way.mark,
-                   group=way.group)
-    kind = "number" if max(after) or digits else "whole number"
+                   group=way.group, whole=rounds)
+    kind = "number" if (max(after) and not rounds) or digits else "whole number"
     return Found(found, values[column.codes], kind, why + told_missing(column, stripped), kept(column, found, texts, values[there]))
+
+
+def as_near(text: str, other: str) -> bool:
+    """Whether two spellings differ in the sign of zero, or in no more than the last of more digits than computing keeps."""
+    try:
+        a, b = float(text), float(other)
+    except ValueError:
+        return False
+    return text.removeprefix("-") == other or (max(significant(text), significant(other)) > EXACT and math.isclose(a, b, rel_tol=1e-9))
 
 
 def significant(text: str) -> int:
@@ -324,7 +327,7 @@ def significant(text: str) -> int:
 
 
 def finish(column: Written, values: Floats, train: NDArray[np.bool_], decimals: tuple[int, int] = (0, 0), digits: int = 0,
-           mark: str = ".", group: str = "", form: str = "", unit: str = "") -> Number:
+           mark: str = ".", group: str = "", form: str = "", unit: str = "", whole: bool = False) -> Number:
     """A column of numbers, with the modes of its training rows."""
     cells = values[column.codes]
     known, every = cells[train & ~np.isnan(cells)], cells[~np.isnan(cells)]
@@ -332,7 +335,7 @@ def finish(column: Written, values: Floats, train: NDArray[np.bool_], decimals: 
     missing = column.values[int(gone.argmax())] if gone.any() else None
     low, high = float(every.min()), float(every.max())
     return Number(column.name, *modes(known if len(known) else every, every), low, high, decimals, digits, missing, mark, group, form, unit,
-                  column.dtype)
+                  column.dtype, whole=whole)
 
 
 def kept(column: Written, found: Number, texts: list[str], values: Floats) -> str:
@@ -340,7 +343,7 @@ def kept(column: Written, found: Number, texts: list[str], values: Floats) -> st
     apart = -(-len(texts) // TRIED)
     texts = texts[::apart]
     again = found.write(torch.from_numpy(values[::apart]))
-    changed = [(text, other) for text, other in zip(texts, again, strict=True) if text != other]
+    changed = [(text, other) for text, other in zip(texts, again, strict=True) if text != other and not as_near(text, other)]
     looked = "different cells" if apart == 1 else "cells that were looked at"
     said = [f"column {shown(column.name)}: {len(changed):,} of its {len(texts):,} {looked} come back otherwise, such as "
             f"{shown(changed[0][0])} as {shown(changed[0][1])}"] if changed else []
@@ -367,16 +370,3 @@ def date(table: Cells, column: Written, stripped: list[str], there: list[int], f
 def refuse_dates(table: Cells, column: Written) -> list[str]:
     raise InputError(f"{table.what}: the dates in column {shown(column.name)} are in no known format, or not all in one. Say which: "
                      f"--column '{shown(column.name)}=date:%d.%m.%Y'.")
-
-
-def refuse_mixed_dates(table: Cells, column: Written, stripped: list[str]) -> None:
-    """InputError for a column whose cells are all dates, in two formats or more."""
-    some = [k for k, value in enumerate(stripped) if not missing(value)]
-    if len(some) < 2 or not any(dates.said(stripped[some[0]], form) for form in dates.FORMATS):
-        return
-    first = next(form for form in dates.FORMATS if dates.said(stripped[some[0]], form))
-    odd = [k for k in some if not dates.said(stripped[k], first)]
-    if odd and all(any(dates.said(stripped[k], form) for form in dates.FORMATS) for k in odd[:dates.FIRST]):
-        raise InputError(f"{spot(table, column, odd)} has dates in two formats: {shown(stripped[some[0]])} "
-                         f"and {shown(stripped[odd[0]])}. Write all in one, or take them for names: --column "
-                         f"'{shown(column.name)}=category'.")

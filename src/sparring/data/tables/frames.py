@@ -20,8 +20,11 @@ def to_frame(space: Table, cells: Tensor) -> Any:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     frame = pd.DataFrame(columns)
     for one in space.columns:
-        kind = one.dtype or (type_of(one) if not isinstance(one, Constant) else "")
-        if kind and not (kind.startswith(("int", "uint")) and frame[one.name].isna().any()):
+        kind: Any = one.dtype or (type_of(one) if not isinstance(one, Constant) else "")
+        if isinstance(one, Category) and one.levels:
+            kind = pd.CategoricalDtype([number(level) if one.numbers else level for level in one.levels], one.ordered)
+            frame[one.name] = frame[one.name].astype(kind)
+        elif kind and not (kind.startswith(("int", "uint")) and frame[one.name].isna().any()):
             frame[one.name] = frame[one.name].astype(kind)
     return frame
 

@@ -168,7 +168,7 @@ def open_table(data: Any, settings: TableSettings, *, asked: bool = True) -> Fin
     found, said = ruled(cells, find(cells, kinds, kept.numpy()), rules, kinds, kept.numpy())
     columns = tuple(one.column for one in found if one.column is not None)
     if not columns or not any(one.places for one in columns):
-        why = listed([f"{name} ({one.kind}: {one.why})" for name, one in zip(cells.names, found, strict=True)])
+        why = listed([f"{shown(name)} ({one.kind}: {one.why})" for name, one in zip(cells.names, found, strict=True)])
         raise InputError(f"{cells.what} has no column to learn from: {why}.")
     space = Table(columns, rules, cells.delimiter)
     cells_found = [torch.from_numpy(one.cells) for one in found if one.column is not None]
@@ -209,7 +209,7 @@ def cells_at(data: str | Path) -> Cells:
 
 def told(cells: Cells, found: list[Found], kept: Tensor) -> list[str]:
     """What was found, a line a column."""
-    lines = [f"{name}: {one.kind} ({one.why})" for name, one in zip(cells.names, found, strict=True)]
+    lines = [f"{shown(name)}: {one.kind} ({one.why})" for name, one in zip(cells.names, found, strict=True)]
     lines = lines[:LINES] + ([f"and {len(lines) - LINES:,} more columns"] if len(lines) > LINES else [])
     out = len(kept) - int(kept.sum())
     return [*cells.notes, *lines, f"{out:,} rows are held out from training" if out else "no rows are held out from training"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparring.data.settings import open_file
-from sparring.data.tables.cells import Cells, PutAside, coded
+from sparring.data.tables.cells import Cells, PutAside, Written, coded
 from sparring.errors import InputError, listed, reason, shown
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -175,8 +175,10 @@ def from_python(data: Any) -> Cells:
     """The same of a data frame, or of a list of dicts with the same names.  InputError for anything else."""
     if is_frame(data):
         names = list(data.columns)
-        columns = [coded(str(name), [cells_of(data[name])], str(data[name].dtype)) for name in names] \
-            if len(set(map(str, names))) == len(names) else []
+        if data.columns.nlevels > 1:
+            raise InputError(f"the columns of the data frame have names of {data.columns.nlevels} levels, such as {shown(str(names[0]))}. "
+                             "Give each one name: data.columns = ['_'.join(map(str, name)) for name in data.columns].")
+        columns = [from_series(str(name), data[name]) for name in names] if len(set(map(str, names))) == len(names) else []
     elif isinstance(data, list | tuple) and not data:
         raise InputError("the list holds no rows. Give dicts, one a row.")
     elif isinstance(data, list | tuple) and all(isinstance(row, dict) for row in data):
@@ -198,6 +200,16 @@ def from_python(data: Any) -> Cells:
 
 def is_frame(data: Any) -> bool:
     return type(data).__module__.split(".")[0] == "pandas" and type(data).__name__ == "DataFrame"
+
+
+def from_series(name: str, series: Any) -> Written:
+    """A column of a data frame.  Times in a zone become those of UTC, since their offset may change in summer."""
+    if getattr(series.dtype, "tz", None) is not None:
+        return coded(name, [cells_of(series.dt.tz_convert("UTC"))], str(series.dtype))
+    column = coded(name, [cells_of(series)], str(series.dtype))
+    if str(series.dtype) != "category":
+        return column
+    return column._replace(levels=tuple(map(str, series.cat.categories)), ordered=bool(series.cat.ordered))
 
 
 def cells_of(series: Any) -> Iterable[str]:
