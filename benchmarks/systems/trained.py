@@ -2,6 +2,7 @@
 
 import ast
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,9 +75,11 @@ def source_of(name: str, **settings: Any) -> Source:
 
 
 def trained(name: str, steps: int, seed: int = 0, **more: Any) -> Model:
-    """The system after so many rounds.  AssertionError when they take more than a minute of the processor."""
+    """The system after so many rounds.  AssertionError when they take more than a minute of the processor, UserWarning when they were
+    interrupted."""
     began = time.process_time()
-    model = sparring.fit(EXAMPLES / f"{name}.py", data_of(name), steps=steps, seed=seed, **QUIET, **more)
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        model = sparring.fit(EXAMPLES / f"{name}.py", data_of(name), steps=steps, seed=seed, **QUIET, **more)
     assert (took := time.process_time() - began) < SECONDS, f"{name} took {took:.0f} s of the processor, more than {SECONDS}"
     return model
 
