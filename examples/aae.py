@@ -6,15 +6,13 @@ q(z), and the encoder is moved to confuse it.  So the aggregated posterior becom
 
 import math
 
-import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.functional import mse_loss
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -30,7 +28,7 @@ class AaeSettings(Settings):
 
 
 def game(c, space, device, own=None):
-    size = math.prod(space.shape)
+    size, prior = math.prod(space.shape), Normal(c.latent)
     encoder = nn.Sequential(nn.Flatten(), mlp(size, c.width, 2, c.latent, 0.2))
     decoder = nn.Sequential(mlp(c.latent, c.width, 2, size, 0.2), nn.Unflatten(1, space.shape))
     both = nn.ModuleDict({"encoder": encoder, "decoder": decoder}).to(device)
@@ -38,23 +36,17 @@ def game(c, space, device, own=None):
     autoencoder = Player(both, Adam(both.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def reconstruct(batch, step):
         return Report({"error": mse_loss(decoder(encoder(batch.x)), batch.x)})
 
     def discriminate(batch, step):
-        return Report({"adversarial": nonsaturating.discriminator(D(prior(len(batch.x)).to(device)), D(encoder(batch.x)))})
+        return Report({"adversarial": nonsaturating.discriminator(D(prior.draw(len(batch.x)).to(device)), D(encoder(batch.x)))})
 
     def confuse(batch, step):
         code = encoder(batch.x)
         return Report({"adversarial": nonsaturating.generator(None, D(code))}, {"deviation": lambda: code.std(0).mean()})
 
-    def sample(z, labels=None, live=False):
-        return evaluate((both if live else autoencoder.average)["decoder"], z.to(device))
-
     return Game({"autoencoder": autoencoder, "discriminator": discriminator},
                 {"reconstruction": Turn(autoencoder, reconstruct), "discriminator": Turn(discriminator, discriminate),
                  "encoder": Turn(autoencoder, confuse)},
-                model=autoencoder.average, prior=prior, sample=sample, generator=autoencoder.average["decoder"])
+                model=autoencoder.average, latent=(prior,), generator=autoencoder.average["decoder"])

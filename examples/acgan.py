@@ -13,9 +13,8 @@ from torch.nn.functional import cross_entropy, one_hot
 from torch.optim import Adam
 
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn, evaluate
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -31,7 +30,7 @@ class AcSettings(Settings):
 
 
 def game(c, space, device, own=None):
-    size, classes = math.prod(space.shape), len(space.labels)
+    size, classes, prior = math.prod(space.shape), len(space.labels), Normal(c.latent)
     if not classes:
         raise InputError("AC-GAN needs classes, and this data has none. Give data with labels, such as --data digits.")
     G = nn.Sequential(mlp(c.latent + classes, c.width, 2, size, 0.2), nn.Tanh(), nn.Unflatten(1, space.shape)).to(device)
@@ -39,14 +38,11 @@ def game(c, space, device, own=None):
     generator = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def told(z, labels):                        # what G is given: the latent, and the class as one-hot
         return torch.cat([z.to(device), one_hot(labels.to(device), classes)], 1)
 
     def judged(batch):
-        return D(batch.x), D(G(told(prior(len(batch.x)), batch.labels)))
+        return D(batch.x), D(G(told(prior.draw(len(batch.x)), batch.labels)))
 
     def discriminate(batch, step):
         real, fake = judged(batch)
@@ -62,4 +58,4 @@ def game(c, space, device, own=None):
 
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, classes=classes)
+                model=generator.average, latent=(prior,), sample=sample, classes=classes)

@@ -11,9 +11,8 @@ from pydantic import Field
 from torch import nn
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Player, Report, Turn, Uniform
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.recipes import Reader
 from sparring.settings import Settings
 
@@ -36,21 +35,18 @@ class Balance(nn.Module):                       # what has to be saved and is no
 
 
 def game(c, space, device, own=None):
-    size = math.prod(space.shape)
+    size, prior = math.prod(space.shape), Uniform(c.latent)                          # between -1 and 1, as in the paper
     G = nn.Sequential(mlp(c.latent, c.width, 2, size, 0.2), nn.Unflatten(1, space.shape)).to(device)
     D = nn.Sequential(nn.Flatten(), mlp(size, c.width, 1, c.latent, 0.2), mlp(c.latent, c.width, 1, size, 0.2)).to(device)
     generator = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
     balance = Balance().to(device)
 
-    def prior(n, rng=None):
-        return torch.rand(n, c.latent, generator=rng) * 2 - 1                       # uniform, as in the paper
-
     def error(x):                               # L: how far the autoencoder is from its input
         return (D(x) - x.flatten(1)).abs().mean()
 
     def discriminate(batch, step):
-        real, fake = error(batch.x), error(G(prior(len(batch.x)).to(device)))
+        real, fake = error(batch.x), error(G(prior.draw(len(batch.x)).to(device)))
         loss, k = real - balance.k.clone() * fake, balance.k.clone()
         with torch.no_grad():
             balance.k.add_(c.pace * (c.gamma * real - fake)).clamp_(0, 1)
@@ -58,11 +54,8 @@ def game(c, space, device, own=None):
                                               "convergence": lambda: real + (c.gamma * real - fake).abs()})
 
     def generate(batch, step):
-        return Report({"error": error(G(prior(len(batch.x)).to(device)))})
-
-    def sample(z, labels=None, live=False):
-        return evaluate(G if live else generator.average, z.to(device))
+        return Report({"error": error(G(prior.draw(len(batch.x)).to(device)))})
 
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, memory={"balance": balance}, generator=generator.average)
+                model=generator.average, latent=(prior,), memory={"balance": balance}, generator=generator.average)

@@ -12,9 +12,8 @@ from torch import nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.recipes import Reader
 from sparring.settings import Settings
 
@@ -33,7 +32,7 @@ def defaults(space):
 
 
 def game(c, space, device, own=None):
-    size = math.prod(space.shape)
+    size, prior = math.prod(space.shape), Normal(c.latent)
     G = nn.Sequential(mlp(c.latent, c.width, 2, size, 0.2), nn.Unflatten(1, space.shape))
     E = nn.Sequential(nn.Flatten(), mlp(size, c.width, 2, c.latent, 0.2))
     D = mlp(size + c.latent, c.width, 3, 1, 0.2).to(device)
@@ -41,11 +40,8 @@ def game(c, space, device, own=None):
     generator = Player(both, Adam(both.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.995)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def judged(batch):                          # logits of both kinds of pairs
-        z = prior(len(batch.x)).to(device)
+        z = prior.draw(len(batch.x)).to(device)
         return D(torch.cat([batch.x.flatten(1), E(batch.x)], 1)), D(torch.cat([G(z).flatten(1), z], 1))
 
     def discriminate(batch, step):
@@ -57,9 +53,6 @@ def game(c, space, device, own=None):
         return Report({"adversarial": softplus(encoded).mean() + softplus(-generated).mean()},
                       {"inversion": lambda: (G(E(batch.x)) - batch.x).abs().mean()})
 
-    def sample(z, labels=None, live=False):
-        return evaluate((both if live else generator.average)["G"], z.to(device))
-
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, generator=generator.average["G"])
+                model=generator.average, latent=(prior,), generator=generator.average["G"])

@@ -6,15 +6,13 @@ G minimizes -log D(G(z|y)|y) instead, whose slope does not vanish where D is sur
 
 import math
 
-import torch
 from pydantic import Field
 from torch import nn
 from torch.optim import Adam
 
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn, evaluate
 from sparring.nets.mlp import mlp, with_class
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -30,7 +28,7 @@ class ConditionalSettings(Settings):
 
 
 def game(c, space, device, own=None):
-    size, classes = math.prod(space.shape), len(space.labels)
+    size, classes, prior = math.prod(space.shape), len(space.labels), Normal(c.latent)
     if not classes:
         raise InputError("A conditional GAN needs classes, and this data has none. Give data with labels, such as --data digits.")
     G = nn.Sequential(mlp(c.latent + classes, c.width, 2, size, 0.2), nn.Tanh(), nn.Unflatten(1, space.shape)).to(device)
@@ -38,14 +36,11 @@ def game(c, space, device, own=None):
     generator = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def judged(x, labels):                      # the logit of D(x|y)
         return D(with_class(x.flatten(1), labels, classes))
 
     def fake(labels):                           # G(z|y)
-        return G(with_class(prior(len(labels)).to(device), labels, classes))
+        return G(with_class(prior.draw(len(labels)).to(device), labels, classes))
 
     def discriminate(batch, step):
         x, labels = batch
@@ -59,4 +54,4 @@ def game(c, space, device, own=None):
 
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, classes=classes)
+                model=generator.average, latent=(prior,), sample=sample, classes=classes)

@@ -16,9 +16,8 @@ from torch.optim import Adam
 from sparring.data import open_source
 from sparring.data.source import Finite
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -62,7 +61,7 @@ class Coupled(nn.Module):
 def game(c, space, device, own=None):
     if len(space.labels) != 2:
         raise InputError(f"CoGAN needs images of two classes, its domains, and these have {len(space.labels)}. Give a folder with two.")
-    maps = (c.maps, space.height // 2, space.width // 2)
+    prior, maps = Normal(c.latent), (c.maps, space.height // 2, space.width // 2)
     G = Coupled(nn.Sequential(mlp(c.latent, c.width, 1, math.prod(maps), 0.2), nn.LeakyReLU(0.2), nn.Unflatten(1, maps)),
                 lambda: nn.ConvTranspose2d(c.maps, space.channels, 4, 2, 1), nn.Tanh()).to(device)
     D = Coupled(nn.Identity(), lambda: nn.Conv2d(space.channels, c.maps, 4, 2, 1),
@@ -70,11 +69,8 @@ def game(c, space, device, own=None):
     generators = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminators = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def fake(domain):                           # logits of samples of these domains
-        return D(G(prior(len(domain)).to(device), domain), domain)
+        return D(G(prior.draw(len(domain)).to(device), domain), domain)
 
     def discriminate(batch, step):
         return Report({"adversarial": nonsaturating.discriminator(D(batch.x, batch.labels), fake(batch.labels))})
@@ -82,9 +78,6 @@ def game(c, space, device, own=None):
     def generate(batch, step):
         return Report({"adversarial": nonsaturating.generator(None, fake(batch.labels))})
 
-    def sample(z, labels, live=False):          # of the same z, both domains' samples show the same
-        return evaluate(G if live else generators.average, z.to(device), labels.to(device))
-
     return Game({"generators": generators, "discriminators": discriminators},
                 {"discriminators": Turn(discriminators, discriminate), "generators": Turn(generators, generate)},
-                model=generators.average, prior=prior, sample=sample, classes=2, generator=generators.average)
+                model=generators.average, latent=(prior,), classes=2, generator=generators.average)

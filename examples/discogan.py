@@ -12,8 +12,7 @@ from torch.optim import Adam
 
 from sparring.data.settings import TranslationSettings
 from sparring.data.translation.opening import open_unpaired
-from sparring.game import Game, Player, Report, Translation, Turn
-from sparring.objectives.gan_turns import evaluate
+from sparring.game import Game, Player, Report, Translation, Turn, evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings

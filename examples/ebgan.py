@@ -7,15 +7,13 @@ L_D is the margin m (theorem 1).  The pulling-away term keeps the codes of a bat
 
 import math
 
-import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.functional import normalize, relu
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.recipes import Reader
 from sparring.settings import Settings
 
@@ -32,16 +30,13 @@ class EnergySettings(Settings):
 
 
 def game(c, space, device, own=None):
-    size = math.prod(space.shape)
+    size, prior = math.prod(space.shape), Normal(c.latent)
     G = nn.Sequential(mlp(c.latent, c.width, 2, size, 0.2), nn.Tanh(), nn.Unflatten(1, space.shape)).to(device)
     encoder = nn.Sequential(nn.Flatten(), mlp(size, c.width, 1, c.latent, 0.2))
     decoder = nn.Sequential(mlp(c.latent, c.width, 1, size, 0.2), nn.Unflatten(1, space.shape))
     D = nn.Sequential(encoder, decoder).to(device)
     generator = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
-
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
 
     def energy(x):                              # float[B]
         return (D(x) - x).square().flatten(1).mean(1)
@@ -51,16 +46,13 @@ def game(c, space, device, own=None):
         return ((directions @ directions.T).square().sum() - n) / (n * (n - 1))
 
     def discriminate(batch, step):
-        real, fake = energy(batch.x), energy(G(prior(len(batch.x)).to(device)))
+        real, fake = energy(batch.x), energy(G(prior.draw(len(batch.x)).to(device)))
         return Report({"real": real.mean(), "fake": relu(c.margin - fake).mean()}, {"energy_gap": lambda: (fake.mean() - real.mean())})
 
     def generate(batch, step):
-        x = G(prior(len(batch.x)).to(device))
+        x = G(prior.draw(len(batch.x)).to(device))
         return Report({"energy": energy(x).mean(), "alike": c.apart * alike(encoder(x))})
-
-    def sample(z, labels=None, live=False):
-        return evaluate(G if live else generator.average, z.to(device))
 
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, generator=generator.average)
+                model=generator.average, latent=(prior,), generator=generator.average)

@@ -8,15 +8,13 @@ divergence decides which Gaussian is nearest to the data (section 2.4).
 import math
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.recipes import Reader
 from sparring.settings import Settings
 
@@ -45,7 +43,7 @@ def defaults(space):
 
 
 def game(c, space, device, own=None):
-    size, (activation, conjugate) = math.prod(space.shape), TABLE[c.divergence]
+    size, (activation, conjugate), prior = math.prod(space.shape), TABLE[c.divergence], Normal(c.latent)
     net = mlp(c.latent, c.width, c.depth, size, 0.2) if c.depth else nn.Linear(c.latent, size)
     if not c.depth:
         nn.init.eye_(net.weight)                # samples as wide as the data at first: where Q is narrow, p/q is too large for KL
@@ -55,11 +53,8 @@ def game(c, space, device, own=None):
     generator = Player(G, Adam(G.parameters(), c.lr / 4, betas=(0.5, 0.999)), ema=0.995)
     discriminator = Player(V, Adam(V.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def second(batch):                          # E_Q[f*(T)]
-        return conjugate(V(G(prior(len(batch.x)).to(device)))).mean()
+        return conjugate(V(G(prior.draw(len(batch.x)).to(device)))).mean()
 
     def discriminate(batch, step):
         bound = activation(V(batch.x)).mean() - second(batch)
@@ -68,9 +63,6 @@ def game(c, space, device, own=None):
     def generate(batch, step):
         return Report({"bound": -second(batch)})
 
-    def sample(z, labels=None, live=False):
-        return evaluate(G if live else generator.average, z.to(device))
-
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, generator=generator.average)
+                model=generator.average, latent=(prior,), generator=generator.average)

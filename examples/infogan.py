@@ -10,9 +10,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 
-from sparring.game import Game, Normal, OneHot, Player, Report, Turn, draw
+from sparring.game import Game, Normal, OneHot, Player, Report, Turn, draw, evaluate
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -45,23 +44,17 @@ def game(c, space, device, own=None):
 
     latent = Normal(c.noise), OneHot(c.codes)   # noise, then the code
 
-    def prior(n, rng=None):
-        return draw(latent, n, rng)
-
     def discriminate(batch, step):
-        return Report({"adversarial": nonsaturating.discriminator(D(batch.x), D(G(prior(len(batch.x)).to(device))))})
+        return Report({"adversarial": nonsaturating.discriminator(D(batch.x), D(G(draw(latent, len(batch.x)).to(device))))})
 
     def generate(batch, step):
-        z = prior(len(batch.x)).to(device)
+        z = draw(latent, len(batch.x)).to(device)
         x, code = G(z), z[:, c.noise:].argmax(1)
         unknown = cross_entropy(Q(x), code)                                          # H(c) - L_I
         return Report({"adversarial": nonsaturating.generator(None, D(x)), "information": c.weight * unknown},
                       {"known": lambda: 1 - unknown / math.log(c.codes)})            # L_I / H(c)
 
-    def sample(z, labels=None, live=False):
-        return evaluate((both if live else generator.average)["G"], z.to(device))
-
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, latent=latent, prior=prior, sample=sample, generator=generator.average["G"],
+                model=generator.average, latent=latent, generator=generator.average["G"],
                 judge=lambda x, labels=None: evaluate(D, x.to(device)).flatten())

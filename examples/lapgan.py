@@ -16,9 +16,8 @@ from torch.nn.functional import avg_pool2d
 from torch.optim import Adam
 
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn, evaluate
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -42,6 +41,7 @@ def game(c, space, device, own=None):
     shapes = [(space.channels, space.height // 2**k, space.width // 2**k) for k in range(c.levels + 1)]
     sizes = [math.prod(shape) for shape in shapes]
     lows = [*sizes[:-1], 0]                     # numbers of l_k, which the last level has not
+    prior = Normal(c.latent * (c.levels + 1))
     enlarged = nn.Upsample(scale_factor=2, mode="bilinear")                          # u
 
     def player(net, ema=0.0):
@@ -51,9 +51,6 @@ def game(c, space, device, own=None):
                      0.99) for low, size, shape in zip(lows, sizes, shapes, strict=True)]
     judges = [player(mlp(size + low, c.width, 2, 1, 0.2)) for low, size in zip(lows, sizes, strict=True)]
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent * (c.levels + 1), generator=rng)
-
     def beside(x, low):                         # x with l_k, flat
         return x.flatten(1) if low is None else torch.cat([x.flatten(1), low.flatten(1)], 1)
 
@@ -61,7 +58,7 @@ def game(c, space, device, own=None):
         image = avg_pool2d(x, 2**k)
         low = enlarged(avg_pool2d(image, 2)) if k < c.levels else None
         details = image if low is None else c.gain * (image - low)
-        made = makers[k].net(beside(prior(len(x)).to(device).chunk(c.levels + 1, 1)[k], low))
+        made = makers[k].net(beside(prior.draw(len(x)).to(device).chunk(c.levels + 1, 1)[k], low))
         return judges[k].net(beside(details, low)), judges[k].net(beside(made, low))
 
     def loss(of, k, batch, step):
@@ -80,4 +77,4 @@ def game(c, space, device, own=None):
         players |= {f"generator{k}": G, f"discriminator{k}": D}
         turns[f"discriminator{k}"] = Turn(D, partial(loss, nonsaturating.discriminator, k))
         turns[f"generator{k}"] = Turn(G, partial(loss, nonsaturating.generator, k))
-    return Game(players, turns, model=nn.ModuleList([one.average for one in makers]), prior=prior, sample=sample)
+    return Game(players, turns, model=nn.ModuleList([one.average for one in makers]), latent=(prior,), sample=sample)

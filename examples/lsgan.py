@@ -6,14 +6,12 @@ Squares also pull at samples that are on the right side and far from the data, w
 
 import math
 
-import torch
 from pydantic import Field
 from torch import nn
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.recipes import Reader
 from sparring.settings import Settings
 
@@ -32,17 +30,14 @@ def defaults(space):
 
 
 def game(c, space, device, own=None):
-    size = math.prod(space.shape)
+    size, prior = math.prod(space.shape), Normal(c.latent)
     G = nn.Sequential(mlp(c.latent, c.width, 2, size, 0.2), nn.Unflatten(1, space.shape)).to(device)
     D = nn.Sequential(nn.Flatten(), mlp(size, c.width, 2, 1, 0.2)).to(device)
     generator = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def fake(batch):
-        return G(prior(len(batch.x)).to(device))
+        return G(prior.draw(len(batch.x)).to(device))
 
     def discriminate(batch, step):
         return Report({"real": (D(batch.x) - 1).square().mean() / 2, "fake": D(fake(batch)).square().mean() / 2})
@@ -50,9 +45,6 @@ def game(c, space, device, own=None):
     def generate(batch, step):
         return Report({"adversarial": (D(fake(batch)) - 1).square().mean() / 2})
 
-    def sample(z, labels=None, live=False):
-        return evaluate(G if live else generator.average, z.to(device))
-
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, generator=generator.average)
+                model=generator.average, latent=(prior,), generator=generator.average)

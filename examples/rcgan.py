@@ -16,8 +16,7 @@ from torch.optim import Adam
 
 from sparring.data import open_source
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Turn
-from sparring.objectives.gan_turns import evaluate
+from sparring.game import Game, Normal, Player, Report, Turn, evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.recipes import Reader
 from sparring.rng import generator as seeded
@@ -68,12 +67,10 @@ def game(c, space, device, own=None):
     G, D = Recurrent(c.latent, classes, c.width).to(device), Recurrent(1, classes, c.width).to(device)
     generator = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
-
-    def prior(n, rng=None):
-        return torch.randn(n, steps * c.latent, generator=rng)
+    prior = Normal(steps * c.latent)
 
     def fake(labels):                           # the logits of every step
-        z = prior(len(labels)).to(device).unflatten(1, (steps, c.latent))
+        z = prior.draw(len(labels)).to(device).unflatten(1, (steps, c.latent))
         return D(G(z, labels)[..., None], labels)
 
     def discriminate(batch, step):
@@ -87,4 +84,4 @@ def game(c, space, device, own=None):
 
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, classes=classes)
+                model=generator.average, latent=(prior,), sample=sample, classes=classes)

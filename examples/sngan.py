@@ -7,16 +7,14 @@ an inner product with features phi of the image,  f(x, y) = <V y, phi(x)> + psi(
 
 import math
 
-import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam
 
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn, evaluate
 from sparring.nets.mlp import mlp, with_class
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import hinge
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -33,7 +31,7 @@ class SpectralSettings(Settings):
 
 
 def game(c, space, device, own=None):
-    size, classes = math.prod(space.shape), len(space.labels)
+    size, classes, prior = math.prod(space.shape), len(space.labels), Normal(c.latent)
     if not classes:
         raise InputError("A projection discriminator needs classes, and this data has none. Give data with labels, such as --data digits.")
     G = nn.Sequential(mlp(c.latent + classes, c.width, 2, size, 0.2), nn.Tanh(), nn.Unflatten(1, space.shape)).to(device)
@@ -44,15 +42,12 @@ def game(c, space, device, own=None):
     generator = Player(G, Adam(G.parameters(), c.lr, betas=(0.5, 0.999)), ema=0.99)
     discriminator = Player(D, Adam(D.parameters(), c.lr, betas=(0.5, 0.999)))
 
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
-
     def judged(x, labels):                      # f(x, y)
         features = D["phi"](x)
         return (D["V"](labels) * features).sum(1) + D["psi"](features).squeeze(1)
 
     def fake(labels):
-        return judged(G(with_class(prior(len(labels)).to(device), labels, classes)), labels)
+        return judged(G(with_class(prior.draw(len(labels)).to(device), labels, classes)), labels)
 
     def discriminate(batch, step):
         return Report({"adversarial": hinge.discriminator(judged(batch.x, batch.labels), fake(batch.labels))})
@@ -65,4 +60,4 @@ def game(c, space, device, own=None):
 
     return Game({"generator": generator, "discriminator": discriminator},
                 {"discriminator": Turn(discriminator, discriminate), "generator": Turn(generator, generate)},
-                model=generator.average, prior=prior, sample=sample, classes=classes)
+                model=generator.average, latent=(prior,), sample=sample, classes=classes)

@@ -14,9 +14,8 @@ from torch import nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Normal, Player, Report, Turn
 from sparring.nets.mlp import mlp
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.variational import kl
 from sparring.recipes import Reader
 from sparring.settings import Settings
@@ -34,16 +33,13 @@ class VaeGanSettings(Settings):
 
 
 def game(c, space, device, own=None):
-    size = math.prod(space.shape)
+    size, prior = math.prod(space.shape), Normal(c.latent)
     encoder = nn.Sequential(nn.Flatten(), mlp(size, c.width, 2, 2 * c.latent, 0.2)).to(device)            # mean and log deviation
     decoder = nn.Sequential(mlp(c.latent, c.width, 2, size, 0.2), nn.Tanh(), nn.Unflatten(1, space.shape)).to(device)
     seen = nn.Sequential(nn.Flatten(), mlp(size, c.width, 1, c.width, 0.2), nn.LeakyReLU(0.2))            # Dis_l
     D = nn.Sequential(seen, nn.Linear(c.width, 1)).to(device)
     encodes, decodes, discriminates = (Player(net, Adam(net.parameters(), c.lr, betas=(0.5, 0.999)), ema=ema)
                                        for net, ema in ((encoder, 0), (decoder, 0.99), (D, 0)))
-
-    def prior(n, rng=None):
-        return torch.randn(n, c.latent, generator=rng)
 
     def code(x):                                # a draw of q(z|x), its mean and log deviation
         mean, log_deviation = encoder(x).chunk(2, 1)
@@ -57,7 +53,7 @@ def game(c, space, device, own=None):
         return Report({"prior": kl(mean, log_deviation), "likelihood": unlikely(batch.x, decoder(z))})
 
     def made(batch):                            # Dec(z) and Dec(z_p)
-        return decoder(code(batch.x)[0]), decoder(prior(len(batch.x)).to(device))
+        return decoder(code(batch.x)[0]), decoder(prior.draw(len(batch.x)).to(device))
 
     def decode(batch, step):
         again, new = made(batch)
@@ -67,9 +63,6 @@ def game(c, space, device, own=None):
         again, new = made(batch)
         return Report({"adversarial": (softplus(-D(batch.x)) + softplus(D(again)) + softplus(D(new))).mean()})
 
-    def sample(z, labels=None, live=False):
-        return evaluate(decoder if live else decodes.average, z.to(device))
-
     return Game({"encoder": encodes, "decoder": decodes, "discriminator": discriminates},
                 {"encoder": Turn(encodes, encode), "decoder": Turn(decodes, decode), "discriminator": Turn(discriminates, discriminate)},
-                model=decodes.average, prior=prior, sample=sample, generator=decodes.average)
+                model=decodes.average, latent=(prior,), generator=decodes.average)

@@ -122,6 +122,7 @@ def test_a_system_whose_latent_is_said(tmp_path):
     assert z[:, :16].abs().max() <= 0.5 and z[:, 16:].sum().item() == 2
     told = explore(tmp_path / "run", None, None, 2, 3, 3.0, None, None, 0, 0.0, recipe=str(file))
     assert any(picture.endswith("code-1.png") for picture in told["pictures"])
-    file.write_text(file.read_text().replace("OneHot(c.codes)   #", "Normal(c.codes)   #").replace("latent=latent", "latent=(Normal(3),)"))
+    file.write_text(file.read_text().replace("OneHot(c.codes)   #", "Normal(c.codes)   #").replace(
+        "latent=latent", "latent=(Normal(3),), prior=lambda n, rng=None: draw(latent, n, rng)"))
     with pytest.raises(InputError, match="the game says that its latent is 3 normal, 3 numbers, and prior gives 26"):
         sparring.check(file, "digits")

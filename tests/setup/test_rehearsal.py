@@ -11,9 +11,8 @@ import sparring
 from conftest import small_images, small_table
 from sparring.data.builtin.synthetic import Quadratic
 from sparring.errors import InputError
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Player, Report, Turn, evaluate
 from sparring.objectives import losses
-from sparring.objectives.gan_turns import evaluate
 from sparring.recipes import RECIPES
 from sparring.settings import Settings
 

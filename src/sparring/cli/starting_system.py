@@ -8,10 +8,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from sparring.game import Game, Player, Report, Turn
+from sparring.game import Game, Player, Report, Turn, evaluate
 from sparring.nets.mlp import mlp
 from sparring.objectives import losses
-from sparring.objectives.gan_turns import evaluate
 from sparring.settings import Settings
 from sparring.spaces import Space
 

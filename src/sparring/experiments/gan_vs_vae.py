@@ -19,12 +19,11 @@ from sparring.data.source import Finite, batches
 from sparring.errors import InputError
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, by_name, figure, shown, unless_short
-from sparring.game import Game, play
+from sparring.game import Game, evaluate, play
 from sparring.metrics.neighbours import precision_recall
 from sparring.metrics.sharpness import sharpness
 from sparring.metrics.sliced import sliced_wasserstein
 from sparring.nets.autoencoder import Autoencoder
-from sparring.objectives.gan_turns import evaluate
 from sparring.pictures import style
 from sparring.pictures.grids import image_grid
 from sparring.recipes import RECIPES

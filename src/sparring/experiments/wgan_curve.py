@@ -16,8 +16,7 @@ from sparring.data.builtin.synthetic import grid
 from sparring.data.source import batches
 from sparring.experiments.cases import solve
 from sparring.experiments.claims import Finding, Picture, Row, Setting, at_least, at_most, by_name, figure, on_its_way, shown, unless_short
-from sparring.game import play
-from sparring.objectives.gan_turns import evaluate
+from sparring.game import evaluate, play
 from sparring.objectives.losses import OBJECTIVES
 from sparring.pictures import style
 from sparring.recipes import RECIPES

@@ -4,6 +4,7 @@ One round is every turn that is due: usually the discriminator's K steps, then t
 step; `steps` counts rounds.  The engine knows spaces and batches, and nothing of what players minimize.
 """
 
+from sparring.game.drawing import evaluate
 from sparring.game.latents import Normal, OneHot, Uniform, draw
 from sparring.game.players import (
     Animation,
@@ -22,4 +23,4 @@ from sparring.game.players import (
 from sparring.game.rounds import Share, not_finite, play, play_at_once
 
 __all__ = ["Animation", "Game", "Loss", "Normal", "NotFinite", "OneHot", "Player", "Report", "Share", "Translation", "Turn", "Uniform",
-           "Watched", "averaged", "draw", "not_finite", "nothing_to_draw", "only_animates", "play", "play_at_once"]
+           "Watched", "averaged", "draw", "evaluate", "not_finite", "nothing_to_draw", "only_animates", "play", "play_at_once"]

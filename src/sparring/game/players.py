@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -11,7 +12,8 @@ from torch.optim import Optimizer
 from sparring.errors import InputError, RunFailed
 from sparring.game import adam
 from sparring.game.copies import copied
-from sparring.game.latents import Part
+from sparring.game.drawing import drawing
+from sparring.game.latents import Part, draw
 from sparring.game.schedules import Schedule
 from sparring.nets.motion import KeyPoints
 from sparring.spaces import Images
@@ -190,6 +192,8 @@ class Game:
     `prior(n, generator)` draws latents; `sample(latents, labels=None, live=False)` turns them into samples in
     network units, from `model` (the averaged networks, which are saved) or, when `live`, from the
     current networks, before averaging; `judge(x, labels=None)` gives the discriminator's logits, float[B].
+    Where `latent` is given, `prior` need not be: it draws these parts.  Where `generator` is given too, `sample` need not be: it is what
+    `generator` makes of latents, and of labels where there are `classes`.
     """
 
     players: dict[str, Player]                  # the names are for logs and checkpoints
@@ -206,9 +210,13 @@ class Game:
     generator: nn.Module | None = None          # what `sample` draws with, G(z) or G(z, labels), for whoever needs its layers or slopes
 
     def __post_init__(self) -> None:
-        """InputError for what would train and not be saved."""
+        """InputError for what would train and not be saved.  Then what follows from `latent` and `generator`."""
         refuse_strangers(self.players, self.turns)
         refuse_homeless(self.players, self.memory)
+        if self.latent and self.prior is nothing_to_draw:
+            object.__setattr__(self, "prior", partial(draw, self.latent))
+        if self.latent and self.generator is not None and self.sample is nothing_to_draw:
+            object.__setattr__(self, "sample", drawing(self.players.values(), self.generator, self.classes > 0))
 
     @property
     def draws(self) -> bool:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam
 
 from sparring.data.source import Batch
-from sparring.game import Game, Player, Report, Turn, Watched
+from sparring.game import Game, Player, Report, Turn, Watched, evaluate
 from sparring.game.precision import full
 from sparring.game.schedules import Schedule, constant
 from sparring.objectives import penalties
@@ -258,14 +258,3 @@ def asked(labels: Tensor | None, device: torch.device, examples: Tensor | None) 
         return ()
     labels = labels.to(device)
     return (labels if examples is None or labels.is_floating_point() else examples[labels],)
-
-
-@torch.no_grad()
-def evaluate(net: nn.Module, *inputs: Tensor | float | None) -> Tensor:
-    """The net's output in evaluation mode (BatchNorm by its running statistics), its mode left as it was."""
-    training = net.training
-    net.eval()
-    try:
-        return net(*inputs)
-    finally:
-        net.train(training)

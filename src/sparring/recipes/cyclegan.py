@@ -10,13 +10,12 @@ from torch.nn.functional import l1_loss
 
 from sparring.data.source import Pair
 from sparring.errors import InputError
-from sparring.game import Game, Report, Translation, Turn
+from sparring.game import Game, Report, Translation, Turn, evaluate
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.resnet_translator import SMALLEST, ResNetTranslator
 from sparring.nets.two_domains import Both, refuse_unlike
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import least_squares
 from sparring.objectives.penalties import r1_and_r2
 from sparring.objectives.pool import Pool

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from sparring.data.source import Pair
-from sparring.game import Game, Report, Translation, Turn
+from sparring.game import Game, Report, Translation, Turn, evaluate
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.patch import PatchDiscriminator, fitting_field, refuse_small
 from sparring.nets.unet import UNet
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import nonsaturating
 from sparring.objectives.perceptual import as_loss
 from sparring.objectives.shared_settings import BETA1, HALF_DECAY, PATCH, TRANSLATION_EMA

@@ -8,10 +8,9 @@ from pydantic import Field
 from torch import nn
 
 from sparring.data.source import Batch
-from sparring.game import Game, Report, Turn
+from sparring.game import Game, Report, Turn, evaluate
 from sparring.game.learner import learner
 from sparring.nets.text import TextDiscriminator
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import OBJECTIVES
 from sparring.objectives.policy import policy, rewards, written
 from sparring.objectives.sentences import SentenceSettings, Writing

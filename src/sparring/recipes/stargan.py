@@ -10,11 +10,10 @@ from torch.nn.functional import cross_entropy, l1_loss
 
 from sparring.data.source import Batch
 from sparring.errors import InputError
-from sparring.game import Game, Report, Translation, Turn
+from sparring.game import Game, Report, Translation, Turn, evaluate
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.stargan import SMALLEST, DomainDiscriminator, DomainGenerator
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.losses import wasserstein
 from sparring.objectives.penalties import lipschitz
 from sparring.objectives.shared_settings import BETA1, DOUBLED, HALF_DECAY, TRANSLATION_EMA

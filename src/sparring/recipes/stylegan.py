@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from sparring.data.source import Arranged, Batch, Finite, Source
 from sparring.errors import InputError
-from sparring.game import Game, Report, Turn
+from sparring.game import Game, Report, Turn, evaluate
 from sparring.game.learner import lazily, learner
 from sparring.game.processes import total
 from sparring.game.schedules import constant, decays
 from sparring.nets.style import StyleDiscriminator, StyleGenerator
 from sparring.objectives import path_length
 from sparring.objectives.gan_networks import adapts, augmentation, inputs_of, place
-from sparring.objectives.gan_turns import Adversaries, Rules, evaluate, examples_of
+from sparring.objectives.gan_turns import Adversaries, Rules, examples_of
 from sparring.objectives.losses import nonsaturating
 from sparring.objectives.penalties import PENALTIES
 from sparring.objectives.shared_settings import AUGMENT, CONDITIONAL, EMA, SPAN

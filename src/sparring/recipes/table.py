@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from sparring.data.source import Batch, Source
 from sparring.data.tables.mixed import BATCH, batch_of
 from sparring.errors import InputError
-from sparring.game import Game, Report, Turn
+from sparring.game import Game, Report, Turn, evaluate
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.table import Blocks, Conditions, TableCritic, TableGenerator, uniform
 from sparring.objectives.gan_networks import refuse_nonsense
-from sparring.objectives.gan_turns import Rules, evaluate
+from sparring.objectives.gan_turns import Rules
 from sparring.objectives.losses import OBJECTIVES
 from sparring.objectives.penalties import PENALTIES, packed
 from sparring.objectives.shared_settings import DECAY

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from sparring.data.source import Batch, Source
 from sparring.data.tables.mixed import BATCH, batch_of
-from sparring.game import Game, Report, Turn
+from sparring.game import Game, Report, Turn, evaluate
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.nets.autoencoder import Autoencoder
 from sparring.nets.mlp import mlp
 from sparring.nets.table import Blocks, uniform
-from sparring.objectives.gan_turns import evaluate
 from sparring.objectives.shared_settings import HALF_DECAY
 from sparring.objectives.variational import kl
 from sparring.settings import Settings

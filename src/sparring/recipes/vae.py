@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.data.source import Batch
-from sparring.game import Game, Report, Turn
+from sparring.game import Game, Report, Turn, evaluate
 from sparring.game.learner import learner
 from sparring.game.precision import full
 from sparring.game.schedules import decays, geometric
@@ -17,7 +17,7 @@ from sparring.nets.autoencoder import Autoencoder
 from sparring.nets.dcgan import ConvDiscriminator
 from sparring.nets.mlp import mlp, with_class
 from sparring.objectives.gan_networks import inputs_of, networks, place
-from sparring.objectives.gan_turns import asked, evaluate, examples_of
+from sparring.objectives.gan_turns import asked, examples_of
 from sparring.objectives.shared_settings import CONDITIONAL, DEPTH, EMA, HALF_DECAY, LATENT, SLOPE, WIDTH
 from sparring.objectives.variational import kl, reconstruction
 from sparring.settings import Settings

@@ -25,7 +25,7 @@ from sparring.spaces import Space
 
 SAMPLES = 5
 CLOSE = 1e-3            # of the range of a sample: how far sums may differ with the size of a batch
-EVALUATION = ("Sample in evaluation mode and without gradients: sparring.objectives.gan_turns.evaluate(net, z) does both, or net.eval() "
+EVALUATION = ("Sample in evaluation mode and without gradients: sparring.game.evaluate(net, z) does both, or net.eval() "
               "under @torch.no_grad().")
 
 
