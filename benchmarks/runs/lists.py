@@ -135,8 +135,8 @@ if __name__ == "__main__":
         place = made(Path(name))
         long = place / "run-000" / "log.jsonl"
         record("lists", f"{RUNS} run folders of which one has {ROUNDS:,} logged rounds and the others {OF_OTHERS:,}, in the system's "
-               f"cache. Seconds of {LOOKS} times: median, least and most. The list: sparring.runs.index.listed. The chart: a new LogLines, its "
-               "first look and its lines; then looks of 0.2 seconds until every line has been read. Growing: 100 rounds are added, and "
+               f"cache. Seconds of {LOOKS} times: median, least and most. The list: sparring.runs.index.listed. The chart: a new LogLines, "
+               "its first look and its lines; then looks of 0.2 seconds until every line has been read. Growing: 100 rounds are added, and "
                "looked at.",
                {"list": "median < 1 s", "chart": "median < 1 s; exact in the end", "growing": "median < 0.1 s",
                 "memory": "grows by less than 10 MB while all is read"},
