@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparring.errors import InputError, RunFailed, needs, reason, shown
 from sparring.export.operators import TABLE
@@ -26,11 +26,24 @@ def onnx_bytes(part: Exported, metadata: dict[str, str]) -> tuple[bytes, float]:
     """The file, with what it says of itself, and its largest difference from torch.  InputError where torch cannot write the network
     as ONNX; RunFailed where the file computes something else."""
     require()
-    proto = traced(part)
-    for name, text in metadata.items():
-        proto.metadata_props.add(key=name, value=text)
-    data: bytes = proto.SerializeToString()
-    return data, difference(part, data)
+    with evaluating(part.net):
+        proto = traced(part)
+        for name, text in metadata.items():
+            proto.metadata_props.add(key=name, value=text)
+        data: bytes = proto.SerializeToString()
+        return data, difference(part, data)
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode; each of its parts comes back in its own."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def require() -> None:
@@ -48,7 +61,6 @@ def traced(part: Exported) -> Any:
     rows = torch.export.Dim("batch", min=1)
     some = {name: x if name in part.single else x[:FEW] for name, x in part.trial.items()}
     free = {name: None if name in part.single else {0: rows} for name in some}
-    part.net.eval()
     part.net(**some)                                            # what is computed once and kept is there, and not traced
     size = sum(t.numel() * t.element_size() for t in part.net.state_dict().values())
     if size > BYTES:
@@ -74,11 +86,11 @@ def graph_of(part: Exported, some: dict[str, Tensor], free: dict[str, Any]) -> t
         try:
             graph = torch.export.export(part.net, (), some, dynamic_shapes=free, strict=False)
         except Exception as error:
-            with suppress(Exception):
+            try:
                 graph = torch.export.export(part.net, (), some, dynamic_shapes=free, strict=True)
-                return graph.run_decompositions(TABLE)
-            raise error
-        return graph.run_decompositions(TABLE)
+            except Exception:
+                raise error from None
+        return graph.run_decompositions(TABLE) if any(node.target in TABLE for node in graph.graph.nodes) else graph
 
 
 def difference(part: Exported, data: bytes) -> float:
