@@ -40,7 +40,7 @@ def measured(recipe: str) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         found = [speeds(file) for file in files]
     worst = max(file.difference for file in files)
-    return {"data": data, "rounds": rounds, "files": len(files), "largest difference": float(f"{worst:.3g}"), "within": worst <= LARGEST,
+    return {"data": data, "rounds": rounds, "files": len(files), "largest difference": f"{worst:.1e}", "within": worst <= LARGEST,
             "bytes": sum(file.size for file in files), "seconds to export": seconds, "ms a sample, onnxruntime": found[0][0],
             "ms a sample, torch": found[0][1], "times as fast": found[0][1] / found[0][0]}
 

@@ -67,7 +67,7 @@ def traced(part: Exported) -> Any:
         raise InputError(f"the networks hold {size:,} bytes, and a file in ONNX holds at most {BYTES:,}. Train with a smaller width.")
     with quiet():
         try:
-            graph = graph_of(part, some, free)
+            graph = graph_of(part.net, some, free)
             program = torch.onnx.export(graph, (), kwargs=some, input_names=list(some), output_names=[part.output], opset_version=OPSET,
                                         dynamo=True, verbose=False, external_data=False)
         except Exception as error:                              # a stranger's network may hold anything, and torch raise anything
@@ -79,18 +79,20 @@ def traced(part: Exported) -> Any:
     return proto
 
 
-def graph_of(part: Exported, some: dict[str, Tensor], free: dict[str, Any]) -> torch.export.ExportedProgram:
+def graph_of(net: nn.Module, some: dict[str, Tensor], free: dict[str, Any]) -> torch.export.ExportedProgram:
     """The network as a graph.  By running it where that will do; by reading its code where running it fixes the number of rows, as
     len(x) does."""
     with torch.no_grad():
         try:
-            graph = torch.export.export(part.net, (), some, dynamic_shapes=free, strict=False)
+            graph = torch.export.export(net, (), some, dynamic_shapes=free, strict=False)
         except Exception as error:
             try:
-                graph = torch.export.export(part.net, (), some, dynamic_shapes=free, strict=True)
+                graph = torch.export.export(net, (), some, dynamic_shapes=free, strict=True)
             except Exception:
                 raise error from None
-        return graph.run_decompositions(TABLE) if any(node.target in TABLE for node in graph.graph.nodes) else graph
+    lacking = any(node.target in TABLE for part in graph.graph_module.modules() if isinstance(part, torch.fx.GraphModule)
+                  for node in part.graph.nodes)
+    return graph.run_decompositions(TABLE) if lacking else graph        # which takes a while
 
 
 def difference(part: Exported, data: bytes) -> float:
