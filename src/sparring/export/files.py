@@ -27,19 +27,17 @@ def write(model: Model, out: str | Path) -> list[Written]:
     where a file would compute something else than torch, or cannot be written.
     """
     require()
-    whole, made = Path(out), []
+    whole, made = Path(out), list[tuple[Written, bytes, str]]()
     refuse_name(whole)
     for k, part in enumerate(exported(model)):
         path = whole.with_stem(f"{whole.stem}-to-{plain(part.name, k)}") if part.name else whole
         refuse_page_of_others(path.with_suffix(".md"))
-        made.append((path, part, *onnx_bytes(part, metadata(model, part))))
-    files = []
-    for path, part, data, apart in made:
-        page = path.with_suffix(".md")
-        put(page, card(model, part, path.name, apart).encode())
-        put(path, data)
-        files.append(Written(path, page, len(data), apart, part))
-    return files
+        data, apart = onnx_bytes(part, metadata(model, part))
+        made.append((Written(path, path.with_suffix(".md"), len(data), apart, part), data, card(model, part, path.name, apart)))
+    for one, data, page in made:
+        put(one.page, page.encode())
+        put(one.file, data)
+    return [one for one, _, _ in made]
 
 
 def refuse_name(out: Path) -> None:
