@@ -21,7 +21,7 @@ from sparring.export.files import Written, write
 AT_ONCE, PAIRS = 64, 7
 RUNS: dict[str, tuple[str, int, dict[str, Any]]] = {            # recipe: data, rounds, settings
     "gan": ("digits", 100, {}), "images": ("digits", 40, {}), "projected": ("digits", 5, {}), "stylegan": ("digits", 10, {}),
-    "wgan": ("mixture", 500, {}), "wgan-gp": ("mixture", 500, {}), "r3gan": ("ring", 2000, {}), "vae": ("digits", 100, {}),
+    "wgan": ("mixture", 500, {}), "wgan-gp": ("mixture", 500, {}), "r3gan": ("ring", 500, {}), "vae": ("digits", 100, {}),
     "table": ("people", 100, {}), "tvae": ("people", 200, {}), "seqgan": ("sentences", 30, {"pretrain": 25, "warm": 2}),
     "relgan": ("sentences", 30, {"pretrain": 25}), "pix2pix": ("shapes", 10, {}), "cyclegan": ("shapes", 4, {}),
     "stargan": ("tints", 4, {}), "motion": ("moving", 4, {})}
