@@ -11,6 +11,7 @@ import typer
 
 from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
+from sparring.cli.export import export
 from sparring.cli.help import Command, Group
 from sparring.cli.new import new
 from sparring.cli.on_images import animate, translate
@@ -356,13 +357,13 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         finish(lambda: {"version": __version__, "text": f"sparring {__version__}"}, as_json, "version")
         raise typer.Exit()
     if context.invoked_subcommand is None:
-        context.fail("there is no command. Commands: train, rerun, sample, explore, translate, animate, evaluate, data, doctor, report, "
-                     "compare, gallery, show, recipes, demo, new, experiment, bench.")
+        context.fail("there is no command. Commands: train, rerun, sample, explore, translate, animate, export, evaluate, data, doctor, "
+                     "report, compare, gallery, show, recipes, demo, new, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 
 
-for function in (translate, animate, new):
+for function in (translate, animate, export, new):
     commands.command()(function)
 for each in commands.registered_commands:
     each.cls = Command

@@ -8,7 +8,7 @@ from typer.core import TyperCommand, TyperGroup
 GROUPS = {
     "Begin": ("demo", "recipes", "show", "data", "new"),
     "Train": ("train", "rerun"),
-    "Use what was trained": ("sample", "explore", "translate", "animate"),
+    "Use what was trained": ("sample", "explore", "translate", "animate", "export"),
     "See how good it is": ("evaluate", "doctor", "report", "compare"),
     "Study": ("experiment", "gallery", "bench"),
 }

@@ -94,7 +94,7 @@ def sparse_motions(source: KeyPoints, driving: KeyPoints, height: int, width: in
     away = still - driving.at[:, :, None, None]
     if source.slope is not None and driving.slope is not None:
         away = applied(times(source.slope, inverse(driving.slope))[:, :, None, None], away)
-    return torch.cat([still.expand(len(away), 1, -1, -1, -1), source.at[:, :, None, None] + away], 1)
+    return torch.cat([still.expand(away.shape[0], 1, -1, -1, -1), source.at[:, :, None, None] + away], 1)
 
 
 def coarse(height: int, width: int) -> tuple[int, int]:
@@ -198,7 +198,7 @@ class DenseMotion(nn.Module):
         size = coarse(*x.shape[2:])
         small, motions = resized(x, size), sparse_motions(source, driving, *size)
         ways = motions.shape[1]
-        moved = warped(small.repeat_interleave(ways, 0), motions.flatten(0, 1)).unflatten(0, (len(x), ways))
+        moved = warped(small.repeat_interleave(ways, 0), motions.flatten(0, 1)).unflatten(0, (x.shape[0], ways))
         change = gaussians(driving.at, *size) - gaussians(source.at, *size)                 # eq. 6
         change = torch.cat([torch.zeros_like(change[:, :1]), change], 1)
         maps = self.body(torch.cat([change[:, :, None], moved], 2).flatten(1, 2))
@@ -238,7 +238,7 @@ class Warping(nn.Module):
         self.last = nn.Conv2d(width, channels, 7, padding=3)
 
     def forward(self, x: Tensor, flow: Flow) -> Tensor:
-        y, sizes = self.first(x), list[torch.Size]()
+        y, sizes = self.first(x), []
         for layer in self.down:
             sizes.append(y.shape[2:])
             y = avg_pool2d(layer(y), 2, ceil_mode=True)

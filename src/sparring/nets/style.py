@@ -120,8 +120,8 @@ class Synthesis(nn.Module):
         self.filter = Filter()
 
     def forward(self, styles: Tensor) -> Tensor:
-        w = styles.unbind(1)
-        x = self.layers[0](self.constant.expand(len(styles), -1, -1, -1), w[0])
+        w = styles.unbind(1)                                    # shape[0]: to torch.export, len is a number that is fixed
+        x = self.layers[0](self.constant.expand(styles.shape[0], -1, -1, -1), w[0])
         image = self.images[0](x, w[1])
         for i in range(1, len(self.images)):
             x = self.layers[2 * i](self.layers[2 * i - 1](x, w[2 * i - 1]), w[2 * i])

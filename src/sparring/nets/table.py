@@ -54,8 +54,8 @@ class Blocks:
     def logs(self, logits: Tensor) -> Tensor:
         """A log-softmax in each block, float[B, places]; in full precision, whatever networks are computed in."""
         with torch.autocast(logits.device.type, enabled=False):
-            at = self.block.expand(len(logits), -1)
-            most = torch.full((len(logits), len(self.widths)), -torch.inf, device=logits.device, dtype=logits.dtype)
+            at = self.block.expand(logits.shape[0], -1)
+            most = torch.full((logits.shape[0], len(self.widths)), -torch.inf, device=logits.device, dtype=logits.dtype)
             member = self.member.to(logits.dtype)
             below = logits - most.scatter_reduce(1, at, logits.detach(), "amax")[:, self.block]
             return below - (below.exp() @ member).log() @ member.T

@@ -220,7 +220,7 @@ def follow(writer: TextGenerator, gumbels: Gumbels, z: Tensor, noise: Tensor, le
            prefix: Tensor | None = None) -> Tensor:
     """The lines int64[B, length] that follow from latents float[B, latent] and noise float[B, size]; they begin with the tokens int64[P]
     of a `prefix`.  Logits are divided by the temperature, so that at a low one the likeliest word is taken whatever the noise is."""
-    token, at, made = torch.full((len(z),), END, device=z.device), writer.memory(z), list[Tensor]()
+    token, at, made = torch.full((z.shape[0],), END, device=z.device), writer.memory(z), list[Tensor]()
     for place in range(length):
         logits, at = writer.step(token, at)
         token = (sayable(logits, place == 0) / temperature + gumbels.at(noise, place)).argmax(1)

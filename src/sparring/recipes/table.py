@@ -116,7 +116,7 @@ def game(c: TableRecipeSettings, space: Space, device: torch.device, own: Mappin
         return Report()
 
     def sample(z: Tensor, labels: Tensor | None = None, live: bool = False) -> Tensor:
-        condition = conditions.hot(conditions.at(z[:, c.latent]) if labels is None else labels, len(z))
+        condition = conditions.hot(conditions.at(z[:, c.latent]) if labels is None else labels, z.shape[0])
         raw = evaluate(G if live else generator.average, z[:, :c.latent].to(device), condition)
         return blocks.hard(full(raw), uniform(z[:, c.latent + 1:]).to(device), c.cool)
 

@@ -226,7 +226,7 @@ class Table:
         """Network units to cells; of each block, the largest number says which place is meant."""
         hot, numbers = x.split([sum(self.blocks), self.shape[0] - sum(self.blocks)], 1)
         blocks, left = iter(hot.split(list(self.blocks), 1)), iter(numbers.unbind(1))
-        nothing, nowhere = torch.zeros(len(x)), torch.zeros(len(x), dtype=torch.int64)
+        nothing, nowhere = torch.zeros(x.shape[0]), torch.zeros(x.shape[0], dtype=torch.int64)
         found = [one.cells(next(blocks).argmax(1) if one.places else nowhere, next(left) if one.scalars else nothing)
                  for one in self.columns]
         return torch.stack(self.kept.settled(found), 1)

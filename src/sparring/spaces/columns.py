@@ -202,7 +202,7 @@ class Computed(Number):
         return Codes(torch.zeros(len(cells), dtype=torch.int64), torch.zeros(len(cells), dtype=torch.float64))
 
     def cells(self, place: Tensor, number: Tensor) -> Tensor:
-        return torch.full((len(place),), math.nan, dtype=torch.float64)
+        return torch.full((place.shape[0],), math.nan, dtype=torch.float64)
 
     def rounded(self, x: Tensor) -> Tensor:
         """To the decimals of the data; to their digits where they have an exponent."""
@@ -252,7 +252,7 @@ class Constant:
         return Codes(torch.zeros(len(cells), dtype=torch.int64), torch.zeros(len(cells), dtype=torch.float64))
 
     def cells(self, place: Tensor, number: Tensor) -> Tensor:
-        return torch.zeros(len(place), dtype=torch.float64)
+        return torch.zeros(place.shape[0], dtype=torch.float64)
 
     def write(self, cells: Tensor) -> list[str]:
         return [self.value] * len(cells)
