@@ -72,7 +72,7 @@ def test_a_run_that_is_trained_now_is_told_and_not_disturbed(tmp_path):
     (lambda f: run(f, recipe="\x1b[31mgan"), "names no recipe"),
     (lambda f: run(f, recipe=["gan"]), "names no recipe"),
     (lambda f: run(f, settings=[]), "names no recipe"),
-], ids=str)
+], ids=range(11))
 def test_broken_and_foreign_folders_are_listed_with_what_is_wrong(tmp_path, made, wrong):
     made(tmp_path / "one")
     one = only(tmp_path)

@@ -72,7 +72,7 @@ def test_a_long_log_is_first_read_in_places_and_then_whole(tmp_path, monkeypatch
     written(path, more, "a")
     looks = 0
     while not lines.exact:
-        assert lines.read(seconds=0.01)
+        lines.read(seconds=0.01)                                # on a busy machine perhaps not a line
         looks += 1
     assert looks > 1 and points(lines) == by_hand(some + more, "d/loss", lines.width)
 
