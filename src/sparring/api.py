@@ -41,7 +41,8 @@ from sparring.setup.prepare import Prepared, prepare, versions
 from sparring.setup.rebuild import fix_told, rebuild
 from sparring.setup.request import Request, choose_device
 from sparring.spaces import Space, Table, Texts, Traits, to_json, traits_of
-from sparring.training.loop import Outcome, Progress, train
+from sparring.training.loop import train
+from sparring.training.plan import Outcome, Progress
 from sparring.untrusted import JSON_BYTES
 
 T = TypeVar("T")
