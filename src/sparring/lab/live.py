@@ -24,7 +24,7 @@ from sparring.training.loop import disk_trouble_told, randomness_restored, resum
 from sparring.training.plan import Outcome, Position, Progress
 
 # What a game that is looked at has unless it says otherwise: nothing is tried out first, and learning does not end with the run.
-LIVELY: dict[str, Any] = {"steps": 20_000, "decay": 0, "threads": 1, "precision": "fp32", "compile": "off", "log_every": 10,
+LIVELY: dict[str, Any] = {"steps": 10_000, "decay": 0, "threads": 1, "precision": "fp32", "compile": "off", "log_every": 10,
                           "show_every": 5000, "score_every": 5000, "save_every": 1000, "check_every": 250}
 GAP, MOST = 50, 64                  # rounds between two snapshots, and the most that are kept
 

@@ -164,7 +164,7 @@ class Table:
                     raise
                 self.open({**command, "out": str(new)})
                 self.teller.tell("say", kind="note", text="These settings need other networks, so the game begins again.")
-        self.playing = going and not self.finished
+        self.playing = (going or bool(command.get("play"))) and not self.finished
         self.report(True)
 
     def end(self) -> None:

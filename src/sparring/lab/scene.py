@@ -113,8 +113,8 @@ class Scene:
             arrays["warp"] = self.warp()
         if isinstance(self.source, Mixture):
             facts["modes"], facts["of"] = int(modes.score(arrays["fake"], self.source)["modes"]), len(self.source.means)
+            facts |= self.density_of_plane()
             if wish.best:
-                facts |= self.density_of_plane()
                 arrays["best"] = self.estimate["best"]
         return facts, arrays
 

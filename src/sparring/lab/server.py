@@ -140,7 +140,8 @@ def add_games(app: FastAPI, games: Games, root: Path) -> None:
     async def change(name: str, request: Request) -> Any:
         asked, game = await body_of(request), games[name]
         wanted = wanted_of(asked)
-        await game.send({"do": "change", **wanted, "out": games.folder(wanted["recipe"], wanted["data"]), "anew": bool(asked.get("anew"))})
+        await game.send({"do": "change", **wanted, "out": games.folder(wanted["recipe"], wanted["data"]), "anew": bool(asked.get("anew")),
+                         "play": bool(asked.get("play"))})
         return {}
 
     @app.post("/api/games/{name}/close")

@@ -11,8 +11,7 @@ from sparring.recipes import find
 from sparring.settings import OneOf, RunSettings, bounds
 
 SHOWN = ("gan", "wgan", "wgan-gp", "r3gan", "vae")             # recipes that the lab plays
-FIRST = ("objective", "discriminator_steps", "lr", "lr_ratio", "penalty", "penalty_weight", "batch", "latent", "beta1", "width", "depth",
-         "slope", "ema", "decay", "steps")
+FIRST = ("objective", "discriminator_steps", "lr", "lr_ratio", "penalty", "penalty_weight", "batch", "latent", "steps")
 DATA = ("ring", "grid", "gaussian", "mixture", "quadratic", "digits")
 
 

@@ -7,32 +7,30 @@ const path = (d, kind, head) => draw("path", { d, class: kind, "marker-end": hea
 
 export class Diagram {
   constructor() {
-    this.z = draw("text", { x: 28, y: 71, "text-anchor": "middle" }, "z");
+    const at = (x, y, kind = null) => draw("text", { x, y, "text-anchor": "middle", class: kind });
+    this.z = at(22, 72);
+    this.z.textContent = "z";
     this.boxes = {
-      generator: draw("rect", { x: 72, y: 38, width: 96, height: 58, rx: 12, class: "box g" }),
-      discriminator: draw("rect", { x: 318, y: 66, width: 96, height: 72, rx: 12, class: "box d" }),
+      generator: draw("rect", { x: 62, y: 38, width: 118, height: 60, rx: 12, class: "box g" }),
+      discriminator: draw("rect", { x: 330, y: 66, width: 132, height: 72, rx: 12, class: "box d" }),
     };
     this.flows = {
-      latent: path("M44 66 H68", "flow", true), fake: path("M168 67 C 230 67, 250 84, 314 88", "flow", true),
-      real: path("M168 150 C 230 150, 250 122, 314 117", "flow", true), verdict: path("M414 102 H452", "flow", true),
+      latent: path("M34 68 H58", "flow", true), fake: path("M180 68 C 240 68, 270 88, 325 89", "flow", true),
+      real: path("M180 152 C 240 152, 270 118, 325 117", "flow", true), verdict: path("M462 102 H492", "flow", true),
     };
     this.back = {
-      discriminator: path("M462 128 C 440 168, 380 172, 366 142", "back d", true),
-      generator: path("M458 82 C 430 30, 330 30, 300 60 C 250 22, 210 10, 132 34", "back g", true),
+      discriminator: path("M522 114 C 516 166, 420 176, 398 144", "back d", true),
+      generator: path("M520 88 C 490 26, 400 34, 340 58 C 280 6, 190 2, 130 33", "back g", true),
     };
-    this.values = { fake: draw("text", { x: 240, y: 62, "text-anchor": "middle", class: "value" }),
-                    real: draw("text", { x: 240, y: 160, "text-anchor": "middle", class: "value" }),
-                    loss: draw("text", { x: 486, y: 106, "text-anchor": "middle", class: "value" }) };
-    this.sizes = { generator: draw("text", { x: 120, y: 84, "text-anchor": "middle", class: "note" }),
-                   discriminator: draw("text", { x: 366, y: 122, "text-anchor": "middle", class: "note" }) };
-    this.names = { g: draw("text", { x: 120, y: 64, "text-anchor": "middle" }), d: draw("text", { x: 366, y: 98, "text-anchor": "middle" }),
-                   data: draw("text", { x: 120, y: 154, "text-anchor": "middle" }) };
+    this.values = { fake: at(262, 62, "value"), real: at(262, 166, "value"), loss: at(526, 106, "value"), name: at(526, 122, "note") };
+    this.sizes = { generator: at(121, 86, "note"), discriminator: at(396, 122, "note") };
+    this.names = { g: at(121, 66), d: at(396, 100), data: at(121, 157) };
     const head = draw("marker", { id: "head", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" },
       draw("path", { d: "M0 0 L8 4 L0 8 Z", class: "head" }));
     this.title = draw("title");
-    this.element = draw("svg", { viewBox: "0 0 530 182", class: "diagram", role: "img" }, this.title, draw("defs", {}, head),
+    this.element = draw("svg", { viewBox: "0 0 560 184", class: "diagram", role: "img" }, this.title, draw("defs", {}, head),
       Object.values(this.flows), Object.values(this.back), Object.values(this.boxes),
-      draw("rect", { x: 72, y: 132, width: 96, height: 36, rx: 12, class: "box" }), this.z, Object.values(this.names),
+      draw("rect", { x: 62, y: 134, width: 118, height: 36, rx: 12, class: "box" }), this.z, Object.values(this.names),
       Object.values(this.sizes), Object.values(this.values));
     this.name();
   }
@@ -69,7 +67,8 @@ export class Diagram {
     this.values.fake.textContent = row ? `${believes ? "D(G(z))" : "f(G(z))"} = ${short(of(believes ? "D(G(z))" : "score(G(z))"))}` : "G(z)";
     this.values.real.textContent = row ? `${believes ? "D(x)" : "f(x)"} = ${short(of(believes ? "D(x)" : "score(x)"))}` : "x";
     const loss = state.move ? Object.values(state.move.terms)[0] : undefined;
-    this.values.loss.textContent = loss === undefined ? "" : `L = ${short(loss)}`;
+    this.values.loss.textContent = short(loss);
+    this.values.name.textContent = loss === undefined ? "" : mover === "discriminator" ? t("loss.d") : t("loss.g");
     this.title.textContent = this.saying(state);
   }
 

@@ -6,7 +6,7 @@ import { make, short, whole } from "./dom.js";
 import { ask, follow, mayChange, watch } from "./link.js";
 import { drawScene } from "./scene.js";
 import { SettingsForm } from "./settings.js";
-import { lang, t } from "./words.js";
+import { t } from "./words.js";
 
 const LOG4 = Math.log(4);
 const SPEEDS = [1, 2, 5, 10, 30, 100, 0];
@@ -58,12 +58,12 @@ export class GameView {
     this.of = make("span");
     this.speed = make("span", { id: "speed" });
     this.run = make("span", { class: "run", id: "run" });
-    this.charts = make("section", { class: "card" });
+    this.charts = make("section", { class: "card charts" });
     this.health = make("section", { class: "card doctor", "aria-labelledby": "doctor" });
     this.notes = make("ul", { class: "notes", "aria-live": "polite" });
     this.form = new SettingsForm(this.name);
     const right = make("div", { class: "column" }, this.transport(),
-      make("section", { class: "card" }, this.diagram.element, this.saying, this.numbers), this.health, this.charts);
+      make("section", { class: "card networks" }, this.diagram.element, this.saying, this.numbers), this.health, this.charts);
     const left = make("div", { class: "column" }, scene, this.form.element);
     this.element = make("div", {}, this.options.lesson, make("div", { class: "game" }, left, right));
     this.told(null);
@@ -88,13 +88,17 @@ export class GameView {
     this.pace = make("span", {}, t("full"));
     const back = make("span", { class: "bar" }, this.buttons.back, this.by);
     this.by.style.width = "auto";
-    return make("section", { class: "card", "aria-label": t("play") }, make("p", { class: "rounds" }, this.step, this.of, this.speed, this.run),
+    return make("section", { class: "card transport", "aria-label": t("play") }, make("p", { class: "rounds" }, this.step, this.of, this.speed, this.run),
       make("div", { class: "bar" }, this.buttons.play, this.buttons.stepD, this.buttons.stepG, this.buttons.round, this.buttons.slow),
       make("div", { class: "sub" }, back, this.buttons.again, make("label", { class: "bar", for: "rate" }, t("speed")), this.rate, this.pace),
       mayChange() ? null : make("p", { class: "sub" }, t("read.only")), this.notes);
   }
 
-  toggle() { return this.do(this.state.playing ? { do: "pause" } : this.playing()); }
+  toggle() {
+    if (this.state.finished) return this.change({ steps: 2 * this.state.steps }, false, {}, true);
+    return this.do(this.state.playing ? { do: "pause" } : this.playing());
+  }
+
   playing() { return { do: "play", rate: SPEEDS[this.rate.value] }; }
   goBack() { return this.do({ do: "back", to: Math.max(0, this.state.step - Number(this.by.value)) }); }
 
@@ -117,9 +121,9 @@ export class GameView {
   }
 
   /** Go on from here with some settings changed, or start again with them. */
-  async change(given, anew = false, more = {}) {
+  async change(given, anew = false, more = {}, play = false) {
     const { recipe, data, seed } = this.opened;
-    const wanted = { recipe, data, seed, ...more, given: { ...(more.recipe && more.recipe !== recipe ? {} : this.opened.given), ...given }, anew };
+    const wanted = { recipe, data, seed, ...more, given: { ...(more.recipe && more.recipe !== recipe ? {} : this.opened.given), ...given }, anew, play };
     try { await ask(`/api/games/${this.name}/change`, wanted); } catch (error) { this.note({ kind: "error", text: error.message }); }
   }
 
@@ -204,7 +208,8 @@ export class GameView {
     this.speed.textContent = state.playing && state.speed ? t("per.second", { n: Math.round(state.speed) }) : "";
     this.buttons.play.firstChild.textContent = t(state.playing ? "pause" : "play");
     const can = mayChange() && opened && !state.finished && !state.broken;
-    for (const name of ["play", "round", "stepD", "stepG", "slow"]) this.buttons[name].disabled = !can;
+    for (const name of ["round", "stepD", "stepG", "slow"]) this.buttons[name].disabled = !can;
+    this.buttons.play.disabled = !(can || (mayChange() && opened && state.finished));
     if (opened && opened.turns.discriminator === undefined) { this.buttons.stepD.disabled = this.buttons.stepG.disabled = true; }
     this.buttons.back.disabled = !(mayChange() && opened) || state.step <= state.first;
     this.buttons.again.disabled = !(mayChange() && opened);

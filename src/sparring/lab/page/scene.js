@@ -11,7 +11,7 @@ function heatmap(bytes, side) {
   const [real, fake] = dark ? [[72, 118, 206], [206, 116, 58]] : [[150, 186, 246], [248, 190, 150]];
   const canvas = new OffscreenCanvas(side, side), context = canvas.getContext("2d"), image = context.createImageData(side, side);
   for (let i = 0; i < bytes.length; i++) {
-    const t = (bytes[i] - 127.5) / 127.5, end = t > 0 ? real : fake, share = Math.abs(t);
+    const t = (bytes[i] - 127.5) / 127.5, end = t > 0 ? real : fake, share = Math.abs(t) ** 0.65;     // so that doubt is seen too
     for (let c = 0; c < 3; c++) image.data[4 * i + c] = middle[c] + (end[c] - middle[c]) * share;
     image.data[4 * i + 3] = 255;
   }

@@ -19,7 +19,7 @@ export class SettingsForm {
     this.inputs = new Map();
     this.body = make("div");
     this.code = make("div");
-    this.element = make("section", { class: "card", "aria-labelledby": "settings" }, make("h2", { id: "settings" }, t("settings")), this.body,
+    this.element = make("section", { class: "card settings", "aria-labelledby": "settings" }, make("h2", { id: "settings" }, t("settings")), this.body,
       make("details", { ontoggle: (event) => event.target.open && this.showCode() }, make("summary", {}, t("code")), this.code));
   }
 
