@@ -1,12 +1,12 @@
-"""Where runs lie below the lab's folder, whatever name is asked for; nothing outside of it is ever reached."""
+"""Names of runs below the lab's folder, and names for new ones."""
 
 import re
 from pathlib import Path
 
 from sparring.errors import InputError
+from sparring.runs.index import inside
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+=,@-]{0,119}")
-DEPTH = 3                           # folders below the lab's that a run may lie in
+NAME = re.compile(r"[^\\\0-\x1f\x7f]{1,300}")
 
 
 class Nowhere(InputError):
@@ -14,26 +14,17 @@ class Nowhere(InputError):
 
 
 def run_folder(root: Path, name: str) -> Path:
-    """The folder of the run of this name, parts joined by slashes, below `root`.  Nowhere for any other spelling, for a name that leads
-    out of `root` or through a link, and for what is no run."""
-    path = inside(root, name)
-    if not (path / "config.json").is_file() or (path / "config.json").is_symlink():
-        raise Nowhere(f"there is no run '{name[:120]}' here.")
-    return path
-
-
-def inside(root: Path, name: str) -> Path:
-    """A folder of this name below `root`, which may not be there yet."""
-    parts = name.split("/")
-    if len(parts) > DEPTH or not all(NAME.fullmatch(part) and not part.endswith((".", " ")) for part in parts):
-        raise Nowhere("a run's name has letters, digits and .-_+=,@ alone, and begins with a letter or a digit.")
-    path = root
-    for part in parts:
-        path = path / part
-        if path.is_symlink():
-            raise Nowhere(f"'{name[:120]}' is a link, and links are not followed.")
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise Nowhere(f"there is no run '{name[:120]}' here.")
+    """The folder of the run of this name, as the list of runs has it.  Nowhere for any other spelling, for a name that leads out of `root`
+    or through a link, and for what is no run."""
+    if not NAME.fullmatch(name) or (any(part in ("", ".", "..") or part.startswith(".") for part in name.split("/")) and name != "."):
+        raise Nowhere("there is no run of this name here. Take a name from the list of runs.")
+    try:
+        path = root if name == "." else inside(root, name)
+    except (InputError, ValueError, OSError):
+        raise Nowhere("there is no run of this name here. Take a name from the list of runs.") from None
+    config = path / "config.json"
+    if config.is_symlink() or not config.is_file() or not path.resolve().is_relative_to(root.resolve()):
+        raise Nowhere("there is no run of this name here. Take a name from the list of runs.")
     return path
 
 

@@ -1,7 +1,6 @@
 """The lab's server: its page, the games that are played now, and the runs below one folder."""
 
 import asyncio
-import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -16,18 +15,18 @@ from starlette.types import ASGIApp
 from sparring import __version__
 from sparring.doctor.exhibits import EXHIBITS
 from sparring.errors import InputError, RunFailed, shown
+from sparring.lab.asked import body_of, number_of, text_of, wanted_of
 from sparring.lab.games import Game, Games
 from sparring.lab.guard import Guard, hosts_of
-from sparring.lab.places import Nowhere, run_folder
+from sparring.lab.places import Nowhere
+from sparring.lab.runs import add_runs, reopened
 from sparring.lab.words import DATA, SHOWN, command, form, python
-from sparring.runs.folder import RunFolder
 
 PAGE = Path(__file__).parent / "page"
 KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
          ".json": "application/json", ".svg": "image/svg+xml"}
 DOES = {"play", "pause", "round", "move", "player", "back"}
 WISHES = {"heat", "best", "arrows", "warp"}
-MOST_SETTINGS = 60
 
 
 def create(root: Path, host: str, port: int, token: str = "") -> tuple[ASGIApp, str]:
@@ -46,6 +45,7 @@ def create(root: Path, host: str, port: int, token: str = "") -> tuple[ASGIApp, 
         app.add_exception_handler(kind, refused)
     add_page(app)
     add_games(app, games, root)
+    add_runs(app, root)
     return Guard(app, hosts_of(host, port), token), token
 
 
@@ -98,7 +98,9 @@ def add_games(app: FastAPI, games: Games, root: Path) -> None:
     async def begin(request: Request) -> Any:
         asked = await body_of(request)
         if "run" in asked:
-            wanted = reopened(root, text_of(asked, "run"))
+            wanted = reopened(root, text_of(asked, "run", 300))
+            if wanted["recipe"] not in SHOWN or wanted["data"] not in DATA:
+                raise InputError(f"the lab plays {', '.join(SHOWN)} on {', '.join(DATA)}, and this run is another one. See it under Runs.")
         else:
             wanted = wanted_of(asked)
             wanted["out"] = games.folder(wanted["recipe"], wanted["data"])
@@ -164,63 +166,6 @@ def code_of(game: Game, root: Path) -> dict[str, str]:
         f"# This run went on from {about['forked_from']} after {about['first']} rounds; the lines below start from round 0.\n"
     return {"command": note + command(about["recipe"], about["data"], about["all_given"], about["seed"], out),
             "python": note + python(about["recipe"], about["data"], about["all_given"], about["seed"])}
-
-
-# ---------------------------------------------------------------------------------------------- what a page may send
-async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent.  InputError for anything else."""
-    try:
-        asked = json.loads(await request.body(), parse_constant=no_constant)
-    except (ValueError, RecursionError):
-        raise InputError("the body of the request is not JSON.") from None
-    if not isinstance(asked, dict):
-        raise InputError("the body of the request should be a JSON object.")
-    return asked
-
-
-def no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-def text_of(asked: dict[str, Any], key: str, most: int = 200) -> str:
-    value = asked.get(key)
-    if not isinstance(value, str) or not value or len(value) > most or not value.isprintable():
-        raise InputError(f"'{key}' should be text of at most {most} letters.")
-    return value
-
-
-def number_of(asked: dict[str, Any], key: str) -> float:
-    value = asked.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e9:
-        raise InputError(f"'{key}' should be a number from 0 to 1,000,000,000.")
-    return value
-
-
-def wanted_of(asked: dict[str, Any]) -> dict[str, Any]:
-    """Recipe, data, settings and seed of a game.  InputError for what cannot be one; what settings mean is checked by who opens it."""
-    recipe, data, given = text_of(asked, "recipe"), text_of(asked, "data"), asked.get("given", {})
-    if recipe not in SHOWN:
-        raise InputError(f"the lab plays {', '.join(SHOWN)}; '{shown(recipe)}' is not among them.")
-    if data not in DATA:
-        raise InputError(f"the lab's data are {', '.join(DATA)}; '{shown(data)}' is not among them.")
-    if not isinstance(given, dict) or len(given) > MOST_SETTINGS or not all(
-            re.fullmatch(r"[a-z_0-9]{1,40}", name) and isinstance(value, str | int | float | bool) and len(str(value)) <= 100
-            for name, value in given.items()):
-        raise InputError("'given' should be settings by name, each a number, text, true or false.")
-    return {"recipe": recipe, "data": data, "given": given, "seed": int(number_of({"seed": asked.get("seed", 0)}, "seed"))}
-
-
-def reopened(root: Path, name: str) -> dict[str, Any]:
-    """How to go on with the run of this name.  InputError for one that the lab cannot play."""
-    path = run_folder(root, name)
-    config = RunFolder(path).read_config() or {}
-    parts = [config.get(part) for part in ("settings", "data_settings", "run_settings")]
-    if not all(isinstance(part, dict) for part in parts) or not isinstance(config.get("data"), str) or type(config.get("seed")) is not int:
-        raise InputError(f"{path / 'config.json'} is damaged, so this run cannot be played.")
-    if config["recipe"] not in SHOWN:
-        raise InputError(f"the lab plays {', '.join(SHOWN)}, and this run is of {shown(config['recipe'])}. Its page is under Runs.")
-    given = {name: value for part in parts if isinstance(part, dict) for name, value in part.items() if value not in (None, 0, "auto")}
-    return {"recipe": config["recipe"], "data": config["data"], "given": given, "seed": config["seed"], "out": str(path)}
 
 
 async def serve(root: Path, host: str, port: int, ready: Any = None) -> None:

@@ -16,13 +16,22 @@ DATA = ("ring", "grid", "gaussian", "mixture", "quadratic", "digits")
 
 
 def words(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
+
+
+def given_words(given: Mapping[str, Any]) -> list[str]:
+    """Settings as words of a command line."""
+    return [f"{name}={words(value)}" for name, value in given.items()]
+
+
+def train_words(recipe: str, data: str, given: Mapping[str, Any], seed: int, device: str, out: str) -> list[str]:
+    """The words after `sparring` that train so."""
+    return ["train", recipe, *given_words(given), f"--data={data}", f"--seed={seed}", f"--device={device}", f"--out={out}"]
 
 
 def command(recipe: str, data: str, given: Mapping[str, Any], seed: int, out: str) -> str:
     """`sparring train ...` that plays the same run."""
-    settings = [f"{name}={words(value)}" for name, value in given.items()]
-    return shlex.join(["sparring", "train", recipe, "--data", data, *settings, "--seed", str(seed), "--device", "cpu", "--out", out])
+    return shlex.join(["sparring", *train_words(recipe, data, given, seed, "cpu", out)])
 
 
 def python(recipe: str, data: str, given: Mapping[str, Any], seed: int) -> str:
