@@ -6,7 +6,6 @@ A game goes on when pages leave; it ends when it is closed or the lab ends, and 
 import asyncio
 import itertools
 import json
-import os
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -44,6 +43,7 @@ class Game:
     pending: asyncio.Future[bytes] | None = None                # the next frame
     wishes: dict[str, float] = field(default_factory=dict)      # what pages wished to see, and when they last did
     ended: bool = False
+    left: bool = False              # the lab ends
 
     # ---------------------------------------------------------------------------------------------- from the process
     async def listen(self) -> None:
@@ -137,9 +137,9 @@ class Game:
         if sent is None or sent > self.number or (self.events and sent < self.events[0][0] - 1):
             sent = self.number
             yield sent, "all", self.all()
-        while True:
+        while not self.left:
             async with self.changed:
-                if self.number <= sent:
+                if self.number <= sent and not self.left:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self.changed.wait(), 15)
                 fresh = [event for event in self.events if event[0] > sent]
@@ -153,6 +153,14 @@ class Game:
             for event in fresh:
                 yield event
                 sent = event[0]
+
+    async def leave(self) -> None:
+        """Let the pages that wait go."""
+        self.left = True
+        if self.pending is not None and not self.pending.done():
+            self.pending.set_result(b"")
+        async with self.changed:
+            self.changed.notify_all()
 
     async def close(self) -> None:
         """Let the process finish its round, save and end."""
@@ -170,6 +178,7 @@ class Games:
     def __init__(self, root: Path) -> None:
         self.root, self.games, self.numbers = root, dict[str, Game](), itertools.count(1)
         self.tasks: set[asyncio.Task[None]] = set()
+        self.spare: asyncio.subprocess.Process | None = None
 
     def __getitem__(self, name: str) -> Game:
         if name not in self.games:
@@ -184,16 +193,22 @@ class Games:
             if idle is None:
                 raise InputError(f"{AT_ONCE} games are played at once already. Pause or close one.")
             await self.end(idle.name)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "sparring.lab.player", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        ready, self.spare = self.spare, None
+        process = ready if ready is not None and ready.returncode is None else await self.player()
         game = Game(f"g{next(self.numbers)}", process)
         self.games[game.name] = game
         task = asyncio.create_task(game.listen())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         await game.send({"do": "open", **wanted})
+        self.spare = await self.player()
         return game
+
+    async def player(self) -> asyncio.subprocess.Process:
+        """A process that can play.  One is always kept that has nothing to play yet, since to start takes seconds."""
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "sparring.lab.player", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            start_new_session=True)
 
     def folder(self, recipe: str, data: str) -> str:
         """Where a new run goes."""
@@ -207,3 +222,6 @@ class Games:
 
     async def end_all(self) -> None:
         await asyncio.gather(*(self.end(name) for name in list(self.games)))
+        if self.spare is not None and self.spare.returncode is None:
+            self.spare.kill()                                   # it holds no run
+            await self.spare.wait()

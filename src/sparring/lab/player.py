@@ -154,6 +154,10 @@ class Table:
             run.save()
         self.teller.flush()
         old, new = run.folder.path, Path(command["out"])
+        given = dict(command["given"])
+        if not command.get("anew") and int(lively(command["recipe"], given).get("steps", 0)) <= run.step:
+            given["steps"] = 2 * run.step                       # a run that goes on needs rounds to go on with
+        command = {**command, "given": given}
         if command.get("anew") or run.step == 0 or not any(run.folder.checkpoints.glob("[0-9]*")):
             self.open({**command, "out": str(new)})
         else:

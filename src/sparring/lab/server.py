@@ -29,13 +29,14 @@ DOES = {"play", "pause", "round", "move", "player", "back"}
 WISHES = {"heat", "best", "arrows", "warp"}
 
 
-def create(root: Path, host: str, port: int, token: str = "") -> tuple[ASGIApp, str]:
-    """The application for runs below `root`, to be served at this address; and the token for what changes something."""
+def create(root: Path, host: str, port: int, token: str = "") -> tuple[ASGIApp, Games, str]:
+    """The application for runs below `root`, to be served at this address; its games; and the token for what changes something."""
     token = token or secrets.token_urlsafe(24)
     games = Games(root)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        games.spare = await games.player()
         yield
         await games.end_all()
 
@@ -46,7 +47,7 @@ def create(root: Path, host: str, port: int, token: str = "") -> tuple[ASGIApp, 
     add_page(app)
     add_games(app, games, root)
     add_runs(app, root)
-    return Guard(app, hosts_of(host, port), token), token
+    return Guard(app, hosts_of(host, port), token), games, token
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -172,7 +173,7 @@ async def serve(root: Path, host: str, port: int, ready: Any = None) -> None:
     """Serve until interrupted; `ready(address)` is called once the address is known."""
     import uvicorn
 
-    app, token = create(root, host, port)
+    app, games, token = create(root, host, port)
     server = uvicorn.Server(uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, h11_max_incomplete_event_size=16384, limit_concurrency=200,
         timeout_keep_alive=30, server_header=False, timeout_graceful_shutdown=2, lifespan="on", http="h11"))
@@ -181,4 +182,7 @@ async def serve(root: Path, host: str, port: int, ready: Any = None) -> None:
         await asyncio.sleep(0.02)
     if server.started and ready is not None:
         ready(f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/#token={token}")
+    while not server.should_exit and not task.done():
+        await asyncio.sleep(0.1)
+    await asyncio.gather(*(game.leave() for game in games.games.values()))
     await task

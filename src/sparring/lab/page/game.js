@@ -73,7 +73,7 @@ export class GameView {
     const button = (name, kind, press, key) => make("button", { type: "button", class: kind, id: `do-${name}`, onclick: press, disabled: !mayChange() },
       t(name), key ? make("kbd", { "aria-hidden": "true" }, key) : null);
     this.buttons = {
-      play: button("play", "main", () => this.toggle(), "space"),
+      play: button("play", "main", () => this.toggle(), "␣"),
       round: button("round", "", () => this.do({ do: "round" }), "r"),
       stepD: button("stepD", "d", () => this.do({ do: "player", player: "discriminator" }), "d"),
       stepG: button("stepG", "g", () => this.do({ do: "player", player: "generator" }), "g"),
@@ -260,7 +260,7 @@ export class GameView {
   }
 
   note(said) {
-    if (!said.text) return;
+    if (!said.text || said.kind === "doctor") return;           // which has a place of its own
     this.notes.prepend(make("li", { class: said.kind }, said.text));
     while (this.notes.children.length > 12) this.notes.lastChild.remove();
   }

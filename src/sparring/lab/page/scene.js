@@ -126,7 +126,10 @@ function line({ facts, arrays }, canvas, wish) {
     context.strokeStyle = colour("--best");
     context.lineWidth = 2;
     context.setLineDash([6, 4]);
-    curve(context, xs, Array.from(arrays.best.values, (v) => v / 255), x, belief);
+    const there = xs.map((_, i) => arrays.p.values[i] + arrays.q.values[i] > top / 200);     // elsewhere it is chance
+    context.beginPath();
+    arrays.best.values.forEach((v, i) => there[i] && (there[i - 1] ? context.lineTo(x(xs[i]), belief(v / 255)) : context.moveTo(x(xs[i]), belief(v / 255))));
+    context.stroke();
     context.setLineDash([]);
   }
   if (d && wish.heat) {
