@@ -25,7 +25,11 @@ COLUMN = [                                                      # from the cella
     {"experiments", "bench"},
     {"evaluation"},
     {"report"},
+<<<<<<< HEAD
     {"export"},
+=======
+    {"lab"},
+>>>>>>> afb28db (Draw data of one's own in the lab; measure its speed; write its page)
     {"cli"},
     {"__main__", "__init__", "losses"},                         # the package's face: these hand names on
 ]

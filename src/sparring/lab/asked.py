@@ -2,12 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 
 from sparring.errors import InputError, shown
-from sparring.lab.words import DATA, SHOWN
+from sparring.lab.drawn import place
+from sparring.lab.words import SHOWN
 
 MOST_SETTINGS = 60
 
@@ -41,15 +43,13 @@ def number_of(asked: dict[str, Any], key: str) -> float:
     return value
 
 
-def wanted_of(asked: dict[str, Any]) -> dict[str, Any]:
+def wanted_of(asked: dict[str, Any], root: Path) -> dict[str, Any]:
     """Recipe, data, settings and seed of a game.  InputError for what cannot be one; what settings mean is checked by who opens it."""
     recipe, data, given = text_of(asked, "recipe"), text_of(asked, "data"), asked.get("given", {})
     if recipe not in SHOWN:
         raise InputError(f"the lab plays {', '.join(SHOWN)}; '{shown(recipe)}' is not among them.")
-    if data not in DATA:
-        raise InputError(f"the lab's data are {', '.join(DATA)}; '{shown(data)}' is not among them.")
     if not isinstance(given, dict) or len(given) > MOST_SETTINGS or not all(
             re.fullmatch(r"[a-z_0-9]{1,40}", name) and isinstance(value, str | int | float | bool) and len(str(value)) <= 100
             for name, value in given.items()):
         raise InputError("'given' should be settings by name, each a number, text, true or false.")
-    return {"recipe": recipe, "data": data, "given": given, "seed": int(number_of({"seed": asked.get("seed", 0)}, "seed"))}
+    return {"recipe": recipe, "data": place(root, data), "given": given, "seed": int(number_of({"seed": asked.get("seed", 0)}, "seed"))}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.errors import InputError
+from sparring.lab.drawn import named
 from sparring.lab.places import unused
 
 HEAD = 5                            # bytes before each message: its kind, and its length
@@ -30,6 +31,7 @@ class Game:
     """One process, and what is known of it."""
 
     name: str
+    root: Path                      # where runs lie
     process: asyncio.subprocess.Process
     opened: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Game:
     async def heard(self, message: dict[str, Any]) -> None:
         kind = message.pop("type")
         if kind == "opened":
+            message["data"] = named(self.root, message["data"])
             self.opened, self.health = message, {}
             if message["forked_from"] is None:
                 self.rows = []
@@ -195,7 +198,7 @@ class Games:
             await self.end(idle.name)
         ready, self.spare = self.spare, None
         process = ready if ready is not None and ready.returncode is None else await self.player()
-        game = Game(f"g{next(self.numbers)}", process)
+        game = Game(f"g{next(self.numbers)}", self.root, process)
         self.games[game.name] = game
         task = asyncio.create_task(game.listen())
         self.tasks.add(task)

@@ -20,7 +20,7 @@ from sparring.doctor import diagnose
 from sparring.errors import InputError
 from sparring.lab.asked import body_of, number_of, text_of, wanted_of
 from sparring.lab.places import Nowhere, run_folder, unused
-from sparring.lab.words import DATA, SHOWN, train_words
+from sparring.lab.words import SHOWN, train_words
 from sparring.recipes import RECIPES
 from sparring.runs.folder import RunFolder, read_lines
 from sparring.runs.index import Foreign, listed
@@ -92,9 +92,9 @@ def add_runs(app: FastAPI, root: Path) -> None:
 
     @app.post("/api/runs/start")
     async def start(request: Request) -> Any:
-        wanted = wanted_of(await body_of(request))
+        wanted = wanted_of(await body_of(request), root)
         root.mkdir(parents=True, exist_ok=True)
-        out = unused(root, f"{wanted['recipe']}-{wanted['data']}")
+        out = unused(root, f"{wanted['recipe']}-{Path(wanted['data']).stem}")
         started.start(out.name, train_words(wanted["recipe"], wanted["data"], wanted["given"], wanted["seed"], "auto", str(out)))
         return {"run": out.name}
 
@@ -134,7 +134,7 @@ def about_run(path: Path) -> dict[str, Any]:
     diagnosis = diagnose(read_lines(folder.log), read_lines(folder.health), config) if small and folder.health.exists() else None
     drawn = [] if folder.samples.is_symlink() or not folder.samples.is_dir() else \
         sorted(int(one.stem) for one in folder.samples.iterdir() if re.fullmatch(r"[0-9]{6,12}\.png", one.name))
-    playable = config.get("recipe") in SHOWN and config.get("data") in DATA
+    playable = config.get("recipe") in SHOWN and isinstance(config.get("data"), str)
     return {"config": {key: config.get(key) for key in ("recipe", "data", "seed", "settings", "run_settings", "data_settings", "started",
                                                         "device", "versions", "forked_from")},
             "scores": read_lines(folder.scores) if small else [], "samples": drawn, "playable": playable,

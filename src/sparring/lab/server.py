@@ -16,6 +16,7 @@ from sparring import __version__
 from sparring.doctor.exhibits import EXHIBITS
 from sparring.errors import InputError, RunFailed, shown
 from sparring.lab.asked import body_of, number_of, text_of, wanted_of
+from sparring.lab.drawn import keep, named, place
 from sparring.lab.games import Game, Games
 from sparring.lab.guard import Guard, hosts_of
 from sparring.lab.places import Nowhere
@@ -100,10 +101,11 @@ def add_games(app: FastAPI, games: Games, root: Path) -> None:
         asked = await body_of(request)
         if "run" in asked:
             wanted = reopened(root, text_of(asked, "run", 300))
-            if wanted["recipe"] not in SHOWN or wanted["data"] not in DATA:
-                raise InputError(f"the lab plays {', '.join(SHOWN)} on {', '.join(DATA)}, and this run is another one. See it under Runs.")
+            if wanted["recipe"] not in SHOWN:
+                raise InputError(f"the lab plays {', '.join(SHOWN)}, and this run is of {shown(wanted['recipe'])}. See it under Runs.")
+            place(root, named(root, wanted["data"]))
         else:
-            wanted = wanted_of(asked)
+            wanted = wanted_of(asked, root)
             wanted["out"] = games.folder(wanted["recipe"], wanted["data"])
         return {"name": (await games.begin(wanted)).name}
 
@@ -142,10 +144,14 @@ def add_games(app: FastAPI, games: Games, root: Path) -> None:
     @app.post("/api/games/{name}/change")
     async def change(name: str, request: Request) -> Any:
         asked, game = await body_of(request), games[name]
-        wanted = wanted_of(asked)
+        wanted = wanted_of(asked, root)
         await game.send({"do": "change", **wanted, "out": games.folder(wanted["recipe"], wanted["data"]), "anew": bool(asked.get("anew")),
                          "play": bool(asked.get("play"))})
         return {}
+
+    @app.post("/api/drawn")
+    async def drawn(request: Request) -> Any:
+        return {"data": keep(root, (await body_of(request)).get("points"))}
 
     @app.post("/api/games/{name}/close")
     async def close(name: str) -> Any:
@@ -165,8 +171,9 @@ def code_of(game: Game, root: Path) -> dict[str, str]:
     out = str(root / f"{about['run']}-again")
     note = "" if about["forked_from"] is None else \
         f"# This run went on from {about['forked_from']} after {about['first']} rounds; the lines below start from round 0.\n"
-    return {"command": note + command(about["recipe"], about["data"], about["all_given"], about["seed"], out),
-            "python": note + python(about["recipe"], about["data"], about["all_given"], about["seed"])}
+    data = place(root, about["data"])
+    return {"command": note + command(about["recipe"], data, about["all_given"], about["seed"], out),
+            "python": note + python(about["recipe"], data, about["all_given"], about["seed"])}
 
 
 async def serve(root: Path, host: str, port: int, ready: Any = None) -> None:

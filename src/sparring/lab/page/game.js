@@ -5,6 +5,7 @@ import { Diagram } from "./diagram.js";
 import { make, short, whole } from "./dom.js";
 import { ask, follow, mayChange, watch } from "./link.js";
 import { drawScene } from "./scene.js";
+import { Drawing } from "./drawing.js";
 import { SettingsForm } from "./settings.js";
 import { t } from "./words.js";
 
@@ -62,6 +63,8 @@ export class GameView {
     this.health = make("section", { class: "card doctor", "aria-labelledby": "doctor" });
     this.notes = make("ul", { class: "notes", "aria-live": "polite" });
     this.form = new SettingsForm(this.name);
+    this.drawing2d = new Drawing(this.canvas, scene.querySelector(".view"), (data) => this.change({}, true, { data }));
+    scene.append(this.drawing2d.element);
     const right = make("div", { class: "column" }, this.transport(),
       make("section", { class: "card networks" }, this.diagram.element, this.saying, this.numbers), this.health, this.charts);
     const left = make("div", { class: "column" }, scene, this.form.element);
@@ -226,7 +229,7 @@ export class GameView {
     this.frame = frame;
     this.waiting.hidden = true;
     this.waiting.style.display = "none";
-    drawScene(frame, this.canvas, this.wish);
+    if (!this.drawing2d.on) drawScene(frame, this.canvas, this.wish);
     const { facts } = frame;
     this.canvas.setAttribute("aria-label", `${t(`view.${facts.kind}`)} ${facts.of ? `${t("n.modes")}: ${facts.modes}/${facts.of}` : ""}`);
     const rows = [];
@@ -245,7 +248,8 @@ export class GameView {
   }
 
   redraw() {
-    if (this.frame) drawScene(this.frame, this.canvas, this.wish);
+    if (this.drawing2d.on) this.drawing2d.draw();
+    else if (this.frame) drawScene(this.frame, this.canvas, this.wish);
     for (const chart of this.shown || []) chart.draw();
   }
 

@@ -49,6 +49,7 @@ const WORDS = {
   "changed": ["changed", "更新"], "open.game": ["Open as a game", "作为对弈打开"], "training": ["training", "训练中"], "finished": ["finished", "完成"], "stopped": ["stopped", "已停止"],
   "wrong": ["unreadable", "无法读取"], "samples": ["Samples through time", "样本随时间的变化"], "after": ["after {n} rounds", "{n} 轮之后"], "scores": ["Scores", "评分"],
   "no.samples": ["No samples were drawn yet.", "还没有样本图片。"], "game.none": ["Choose a chapter, or start a game of your own.", "选择一个章节，或自己开始一局。"], "begin": ["Begin a game", "开始一局"],
+  "draw": ["Draw your own data", "自己画数据"], "draw.use": ["Play on this", "用它开始"], "draw.stop": ["Cancel", "取消"], "draw.how": ["Draw on the plane with the mouse or a finger.", "用鼠标或手指在平面上画。"],
   "resume": ["Resume", "继续训练"], "stop": ["Stop", "停止"], "fork": ["Fork, twice as long", "分叉，加倍轮次"],
   "loading": ["Loading …", "加载中……"],
 };
