@@ -19,6 +19,7 @@ from sparring.game import NotFinite
 from sparring.lab.frames import pack
 from sparring.lab.live import LiveRun, lively
 from sparring.lab.scene import Wish
+from sparring.lab.words import form
 from sparring.setup.request import Request
 
 HEAD = struct.Struct("<cI")         # of a message: its kind, J for JSON or F for a frame, and its length in bytes
@@ -139,7 +140,8 @@ class Table:
         self.teller.tell("opened", run=run.folder.path.name, recipe=command["recipe"], data=command["data"], given=dict(command["given"]),
                          all_given=given, seed=seed, settings=run.settings.model_dump(), turns=turns, kind=run.scene.kind,
                          parameters={name: sum(p.numel() for p in player.parameters) for name, player in game.players.items()},
-                         first=run.first, believes=game.judge is not None, forked_from=None if fork is None else out.name)
+                         first=run.first, believes=game.judge is not None, forked_from=None if fork is None else out.name,
+                         fields=form(command["recipe"]))
         self.report(True)
         self.show()
         if run.due() is not None:

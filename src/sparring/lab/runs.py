@@ -21,7 +21,6 @@ from sparring.errors import InputError
 from sparring.lab.asked import body_of, number_of, text_of, wanted_of
 from sparring.lab.places import Nowhere, run_folder, unused
 from sparring.lab.words import SHOWN, train_words
-from sparring.recipes import RECIPES
 from sparring.runs.folder import RunFolder, read_lines
 from sparring.runs.index import Foreign, listed
 from sparring.runs.log_lines import LogLines
@@ -101,7 +100,7 @@ def add_runs(app: FastAPI, root: Path) -> None:
     @app.post("/api/runs/resume")
     async def resume(request: Request) -> Any:
         name = text_of(await body_of(request), "run", 300)
-        wanted = reopened(root, name)
+        wanted = await asyncio.to_thread(reopened, root, name)
         started.start(name, again(wanted))
         return {"run": name}
 
@@ -109,7 +108,7 @@ def add_runs(app: FastAPI, root: Path) -> None:
     async def fork(request: Request) -> Any:
         asked = await body_of(request)
         name, steps = text_of(asked, "run", 300), int(number_of(asked, "steps"))
-        wanted = reopened(root, name)
+        wanted = await asyncio.to_thread(reopened, root, name)
         out = unused(root, f"{Path(name).name}-fork")
         started.start(out.name, [*again(wanted, {"steps": steps}), f"--fork={out}"])
         return {"run": out.name}
@@ -155,6 +154,8 @@ def picture(path: Path, step: str) -> bytes:
 def reopened(root: Path, name: str) -> dict[str, Any]:
     """How to go on with the run of this name: recipe, data, settings, seed, device and folder.  InputError when its config.json does not
     say."""
+    from sparring.recipes import RECIPES  # brings torch, which the server does without until then
+
     path = run_folder(root, name)
     config = RunFolder(path).read_config() or {}
     parts = [config.get(part) for part in ("settings", "data_settings", "run_settings")]

@@ -21,7 +21,7 @@ from sparring.lab.games import Game, Games
 from sparring.lab.guard import Guard, hosts_of
 from sparring.lab.places import Nowhere
 from sparring.lab.runs import add_runs, reopened
-from sparring.lab.words import DATA, SHOWN, command, form, python
+from sparring.lab.words import DATA, SHOWN, command, python
 
 PAGE = Path(__file__).parent / "page"
 KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
@@ -81,12 +81,6 @@ def add_page(app: FastAPI) -> None:
                  "start": {"recipe": one.recipe, "data": one.data, "given": one.given}}
                 for one in EXHIBITS if one.data in DATA and not one.own]
 
-    @app.get("/api/form/{recipe}")
-    async def fields(recipe: str) -> Any:
-        if recipe not in SHOWN:
-            raise InputError(f"the lab plays {', '.join(SHOWN)}; '{shown(recipe)}' is not among them.")
-        return form(recipe)
-
 
 def add_games(app: FastAPI, games: Games, root: Path) -> None:
     """Begin, follow, see, steer and close games."""
@@ -100,7 +94,7 @@ def add_games(app: FastAPI, games: Games, root: Path) -> None:
     async def begin(request: Request) -> Any:
         asked = await body_of(request)
         if "run" in asked:
-            wanted = reopened(root, text_of(asked, "run", 300))
+            wanted = await asyncio.to_thread(reopened, root, text_of(asked, "run", 300))
             if wanted["recipe"] not in SHOWN:
                 raise InputError(f"the lab plays {', '.join(SHOWN)}, and this run is of {shown(wanted['recipe'])}. See it under Runs.")
             place(root, named(root, wanted["data"]))

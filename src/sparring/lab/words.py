@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from sparring.recipes import find
 from sparring.settings import OneOf, RunSettings, bounds
 
 SHOWN = ("gan", "wgan", "wgan-gp", "r3gan", "vae")             # recipes that the lab plays
@@ -43,6 +42,8 @@ def python(recipe: str, data: str, given: Mapping[str, Any], seed: int) -> str:
 
 def form(recipe: str) -> list[dict[str, Any]]:
     """A field for each setting of the recipe, and of every run: its name, kind, choices or bounds, default and meaning."""
+    from sparring.recipes import find  # brings torch, which the server does without
+
     rows = []
     for group, cls in (("recipe", find(recipe).settings), ("run", RunSettings)):
         for name, field in cls.model_fields.items():

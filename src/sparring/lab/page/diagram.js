@@ -47,7 +47,7 @@ export class Diagram {
       const count = (opened.parameters || {})[name];
       text.textContent = count === undefined ? "" : t("weights", { n: count.toLocaleString("en-US") });
     }
-    this.element.style.opacity = opened.turns && opened.turns.discriminator ? 1 : 0.45;
+    this.element.style.display = opened.turns && opened.turns.discriminator ? "" : "none";
   }
 
   /**

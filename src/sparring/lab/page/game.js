@@ -76,7 +76,7 @@ export class GameView {
     const button = (name, kind, press, key) => make("button", { type: "button", class: kind, id: `do-${name}`, onclick: press, disabled: !mayChange() },
       t(name), key ? make("kbd", { "aria-hidden": "true" }, key) : null);
     this.buttons = {
-      play: button("play", "main", () => this.toggle(), "␣"),
+      play: button("play", "main", () => this.toggle()),
       round: button("round", "", () => this.do({ do: "round" }), "r"),
       stepD: button("stepD", "d", () => this.do({ do: "player", player: "discriminator" }), "d"),
       stepG: button("stepG", "g", () => this.do({ do: "player", player: "generator" }), "g"),

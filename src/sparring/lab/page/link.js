@@ -72,6 +72,7 @@ export function unpack(data) {
  */
 export function watch(name, wish, show) {
   let alive = true, version = -1, forced = false, stop = new AbortController();
+  let shown = Promise.resolve();                               // the frame before is on the screen, and one more may be under way
   (async () => {
     while (alive) {
       if (document.hidden) {
@@ -84,7 +85,8 @@ export function watch(name, wish, show) {
         if (answer.status === 200) {
           const frame = unpack(await answer.arrayBuffer());
           version = frame.facts.version;
-          await new Promise((done) => requestAnimationFrame(() => { show(frame); done(); }));
+          await shown;
+          shown = new Promise((done) => requestAnimationFrame(() => { if (alive) show(frame); done(); }));
         } else if (answer.status !== 204) {
           await new Promise((done) => setTimeout(done, 1000));
         }

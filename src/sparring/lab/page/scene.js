@@ -169,12 +169,12 @@ function curves({ arrays }, canvas) {
 }
 
 function pictures({ arrays }, canvas) {
-  const { context, width, height } = paper(canvas), gap = 3, head = 20;
-  const [count, channels, rows, columns] = arrays.fake.shape, each = Math.ceil(Math.sqrt(count));
-  const half = (width - 16) / 2, size = Math.min(half / each, (height - head) / each);
+  const { context, width, height } = paper(canvas), gap = 3, head = 20, each = 9;
+  const [count, channels, rows, columns] = arrays.fake.shape, lines = Math.ceil(count / each);
+  const size = Math.min(width / each, (height - 2 * head) / (2 * lines)), half = head + lines * size;
   const picture = new OffscreenCanvas(columns, rows), small = picture.getContext("2d"), image = small.createImageData(columns, rows);
   context.imageSmoothingEnabled = false;
-  for (const [name, left] of [["fake", 0], ["real", half + 16]]) {
+  for (const [name, top] of [["fake", head], ["real", half + head]]) {
     const { values } = arrays[name], says = arrays[`on_${name}`];
     for (let i = 0; i < Math.min(count, arrays[name].shape[0]); i++) {
       for (let p = 0; p < rows * columns; p++) {
@@ -182,20 +182,20 @@ function pictures({ arrays }, canvas) {
         image.data[4 * p + 3] = 255;
       }
       small.putImageData(image, 0, 0);
-      const [x, y] = [left + (i % each) * size, head + Math.floor(i / each) * size];
+      const [x, y] = [(i % each) * size, top + Math.floor(i / each) * size];
       context.drawImage(picture, x, y, size - gap, size - gap);
       if (says) {
         const share = Math.max(0, Math.min(1, says.values[i]));
         context.fillStyle = `rgb(${REAL.map((v, c) => Math.round(FAKE[c] + (v - FAKE[c]) * share))})`;
-        context.fillRect(x, y + size - gap - 3, (size - gap) * Math.max(0.06, share), 3);
+        context.fillRect(x, y + size - gap - 4, (size - gap) * Math.max(0.06, share), 4);
       }
     }
   }
   context.font = "600 12px " + colour("--sans");
   context.fillStyle = colour("--fake");
-  context.fillText("G(z)", 0, 13);
+  context.fillText("G(z)", 4, 14);
   context.fillStyle = colour("--real");
-  context.fillText("x", half + 16, 13);
+  context.fillText("x", 4, half + 14);
 }
 
 /**

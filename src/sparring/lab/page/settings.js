@@ -4,11 +4,6 @@ import { make } from "./dom.js";
 import { ask, mayChange } from "./link.js";
 import { t } from "./words.js";
 
-const forms = new Map();
-const fieldsOf = (recipe) => {
-  if (!forms.has(recipe)) forms.set(recipe, ask(`/api/form/${recipe}`));
-  return forms.get(recipe);
-};
 let about = null;
 export const aboutLab = () => about ||= ask("/api/about");
 
@@ -29,7 +24,7 @@ export class SettingsForm {
    */
   async open(opened, apply) {
     this.opened = opened;
-    const [fields, lab] = await Promise.all([fieldsOf(opened.recipe), aboutLab()]);
+    const { fields } = opened, lab = await aboutLab();
     if (this.opened !== opened) return;
     this.inputs.clear();
     const choose = (name, values, value) => this.field({ name, kind: "choice", choices: values, meaning: "" }, value, t(name));
