@@ -13,6 +13,7 @@ export class SettingsForm {
     this.game = game;
     this.inputs = new Map();
     this.body = make("div");
+    this.help = make("p", { class: "saying help" });            // of a fixed height: what moves under the pointer is not clicked
     this.code = make("div");
     this.element = make("section", { class: "card settings", "aria-labelledby": "settings" }, make("h2", { id: "settings" }, t("settings")), this.body,
       make("details", { ontoggle: (event) => event.target.open && this.showCode() }, make("summary", {}, t("code")), this.code));
@@ -37,7 +38,7 @@ export class SettingsForm {
     this.anew = make("button", { type: "button", id: "apply-anew", disabled: true, onclick: () => this.apply(apply, true) }, t("apply.anew"));
     this.undo = make("button", { type: "button", class: "quiet", disabled: true, onclick: () => this.open(opened, apply) }, t("undo"));
     this.body.replaceChildren(make("div", { class: "form" }, top, first), make("details", {}, make("summary", {}, t("settings.more")), make("div", { class: "form" }, rest)),
-      make("div", { class: "bar" }, this.go, this.anew, this.undo), make("p", { class: "saying" }, t("fork.note")));
+      this.help, make("div", { class: "bar" }, this.go, this.anew, this.undo), make("p", { class: "saying" }, t("fork.note")));
     if (this.code.children.length) this.showCode();
   }
 
@@ -46,7 +47,8 @@ export class SettingsForm {
     const input = field.kind === "choice" || field.kind === "switch"
       ? make("select", shared, (field.kind === "switch" ? ["true", "false"] : field.choices).map((one) => make("option", { value: one, selected: String(one) === String(value) }, String(one))))
       : make("input", { ...shared, type: "text", inputmode: field.kind === "text" ? "text" : "decimal", value: value ?? "", autocomplete: "off", spellcheck: "false" });
-    const box = make("label", {}, label, input, field.meaning ? make("small", {}, field.meaning.length > 90 ? field.meaning.slice(0, 88) + " …" : field.meaning) : null);
+    input.addEventListener("focus", () => { this.help.textContent = field.meaning ? `${field.name}: ${field.meaning} (${field.bounds})` : ""; });
+    const box = make("label", {}, label, input);
     this.inputs.set(field.name, { input, box, then: input.value });
     return box;
   }
