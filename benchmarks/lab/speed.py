@@ -136,8 +136,8 @@ def main() -> None:
     cases: list[tuple[str, Callable[[], dict[str, Any]]]] = [("sizes", sizes), ("first paint", painted), ("step", stepped)]
     cases += [(name, partial(played, given)) for name, given in GAMES.items()]
     record("lab", f"Headless Chromium of 1280x900 on the same machine as the lab. A game: played for {SECONDS:g} seconds as fast as it "
-           "goes, with the page open; frames are those that the page asked for and got, and it asks for the next when one is on the screen. "
-           f"A step: {STEPS} steps of D and of G in turn, over HTTP, from asking to the frame. First paint: first contentful paint of "
+           "goes, with the page open; frames are those that the page asked for and got, and at most one is under way while another is "
+           f"drawn. A step: {STEPS} steps of D and of G in turn, over HTTP, from asking to the frame. First paint: first contentful paint of "
            f"{PAINTS} loads. Load: mean number of processes that ran or waited in the last minute, this benchmark's included.",
            {"gan on ring": "30 frames and 500 rounds a second", "step": "most < 0.1 s", "first paint": "median < 0.5 s",
             "sizes": "< 300,000 bytes"}, cases)

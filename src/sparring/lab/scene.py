@@ -14,10 +14,9 @@ from torch import Tensor
 from sparring.data.builtin.synthetic import Mixture
 from sparring.data.source import Arranged, Source
 from sparring.errors import InputError
-from sparring.game import Game
+from sparring.game import Game, evaluate
 from sparring.metrics import modes
 from sparring.objectives import losses, theory
-from sparring.objectives.gan_turns import evaluate
 from sparring.pictures.looking import real, undisturbed
 from sparring.rng import generator
 from sparring.spaces import Curves, Images, Vectors
