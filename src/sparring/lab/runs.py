@@ -19,6 +19,7 @@ from fastapi.responses import Response
 from sparring.doctor import diagnose
 from sparring.errors import InputError
 from sparring.lab.asked import body_of, number_of, text_of, wanted_of
+from sparring.lab.drawn import named
 from sparring.lab.places import Nowhere, run_folder, unused
 from sparring.lab.words import SHOWN, train_words
 from sparring.runs.folder import RunFolder, read_lines
@@ -74,8 +75,9 @@ def add_runs(app: FastAPI, root: Path) -> None:
     @app.get("/api/runs")
     async def runs() -> Any:
         if not root.exists():
-            return {"root": str(root), "runs": []}
-        return {"root": str(root), "runs": [asdict(one) for one in await asyncio.to_thread(listed, root)]}
+            return {"root": root.name, "runs": []}
+        found = [asdict(one) | {"data": named(root, one.data)} for one in await asyncio.to_thread(listed, root)]
+        return {"root": root.name, "runs": found}
 
     @app.get("/api/runs/chart")
     async def chart(name: str) -> Any:
