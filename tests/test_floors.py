@@ -25,11 +25,7 @@ COLUMN = [                                                      # from the cella
     {"experiments", "bench"},
     {"evaluation"},
     {"report"},
-<<<<<<< HEAD
-    {"export"},
-=======
-    {"lab"},
->>>>>>> afb28db (Draw data of one's own in the lab; measure its speed; write its page)
+    {"export", "lab"},
     {"cli"},
     {"__main__", "__init__", "losses"},                         # the package's face: these hand names on
 ]

@@ -54,9 +54,8 @@ class Started:
 
 
 def add_runs(app: FastAPI, root: Path) -> None:
-    """What pages ask about runs, and how they start and stop them."""
+    """What pages ask about runs."""
     charts: OrderedDict[str, LogLines] = OrderedDict()
-    started = Started()
 
     def chart_of(name: str) -> dict[str, Any]:
         path = run_folder(root, name)
@@ -90,6 +89,11 @@ def add_runs(app: FastAPI, root: Path) -> None:
     @app.get("/api/runs/sample")
     async def sample(name: str, step: str) -> Response:
         return Response(await asyncio.to_thread(picture, run_folder(root, name), step), media_type="image/png")
+
+
+def add_training(app: FastAPI, root: Path) -> None:
+    """Start, resume, fork and stop runs that train by the command line."""
+    started = Started()
 
     @app.post("/api/runs/start")
     async def start(request: Request) -> Any:

@@ -20,7 +20,7 @@ from sparring.lab.drawn import keep, named, place
 from sparring.lab.games import Game, Games
 from sparring.lab.guard import Guard, hosts_of
 from sparring.lab.places import Nowhere
-from sparring.lab.runs import add_runs, reopened
+from sparring.lab.runs import add_runs, add_training, reopened
 from sparring.lab.words import DATA, SHOWN, command, python
 
 PAGE = Path(__file__).parent / "page"
@@ -47,7 +47,9 @@ def create(root: Path, host: str, port: int, token: str = "") -> tuple[ASGIApp, 
         app.add_exception_handler(kind, refused)
     add_page(app)
     add_games(app, games, root)
+    add_steering(app, games, root)
     add_runs(app, root)
+    add_training(app, root)
     return Guard(app, hosts_of(host, port), token), games, token
 
 
@@ -83,7 +85,7 @@ def add_page(app: FastAPI) -> None:
 
 
 def add_games(app: FastAPI, games: Games, root: Path) -> None:
-    """Begin, follow, see, steer and close games."""
+    """Begin, follow and see games."""
 
     @app.get("/api/games")
     async def listed() -> Any:
@@ -123,6 +125,10 @@ def add_games(app: FastAPI, games: Games, root: Path) -> None:
         version = int(after) if re.fullmatch(r"-1|[0-9]{1,15}", after) else -1
         data = await games[name].frame(wishes, version)
         return Response(status_code=204) if not data else Response(data, media_type="application/octet-stream")
+
+
+def add_steering(app: FastAPI, games: Games, root: Path) -> None:
+    """Play, change and close games, and keep what was drawn."""
 
     @app.post("/api/games/{name}/do")
     async def do(name: str, request: Request) -> Any:
