@@ -4,7 +4,7 @@ BIN := .venv/bin
 MEASURED := closure bench.ablation bench.speed cli.startup data.shards doctor.doctor doctor.doctor_acts doctor.doctor_cost \
 	doctor.doctor_cures experiments.experiments game.processes latent.latent metrics.conformance metrics.extractor metrics.metrics \
 	metrics.parzen metrics.photographs recipes.curves recipes.density recipes.digits recipes.examples recipes.export recipes.fashion recipes.images recipes.photos recipes.projected_speed recipes.ring \
-	recipes.motion recipes.styles recipes.table_densities recipes.tables recipes.tables_beside recipes.text recipes.translation recipes.translation_speed report.doctor_report runs.lists
+	recipes.motion recipes.styles recipes.table_densities recipes.tables recipes.tables_beside recipes.text recipes.translation recipes.translation_speed report.doctor_report runs.lists lab.speed
 
 .PHONY: demo test test-all examples attack smoke lint benchmark chaos audit clean
 

@@ -34,7 +34,7 @@ from sparring.setup.autotune import in_precision
 from sparring.setup.build import fresh
 from sparring.setup.request import Request, Resolved, resolve
 from sparring.spaces import Images
-from sparring.training.loop import on_device
+from sparring.training.course import on_device
 
 # augment=none: adaptive augmentation is not compiled, and each recipe shall do the same
 ASKED: dict[str, dict[str, Any]] = {"stylegan": {}, "r3gan": {"backbone": "r3gan"}, "images": {"projected": False}, "projected": {}}

@@ -92,15 +92,15 @@ def never_ends_opening(rank: int, path: Path) -> None:
 
 def slowly(rank: int, *words: object) -> None:
     """The command line; every round takes long enough for a person to act."""
-    from sparring.training import loop
+    from sparring.training import course
 
-    play = loop.play
+    moves = course.moves
 
     def played(*given: Any) -> Any:
         time.sleep(0.01)
-        return play(*given)
+        return moves(*given)
 
-    loop.play = played
+    course.moves = played
     sparring(rank, *words)
 
 
@@ -122,9 +122,9 @@ def with_a_full_disk(rank: int, *words: object) -> None:
 
 def killed_while_saving(rank: int, *words: object) -> None:
     """The same; the last process is killed when it would agree on a second checkpoint."""
-    from sparring.training import loop
+    from sparring.training import course
 
-    save, saved = loop.save, []
+    save, saved = course.save, []
 
     def killing(*args: Any) -> None:
         saved.append(0)
@@ -132,7 +132,7 @@ def killed_while_saving(rank: int, *words: object) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         save(*args)
 
-    loop.save = killing
+    course.save = killing
     sparring(rank, *words)
 
 
@@ -148,16 +148,16 @@ def silent(rank: int, seconds: float) -> None:
 
 def drifting(rank: int, *words: object) -> None:
     """The command line; in the last process one weight is changed after a while, by very little."""
-    from sparring.training import loop
+    from sparring.training import course
 
-    play = loop.play
+    moves = course.moves
 
     def changed(game: Any, rounds: Any, step: int, share: Any) -> Any:
         if rank and step == 6:
             next(iter(game.players.values())).parameters[0].data.view(-1)[0] += 1e-6
-        return play(game, rounds, step, share)
+        return moves(game, rounds, step, share)
 
-    loop.play = changed
+    course.moves = changed
     sparring(rank, *words)
 
 

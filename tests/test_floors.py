@@ -25,7 +25,7 @@ COLUMN = [                                                      # from the cella
     {"experiments", "bench"},
     {"evaluation"},
     {"report"},
-    {"export"},
+    {"export", "lab"},
     {"cli"},
     {"__main__", "__init__", "losses"},                         # the package's face: these hand names on
 ]

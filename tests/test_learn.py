@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparring.cli.gallery import EXHIBITS
+from sparring.doctor.exhibits import EXHIBITS
 from sparring.experiments import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,7 +20,8 @@ from sparring.recipes import RECIPES
 from sparring.runs import checkpoint
 from sparring.runs.folder import RunFolder, read_lines
 from sparring.setup.build import build
-from sparring.training.loop import Plan, resume
+from sparring.training.loop import resume
+from sparring.training.plan import Plan
 
 PROMISE = "Any damage to a checkpoint is noticed and reported, and the run goes on from the checkpoint before it, bit for bit."
 RUNS = (("gan", "ring"), ("wgan", "quadratic"), ("r3gan", "mixture"), ("vae", "grid"))

@@ -7,7 +7,7 @@ from benchmarks.doctor.doctor import ended
 from benchmarks.doctor.doctor_runs import more
 from benchmarks.record import record
 from sparring.api import Silent, run
-from sparring.cli.gallery import EXHIBITS, Exhibit
+from sparring.doctor.exhibits import EXHIBITS, Exhibit
 from sparring.errors import RunFailed
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request

@@ -9,7 +9,7 @@ from sparring.api import Silent, run
 from sparring.doctor.attend import Attending, attend
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
-from sparring.training import loop
+from sparring.training import course
 
 
 def thrice(recipe: str, data: str, steps: int) -> dict[str, object]:
@@ -29,13 +29,13 @@ def cost(recipe: str, data: str, steps: int) -> dict[str, float]:
         return looked[-1]
 
     given = {"steps": steps, "threads": 1, "compile": "off", "precision": "fp32", "show_every": 10**9, "score_every": 10**9}
-    loop.attend = timed
+    course.attend = timed
     try:
         with tempfile.TemporaryDirectory() as folder:
             prepared = prepare(Request(recipe, data, given), Path(folder) / "run")
             outcome = run(prepared, Silent())[1]
     finally:
-        loop.attend = attend
+        course.attend = attend
     look = sum(one.seconds for one in looked)
     return {"check-ups": sum(len(one.chart.moments) for one in looked), "share": (look + began[0]) / outcome.seconds,
             "seconds of training": outcome.seconds}

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.record import ROOT
-from sparring.cli.gallery import EXHIBITS
+from sparring.doctor.exhibits import EXHIBITS
 
 DOCS = ROOT / "docs" / "pictures"
 HEIGHT, GAP = 260, 12

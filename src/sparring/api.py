@@ -41,7 +41,8 @@ from sparring.setup.prepare import Prepared, prepare, versions
 from sparring.setup.rebuild import fix_told, rebuild
 from sparring.setup.request import Request, choose_device
 from sparring.spaces import Space, Table, Texts, Traits, to_json, traits_of
-from sparring.training.loop import Outcome, Progress, train
+from sparring.training.loop import train
+from sparring.training.plan import Outcome, Progress
 from sparring.untrusted import JSON_BYTES
 
 T = TypeVar("T")
@@ -293,22 +294,27 @@ def fit(recipe: Any, data: Any = "quadratic", *, out: str | Path | None = None, 
 
 def run(prepared: Prepared, progress: Progress) -> tuple[Model, Outcome]:
     """Train what was prepared, to the end or to an interruption; at the end write the model folder."""
-    folder, config, plan = prepared.folder, prepared.config, prepared.plan
     try:
-        game, outcome = train(prepared.game, prepared.source, plan, folder, progress, prepared.group, prepared.remake)
-        model = Model(config["recipe"], make((prepared.system or find(config["recipe"])).settings, config["settings"]),
-                      prepared.source.space, game, scores=outcome.scores, system=prepared.system,
-                      trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
-                               "fingerprint": config["fingerprint"], "seed": config["seed"],
-                               "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks),
-                               "actions": list(outcome.actions)})
-        if outcome.finished(plan) and prepared.group.first:
-            model.save(folder.model)
-        return model, outcome
+        game, outcome = train(prepared.game, prepared.source, prepared.plan, prepared.folder, progress, prepared.group, prepared.remake)
+        return finish(prepared, game, outcome), outcome
     finally:
         for player in prepared.game.players.values():           # turns freeze the others; a user's networks come back as they were
             player.thaw(True)
-        folder.unlock()
+        prepared.folder.unlock()
+
+
+def finish(prepared: Prepared, game: Game, outcome: Outcome) -> Model:
+    """The model of a run that ended so; its folder is written where the run is finished."""
+    config = prepared.config
+    model = Model(config["recipe"], make((prepared.system or find(config["recipe"])).settings, config["settings"]),
+                  prepared.source.space, game, scores=outcome.scores, system=prepared.system,
+                  trained={"steps": outcome.step, "seconds": round(outcome.seconds, 3), "data": config["data"],
+                           "fingerprint": config["fingerprint"], "seed": config["seed"],
+                           "own_networks": config["own_networks"], "rollbacks": list(outcome.rollbacks),
+                           "actions": list(outcome.actions)})
+    if outcome.finished(prepared.plan) and prepared.group.first:
+        model.save(prepared.folder.model)
+    return model
 
 
 def load(path: str | Path, *, device: str = "cpu", recipe: Any = None, **own: nn.Module) -> Model:

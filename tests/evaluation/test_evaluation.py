@@ -221,7 +221,7 @@ def test_scoring_in_mid_run_changes_nothing(runs, tmp_path, monkeypatch):
 def test_the_best_state_is_kept_and_opens_like_a_run(tmp_path, monkeypatch):
     wanted = iter([3.0, 2.0, float("nan"), 2.0, 5.0])
     with monkeypatch.context() as patch:
-        patch.setattr("sparring.training.loop.score", lambda game, source, seed, metric, learned: {"kid(values)": next(wanted)})
+        patch.setattr("sparring.training.course.score", lambda game, source, seed, metric, learned: {"kid(values)": next(wanted)})
         sparring.fit("gan", "ring", out=tmp_path / "run", steps=10, **TINY | {"score_every": 2, "save_every": 4, "keep_best": "kid"})
     assert [p.name for p in (tmp_path / "run" / "best" / "checkpoint").iterdir()] == ["000000004"]
     model = sparring.load(tmp_path / "run" / "best")
@@ -233,7 +233,7 @@ def test_the_best_state_is_kept_and_opens_like_a_run(tmp_path, monkeypatch):
 
 def test_higher_is_better_for_some(tmp_path, monkeypatch):
     wanted = iter([0.3, 0.2, 0.4])
-    monkeypatch.setattr("sparring.training.loop.score", lambda game, source, seed, metric, learned: {"recall(values)": next(wanted)})
+    monkeypatch.setattr("sparring.training.course.score", lambda game, source, seed, metric, learned: {"recall(values)": next(wanted)})
     sparring.fit("gan", "ring", out=tmp_path / "run", steps=3, **TINY | {"score_every": 1, "keep_best": "recall"})
     assert [p.name for p in (tmp_path / "run" / "best" / "checkpoint").iterdir()] == ["000000003"]
 
@@ -248,18 +248,18 @@ def test_a_run_that_was_killed_keeps_the_same_best(tmp_path, monkeypatch):
     given = TINY | {"score_every": 2, "save_every": 4, "keep_best": "swd"}
     x = np.random.default_rng(0).normal(size=(200, 2))
     sparring.fit("gan", x, out=tmp_path / "whole", steps=12, **given)
-    from sparring.training import loop
+    from sparring.training import course
 
     def dies(*given):
         keep(*given)
         if given[3] == 6:
             raise KeyboardInterrupt
 
-    keep = loop.keep_best
-    monkeypatch.setattr(loop, "keep_best", dies)
+    keep = course.keep_best
+    monkeypatch.setattr(course, "keep_best", dies)
     with pytest.raises(KeyboardInterrupt):
         sparring.fit("gan", x, out=tmp_path / "killed", steps=12, **given)
-    monkeypatch.setattr(loop, "keep_best", keep)
+    monkeypatch.setattr(course, "keep_best", keep)
     sparring.fit("gan", x, out=tmp_path / "killed", steps=12, **given)
     for part in ("best", "checkpoint", "model"):
         assert files(tmp_path / "killed" / part) == files(tmp_path / "whole" / part)

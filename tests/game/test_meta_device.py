@@ -27,7 +27,9 @@ from sparring.runs.folder import RunFolder
 from sparring.setup.build import build
 from sparring.setup.prepare import prepare
 from sparring.setup.request import Request
-from sparring.training.loop import Plan, on_device, train
+from sparring.training.course import on_device
+from sparring.training.loop import train
+from sparring.training.plan import Plan
 
 SETTINGS = [{}, *(more for _, more in MORE), {"unroll": 2}, {"unroll": 2, "augment": "diff", "penalty": "r1"}, {"penalty": "consensus"},
             {"penalty": "consensus", "augment": "ada"}, {"penalty": "r1+r2", "augment": "diff"}, {"penalty": "dragan", "augment": "ada"},

@@ -13,6 +13,7 @@ from sparring import __version__
 from sparring.cli.answer import as_one_line, finish, reading, say
 from sparring.cli.export import export
 from sparring.cli.help import Command, Group
+from sparring.cli.in_browser import lab
 from sparring.cli.new import new
 from sparring.cli.on_images import animate, translate
 from sparring.cli.options import Columns, Data, Device, Json, Own, Prefix, Rules, Seed, Target, Temperature, Where
@@ -358,12 +359,12 @@ def main(context: typer.Context, version: Annotated[bool, typer.Option("--versio
         raise typer.Exit()
     if context.invoked_subcommand is None:
         context.fail("there is no command. Commands: train, rerun, sample, explore, translate, animate, export, evaluate, data, doctor, "
-                     "report, compare, gallery, show, recipes, demo, new, experiment, bench.")
+                     "report, compare, gallery, lab, show, recipes, demo, new, experiment, bench.")
     if as_json:
         context.fail(f"--json goes after the command: sparring {context.invoked_subcommand} --json.")
 
 
-for function in (translate, animate, export, new):
+for function in (translate, animate, export, new, lab):
     commands.command()(function)
 for each in commands.registered_commands:
     each.cls = Command

@@ -14,7 +14,7 @@ from sparring.metrics.catalogue import METRICS, OF_A_MODEL, OF_FEATURES, lacking
 from sparring.metrics.compared_sets import chosen_rows, some
 from sparring.metrics.features import Extractor, at_once, extract
 from sparring.spaces import Images
-from sparring.training.loop import Progress
+from sparring.training.plan import Progress
 
 NUMBERS = 2**26         # in the features of one set: half a gigabyte
 COSTLY = 2048           # features: the time of a Frechet distance grows with their cube, so beyond it is left to who asks for it

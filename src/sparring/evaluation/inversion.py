@@ -20,7 +20,7 @@ from sparring.latent.truncation import has_styles
 from sparring.metrics.compared_sets import seen
 from sparring.rng import generator
 from sparring.spaces import Images
-from sparring.training.loop import Progress
+from sparring.training.plan import Progress
 
 MOST = 16               # samples that are inverted, of those given and of each set beside them
 SEARCHED = 20_000       # training samples that are looked through for the nearest

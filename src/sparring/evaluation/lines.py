@@ -29,7 +29,7 @@ from sparring.rng import generator
 from sparring.settings import make
 from sparring.spaces import Texts
 from sparring.spaces.texts import words
-from sparring.training.loop import Progress
+from sparring.training.plan import Progress
 
 LEAST, MOST = 2, 2000           # lines of a set, fewer of which say nothing; drawn, and judged by likelihood, at most
 DRAWS = 16                      # latents for each line that is judged by likelihood

@@ -20,7 +20,7 @@ from sparring.rng import generator
 from sparring.settings import make
 from sparring.spaces import Table
 from sparring.spaces.columns import Category
-from sparring.training.loop import Progress
+from sparring.training.plan import Progress
 
 LEAST = 20              # rows of a set, fewer of which say nothing
 KNOWN = 50_000          # training rows that distances are taken to, at most

@@ -20,7 +20,8 @@ from sparring.game.players import (
     nothing_to_draw,
     only_animates,
 )
-from sparring.game.rounds import Share, not_finite, play, play_at_once
+from sparring.game.rounds import Move, Share, gathered, moves, not_finite, play, play_at_once
 
-__all__ = ["Animation", "Game", "Loss", "Normal", "NotFinite", "OneHot", "Player", "Report", "Share", "Translation", "Turn", "Uniform",
-           "Watched", "averaged", "draw", "evaluate", "not_finite", "nothing_to_draw", "only_animates", "play", "play_at_once"]
+__all__ = ["Animation", "Game", "Loss", "Move", "Normal", "NotFinite", "OneHot", "Player", "Report", "Share", "Translation", "Turn",
+           "Uniform", "Watched", "averaged", "draw", "evaluate", "gathered", "moves", "not_finite", "nothing_to_draw", "only_animates",
+           "play", "play_at_once"]

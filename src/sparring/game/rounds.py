@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,15 @@ from sparring.errors import InputError
 from sparring.game.players import Game, NotFinite, Player, Report, Turn, Watched, looked
 
 Share = Callable[[Tensor, list[Tensor]], float]     # averages the gradients of parameters over processes; the mean of the terms' sum
+
+
+class Move(NamedTuple):
+    """A step that was just taken: in which turn, which of how many repeats, counted from 0, and what its loss reported."""
+
+    turn: str
+    repeat: int
+    times: int
+    report: Report
 
 
 def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = None) -> tuple[dict[str, Tensor], Watched]:
@@ -27,8 +36,25 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
     keeps counting, as in the published loops.  A parameter that a loss does not reach has gradient zero.
     With `share`, several processes play the same round, each with its part of the batch, and take the same steps.
     """
+    return gathered(moves(game, batches, step, share))
+
+
+def gathered(played: Iterator[Move]) -> tuple[dict[str, Tensor], Watched]:
+    """The terms and what can be looked at of a round's moves; of a turn that repeats, those of its last."""
     scores: dict[str, Tensor] = {}
     watched: Watched = {}
+    for move in played:
+        if move.repeat + 1 == move.times:
+            scores |= {f"{move.turn}/{term}": value.detach() for term, value in move.report.minimize.items()}
+            watched |= to_look_at(move.turn, move.report)
+    return scores, watched
+
+
+def moves(game: Game, batches: Iterator[Any], step: int, share: Share | None = None) -> Iterator[Move]:
+    """Play one round move by move, as `play` does, for whoever looks in between.
+
+    Who looks leaves torch's random numbers as they were, and what learns.  Averaged copies follow after the last move.
+    """
     shared = next(batches)
     for name, turn in game.turns.items():
         if not turn.due(step):
@@ -42,11 +68,9 @@ def play(game: Game, batches: Iterator[Any], step: int, share: Share | None = No
                     _clear(turn.player)
                     _gather(game, turn.player, name, report, step, share)
                     turn.player.move()
-        scores |= {f"{name}/{term}": value.detach() for term, value in report.minimize.items()}
-        watched |= to_look_at(name, report)
+            yield Move(name, repeat, turn.times, report)
     for player in game.players.values():
         player.follow(step)
-    return scores, watched
 
 
 def play_at_once(game: Game, batches: Iterator[Any], step: int) -> tuple[dict[str, Tensor], Watched]:

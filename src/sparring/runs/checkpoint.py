@@ -253,6 +253,13 @@ def sweep(folder: Path) -> None:
                 _remove(left)
 
 
+def forget_after(folder: Path, step: int) -> None:
+    """Remove the checkpoints of later rounds, so that a run continues from there."""
+    for path in _newest_first(folder):
+        if int(path.name) > step:
+            _remove(path)
+
+
 def _newest_first(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []

@@ -32,7 +32,8 @@ from sparring.setup.request import Request, Resolved, choose_device, resolve
 from sparring.setup.resumable import FEW, refuse_unsaved
 from sparring.setup.sharing import ONE_DISK, refuse_own_folder, refuse_strangers, refuse_uneven
 from sparring.spaces import Space, to_json
-from sparring.training.loop import Plan, Remake, on_device
+from sparring.training.course import on_device
+from sparring.training.plan import Plan, Remake
 
 SHAPING = {                                                     # by networks of one's own: the settings that then do nothing
     ("generator", "discriminator"): ("both networks are", ("width", "depth", "slope", "residual", "backbone")),

@@ -1,107 +1,25 @@
 """The training loop: once in a while show, score, save; then play a round."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from sparring.data.source import Source, batches
-from sparring.doctor.attend import Attending, attend, due
-from sparring.errors import InputError, RunFailed
-from sparring.game import Game, NotFinite, play
+from sparring.data.source import Source
+from sparring.errors import RunFailed
+from sparring.game import Game, NotFinite
 from sparring.game.compiled import in_one
-from sparring.game.processes import ALONE, ProcessGroup, bits
-from sparring.metrics.run_scores import score
-from sparring.pictures.snapshot import snapshot
-from sparring.rng import seed_round
+from sparring.game.processes import ALONE, ProcessGroup
 from sparring.runs import checkpoint
-from sparring.runs.best import keep_best
-from sparring.runs.folder import RunFolder, append, read_lines, write_atomic
+from sparring.runs.folder import RunFolder, read_lines, write_atomic
+from sparring.training.course import course, held
 from sparring.training.exactness import broken, conditions, deterministic
 from sparring.training.interrupt import Interrupt
-
-Remake = Callable[[Mapping[str, Any]], Game]        # the same game with these settings, untrained
+from sparring.training.plan import Outcome, Plan, Position, Progress, Remake, changed, keep_pace, own_actions, pace
 
 MOST_ROLLBACKS = 3
-TOGETHER = 8            # rounds after which processes ask each other whether one was asked to stop
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long to train, on how much at once, how often to look (every so many rounds, 0 for never), and how to compute."""
-
-    steps: int
-    batch: int
-    seed: int
-    device: torch.device
-    log_every: int = 10
-    show_every: int = 0
-    score_every: int = 0
-    save_every: int = 0
-    workers: int = 0
-    precision: str = "fp32"
-    compile: bool = False
-    exact: bool = False
-    on_nan: str = "stop"
-    keep_best: str = "none"     # a metric: the state with the best so far is kept
-    check_every: int = 0
-    stop_when: str = "never"
-    inherited: int = 0          # rollbacks of the run that this one was forked from
-    doctor: str = "tell"
-    inherited_actions: int = 0  # of the doctor, in the run that this one was forked from
-    accumulate: int = 1         # parts that a batch is taken in
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Where training stopped, after how many seconds of it, the last scores, the times it had to go back, and which share of the
-    time since it was last started several processes spent on averaging gradients."""
-
-    step: int
-    seconds: float
-    scores: dict[str, float]
-    rollbacks: tuple[dict[str, Any], ...] = ()
-    averaging: float = 0.0
-    health: str = ""            # the doctor's last line
-    ended: bool = False         # early, as `stop_when` asked
-    actions: tuple[dict[str, Any], ...] = ()
-
-    def finished(self, plan: Plan) -> bool:
-        return self.step >= plan.steps
-
-
-class Progress(Protocol):
-    """Whoever wants to watch: told now and then how far training is."""
-
-    def update(self, step: int, steps: int, values: dict[str, float]) -> None: ...
-
-    def say(self, message: str) -> None: ...
-
-
-@runtime_checkable
-class Feels(Protocol):
-    """Whoever also wants to be told how the run is, in one line."""
-
-    def feel(self, health: str) -> None: ...
-
-
-@dataclass
-class Position:
-    """Where a run is: what a checkpoint holds beside the game."""
-
-    step: int = 0
-    seconds: float = 0.0
-    rollbacks: list[dict[str, Any]] = field(default_factory=list)    # {"at": round, "to": round, "why": message}
-    actions: list[dict[str, Any]] = field(default_factory=list)      # of the doctor: {"at": round, "why": finding, "settings": {...}}
-
-    def facts(self, plan: Plan, group: ProcessGroup) -> dict[str, Any]:
-        return {"seconds": self.seconds, "rollbacks": self.rollbacks, "actions": self.actions,
-                "conditions": conditions(plan.device, plan.precision, plan.exact, group.world_size, plan.compile, plan.accumulate)}
 
 
 def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup = ALONE,
@@ -131,105 +49,13 @@ def train(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: P
 def play_on(game: Game, source: Source, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup, interrupt: Interrupt,
             at: Position, remake: Remake | None) -> Outcome | None:
     """The loop; None where the doctor acted, and the run continues with other settings."""
-    saved, scores = at.step, last_scores(folder)
-    watched = group.first and plan.check_every and (game.draws or game.animation is not None)
-    doctor = attend(source, folder, plan.seed, own_actions(at, plan)) if watched else None
-    if plan.on_nan == "rollback" and at.step == 0:              # so that there is always something to go back to
-        save(game, plan, folder, group, at)
-    with closing(batches(source, plan.batch, plan.seed, game.drawn(at.step), plan.workers, group.rows(plan.batch))) as stream:
-        rounds = on_device(stream, plan.device)
-        while True:
-            done = at.step >= plan.steps
-            taken = own_actions(at, plan) if plan.doctor == "act" and remake else None
-            ended = doctor is not None and doctor.done(plan.stop_when, taken)
-            asked = interrupt.asked or ended
-            if group.world_size > 1:
-                asked = at.step % TOGETHER == 0 and group.any(asked)
-            shown = game.shows and plan.show_every and (done or at.step % plan.show_every == 0)
-            scored = game.shows and plan.score_every and at.step and (done or at.step % plan.score_every == 0)
-            if group.first and shown:
-                snapshot(game, source, folder.samples, at.step, plan.seed)
-            if group.first and scored:
-                scores = score(game, source, plan.seed, plan.keep_best, plan.score_every * plan.batch)
-                append(folder.scores, {"step": at.step, **scores})
-                keep_best(game, folder, plan.keep_best, at.step, scores, at.facts(plan, group))
-            if shown or scored:
-                group.wait()                                     # for long; within a round no rank is waited for that long
-            if at.step > saved and (done or asked or (plan.save_every and at.step % plan.save_every == 0)):
-                save(game, plan, folder, group, at)
-                saved = at.step
-            if done or asked:
-                health = doctor.diagnosis.line() if doctor and doctor.diagnosis else ""
-                return Outcome(at.step, at.seconds, scores, tuple(at.rollbacks[plan.inherited:]), 0.0, health, ended, own_actions(at, plan))
-            started = time.perf_counter()                       # looking and saving is not training
-            seed_round(plan.seed, plan.device, at.step)         # any round can be replayed alone
-            with group.part_of(plan.batch):
-                terms, seen = play(game, rounds, at.step, group.share)
-            at.step += 1
-            if at.step % plan.log_every == 0 or at.step in (1, plan.steps):
-                values = {name: value.item() for name, value in terms.items()}
-                values = group.means(values | {name: look().item() for name, look in seen.items()})
-                at.seconds += time.perf_counter() - started
-                if group.first:
-                    log(folder, {"step": at.step, "time": round(at.seconds, 3), **values}, doctor)
-                    progress.update(at.step, plan.steps, values)
-            else:
-                at.seconds += time.perf_counter() - started
-            if due(at.step, plan.steps, plan.check_every):
-                if doctor:
-                    consult(doctor, game, at.step, progress)
-                if plan.doctor == "act" and remake and act(doctor, game, plan, progress, group, at, remake):
-                    save(game, plan, folder, group, at)
-                    return None
-
-
-def log(folder: RunFolder, row: dict[str, Any], doctor: Attending | None) -> None:
-    append(folder.log, row)
-    if doctor:
-        doctor.note(row)
-
-
-def consult(doctor: Attending, game: Game, step: int, progress: Progress) -> None:
-    """Let the doctor look, and pass on what it says: how the run feels, and each finding once."""
-    health = doctor.look(game, step).line()
-    if isinstance(progress, Feels):
-        progress.feel(health)
-    for news in doctor.news():
-        progress.say(news)
-
-
-def act(doctor: Attending | None, game: Game, plan: Plan, progress: Progress, group: ProcessGroup, at: Position, remake: Remake) -> bool:
-    """Note what the doctor wants to be changed in `at`, unless it cannot be; whether anything is."""
-    own, wanted = own_actions(at, plan), None
-    if doctor and (wanted := doctor.treatment(own)):
-        why = impossible(game, remake, changed(at, plan) | wanted.settings)
-        progress.say(wanted.line(at.step) if not why else f"doctor: cannot fix {wanted.finding} during the run: {why}")
-        if why:
-            doctor.helpless.add(wanted.finding)
-            wanted = None
-    said = json.loads(group.broadcast(json.dumps({"at": at.step, "why": wanted.finding, "settings": wanted.settings}
-                                           if wanted and wanted.settings else None)))
-    at.actions = [*at.actions, said] if said else at.actions
-    return said is not None
-
-
-def impossible(game: Game, remake: Remake, settings: Mapping[str, Any]) -> str:
-    """Why the game cannot continue with these settings; empty when it can."""
-    try:
-        other = remake(settings)
-    except InputError as error:
-        return str(error)
-    forms = [({name: x.shape for name, x in checkpoint.networks(one).items()}, set(one.memory)) for one in (game, other)]
-    return "" if forms[0] == forms[1] else "its networks, or other state such as a pool of images, would have another shape."
-
-
-def own_actions(at: Position, plan: Plan) -> tuple[dict[str, Any], ...]:
-    return tuple(at.actions[plan.inherited_actions:])
-
-
-def changed(at: Position, plan: Plan) -> dict[str, Any]:
-    """The settings that the doctor's actions left, where they are no longer those that were asked for."""
-    return {name: value for action in own_actions(at, plan) for name, value in action["settings"].items()}
+    with course(game, source, plan, folder, progress, group, at, remake) as run:
+        while not run.acted:
+            outcome = run.between(interrupt.asked)
+            if outcome is not None:
+                return outcome
+            run.play()
+    return None
 
 
 def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup,
@@ -253,20 +79,6 @@ def treated(game: Game, at: Position, plan: Plan, folder: RunFolder, progress: P
     return in_one(game, progress.say) if plan.compile else game
 
 
-def save(game: Game, plan: Plan, folder: RunFolder, group: ProcessGroup, at: Position) -> None:
-    """Write a checkpoint, once all processes are found to have the same weights; what stops the first one stops all."""
-    group.agree(f"the weights after {at.step} rounds", "They were not saved. Start the run again to continue from the last checkpoint. If "
-               "this happens again, give exact=true, or train with one process.", held(game, group))
-    poisoned: NotFinite | None = None
-    if group.first:
-        try:
-            checkpoint.save(folder.checkpoints, game, at.step, at.facts(plan, group))
-        except NotFinite as error:
-            poisoned = error
-    if group.any(poisoned is not None, slowly=True):
-        raise poisoned or NotFinite(f"a number is not finite after {at.step} rounds.")
-
-
 def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup) -> Position:
     """Put the newest whole checkpoint into the game; where that is, or the beginning without one."""
     if group.first:
@@ -282,15 +94,6 @@ def resume(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group:
                 "Give --out a folder on a disk that all processes share, and use machines of the same kind.",
                 str(at.step).encode(), held(game, group))
     return at
-
-
-def held(game: Game, group: ProcessGroup) -> bytes:
-    """A digest of the networks and the memory, by which processes see that they have the same; nothing where there is one."""
-    if group.world_size == 1:
-        return b""
-    tensors: dict[str, Tensor] = {}
-    plain = checkpoint.flatten({name: part.state_dict() for name, part in game.memory.items()}, tensors, "memory")
-    return bits([*checkpoint.networks(game).values(), *tensors.values()]) + json.dumps(plain).encode()
 
 
 def restore(game: Game, plan: Plan, folder: RunFolder, progress: Progress, group: ProcessGroup) -> Position:
@@ -336,28 +139,6 @@ def roll_back(error: NotFinite, game: Game, plan: Plan, folder: RunFolder, progr
         folder.rewind(step)
     progress.say(f"{error}\nBack to step {step:,}, with {pace(back, plan):g} of the learning rate from there on.")
     return back
-
-
-def pace(at: Position, plan: Plan) -> float:
-    """Half the learning rate for every time that the run went back, not counting the run that it was forked from."""
-    return 0.5 ** (len(at.rollbacks) - plan.inherited)
-
-
-def keep_pace(game: Game, at: Position, plan: Plan) -> None:
-    for player in game.players.values():
-        player.pace = pace(at, plan)
-
-
-def last_scores(folder: RunFolder) -> dict[str, float]:
-    rows = read_lines(folder.scores)
-    return {name: value for name, value in rows[-1].items() if name != "step"} if rows else {}
-
-
-def on_device(rounds: Iterator[Any], device: torch.device) -> Iterator[Any]:
-    """The same batches, named tuples of tensors or None, on the device."""
-    if device.type == "cpu":
-        return rounds
-    return (type(batch)(*(part if part is None else part.to(device) for part in batch)) for batch in rounds)
 
 
 @contextmanager
