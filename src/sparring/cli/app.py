@@ -149,6 +149,7 @@ def evaluate(
 def data(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="What `train --data` takes.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the contact sheet; runs/data-SOURCE when left out.")] = None,
+    table: Annotated[bool, typer.Option("--table", help="Rows of a table, though all cells are numbers.")] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -158,7 +159,7 @@ def data(
         reading(source)
         from sparring.cli.data import data as command
 
-        return command(source, out, seed)
+        return command(source, out, seed, table)
 
     finish(action, as_json, "data")
 

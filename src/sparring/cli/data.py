@@ -11,7 +11,7 @@ import torch
 from sparring.cli.data_clips import described_clips
 from sparring.cli.data_lines import described as described_lines
 from sparring.cli.data_lines import lines_in
-from sparring.cli.data_rows import described, mixed
+from sparring.cli.data_rows import SUFFIXES, as_table, described, mixed
 from sparring.data import NAMED, open_source
 from sparring.data.images.check import Sight, Sights, look_at_files, look_at_values
 from sparring.data.images.decode import decode, quiet, reformat
@@ -36,10 +36,13 @@ LISTED = 10                     # of a kind in the table
 SHOWN = 1000                    # samples of numbers that are drawn
 
 
-def data(source: str, out: Path | None, seed: int) -> dict[str, Any]:
+def data(source: str, out: Path | None, seed: int, table: bool = False) -> dict[str, Any]:
     """What is in a set of images, clips, numbers, rows or lines of text, as a table, with a contact sheet; `code` 1 when no run would
-    take it."""
+    take it.  A `table` is looked at as such where all its cells are numbers too."""
     folder, line = out or Path("runs") / f"data-{Path(source).stem[:100] or 'set'}", Line("reading")
+    if table:
+        with told_when_unwritable(folder):
+            return described(source, as_table(source), folder)
     if (lines := lines_in(source)) is not None:
         return described_lines(source, lines, seed)
     if (clips := clips_at(source)) is not None:
@@ -159,6 +162,8 @@ def numbers(name: str, source: Source, folder: Path, seed: int) -> dict[str, Any
              f"{'columns':<17}{values.shape[1]}",
              *(f"{what:<17}{words}" for what, words in (classes(source) if isinstance(source, Finite) else [])), *notes, "",
              *([f"- {finding}" for finding in said] or [CLEAN]), "", str(sheet)]
+    lines += ["", f"These are vectors of numbers. As rows of a table, with identifiers and categories: sparring data {name} --table"] \
+        if Path(name).suffix.lower() in SUFFIXES else []
     return result | {"text": "\n".join(lines)}
 
 

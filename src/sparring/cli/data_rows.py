@@ -28,6 +28,11 @@ def mixed(source: str, opened: Source | InputError) -> Finite | None:
         return None
     if isinstance(opened, Finite) and not any(LEFT in note for note in opened.odd):
         return None
+    return as_table(source)
+
+
+def as_table(source: str) -> Finite:
+    """All rows of a table, of whatever kinds its columns are."""
     return open_table(source, TableSettings(held_out=0))
 
 
