@@ -144,6 +144,16 @@ def test_a_built_in_run_refuses_another_recipe(mine):
     assert sparring.load("run", recipe="gan").recipe == "gan"
 
 
+def test_a_run_of_ones_own_refuses_another_system_by_its_name(mine):
+    sparring.fit("./mine.py", "ring", out="run", **FEW)
+    other = mine.with_name("other.py")
+    other.write_text(mine.read_text() + "\n")
+    for named_as in (str(other), "gan"):
+        with pytest.raises(InputError, match=rf"own system, 'mine', and not of {Path(named_as).stem}, which was named") as error:
+            sparring.load("run", recipe=named_as)
+        assert "sha256" not in str(error.value)
+
+
 @pytest.mark.parametrize("said", [[], {"file": 3, "sha256": ""}, {"file": "x"}, "x"])
 def test_what_a_folder_says_of_its_code_is_checked(mine, said):
     sparring.fit("./mine.py", "ring", out="run", **FEW)
@@ -236,6 +246,7 @@ WRONG = {
     "defaults": (lambda p: p.write_text(p.read_text() + "\ndefaults = {}\n"), "defaults is a dict; expected a function"),
     "the package": (lambda p: p.write_text("import sparring.rng\nsparring.rng.key = 3\n" + p.read_text()), "changes sparring.rng.key"),
     "torch": (lambda p: p.write_text("import torch\ntorch.set_default_dtype(torch.float64)\n" + p.read_text()), "torch's default dtype"),
+    "a seed": (lambda p: p.write_text("import torch\ntorch.manual_seed(3)\n" + p.read_text()), "the seed of torch's random numbers"),
 }
 
 

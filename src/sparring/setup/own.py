@@ -77,9 +77,11 @@ def from_file(path: Path) -> Recipe:
     if path.is_dir():
         raise InputError(f"{path} is a folder. Give the .py file of your system, or a recipe: `sparring recipes` lists them.")
     if not path.exists():
-        what = f"{path} is a link to {os.path.realpath(path)}, where nothing is" if path.is_symlink() else f"there is no file {path}"
+        if path.is_symlink():
+            raise InputError(f"{path} is a link to {os.path.realpath(path)}, where nothing is. Give the file itself, or mend the link.")
         near = [one.name for one in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise InputError(f"{what}.{did_you_mean(path.name, near)} `sparring new {path.name}` writes a system to begin with.")
+        raise InputError(f"there is no file {path}.{did_you_mean(path.name, near)} `sparring new {path.name}` writes a system to begin "
+                         "with.")
     if path.suffix != ".py":
         notebook = " Save its cells as one." if path.suffix == ".ipynb" else ""
         raise InputError(f"{path} is no Python file: a system of your own stands in a file whose name ends with .py.{notebook}")
@@ -239,6 +241,10 @@ def refuse_other(config: Mapping[str, Any], path: Path, system: Recipe | None) -
     found = own_of(config, path)
     file, sha256 = found["file"], found["sha256"]
     copy = copy_in(path, sha256)
+    called = own_name or next((name for name, one in RECIPES.items() if one is system), "")
+    if called and called != recipe and system is not None and (not own_name or system.origin.sha256 != sha256):  # type: ignore[union-attr]
+        raise InputError(f"{path} is of somebody's own system, '{told(str(recipe), 100)}', and not of {called}, which was named. Name its "
+                         f"file{f': --recipe {copy} is a copy' if copy is not None else ''}.")
     if not own_name or system is None:
         at = file if file and is_same(file, sha256) else "" if copy is None else str(copy)
         where = f"{told(file, 300)}, sha256 {told(sha256[:12], 12)}" if file else "code that is in no file"

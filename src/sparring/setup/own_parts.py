@@ -33,6 +33,7 @@ def run_file(origin: Origin) -> ModuleType:
     module = ModuleType(name)
     module.__file__ = origin.file
     before, sys.modules[name] = world(), module                 # annotations of settings are looked up there
+    numbers = torch.random.get_rng_state()
     try:
         exec(compile(origin.text.encode(), origin.file, "exec", dont_inherit=True), vars(module))
     except SyntaxError as error:
@@ -44,6 +45,7 @@ def run_file(origin: Origin) -> ModuleType:
     after = world()
     if changed := sorted(what for what, value in before.items() if after.get(what) != value):
         torch.set_default_dtype(before["torch's default dtype"])
+        torch.random.set_rng_state(numbers)
         raise InputError(f"running {origin.file} changes {listed(changed, 3)}. A run would then depend on whether the file was run before. "
                          "Change nothing outside of the file; hand what is yours to your own networks and losses.")
     return module
@@ -51,7 +53,9 @@ def run_file(origin: Origin) -> ModuleType:
 
 def world() -> dict[str, Any]:
     """What a file might change when it is run, and what would then hold for every other run too."""
-    found: dict[str, Any] = {"torch's default dtype": torch.get_default_dtype(), "torch's default device": str(torch.get_default_device()),
+    found: dict[str, Any] = {"the seed of torch's random numbers (every round is seeded by --seed)": torch.initial_seed(),
+                             "torch's default dtype": torch.get_default_dtype(),
+                             "torch's default device": str(torch.get_default_device()),
                              "whether torch takes gradients": torch.is_grad_enabled(), "the table RECIPES": list(RECIPES)}
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] == "sparring":
