@@ -10,7 +10,7 @@ GROUPS = {
     "Train": ("train", "rerun"),
     "Use what was trained": ("sample", "explore", "translate", "animate", "export"),
     "See how good it is": ("evaluate", "doctor", "report", "compare"),
-    "Study": ("experiment", "gallery", "bench"),
+    "Study": ("lab", "experiment", "gallery", "bench"),
 }
 
 
