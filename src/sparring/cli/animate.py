@@ -52,8 +52,8 @@ def animate(run: Path, sources: list[Path], driving: Path, out: Path, relative: 
     seconds = time.monotonic() - began
     pace = pace or min(FASTEST, own_pace or PACE)
     heard = sound_of(driving, len(clip) / pace) if any(map(holds_sound, films)) else None
-    sound, silent = (heard, "") if pace == own_pace else \
-        (None, f"the sound of {shown(driving.name)} is left out, since it would not fit {pace:g} frames a second" if heard else "")
+    sound = heard if pace == own_pace else None
+    silent = "" if heard is sound else f"the sound of {shown(driving.name)} is left out, since it would not fit {pace:g} frames a second"
     for film, given, moving in zip(films, pictures, made, strict=True):
         shown_frames = beside(model.game.animation, given, clip, moving, LEAST) if show_keypoints else plain(moving)
         try:
@@ -62,7 +62,7 @@ def animate(run: Path, sources: list[Path], driving: Path, out: Path, relative: 
             raise InputError(f"{film} cannot be written: {error.strerror or error}. Give another --out.") from None
     count = len(clip) * len(sources)
     said = [f"{count:,} frames of {frame.height}x{frame.width} in {seconds:.1f} s, {count / max(seconds, 1e-9):,.0f} a second: "
-            f"{', '.join(map(str, films))}{', with the sound of the driving clip' if sound else ''}",
+            f"{', '.join(map(str, films))}{', with the sound of the driving clip' if sound is not None else ''}",
             *dict.fromkeys(note for note in (*notes, silent) if note)]
     return {"out": list(map(str, films)), "frames": len(clip), "seconds": round(seconds, 3), "pace": pace, "relative": relative,
             "sound": sound is not None, "text": "\n".join(said)}

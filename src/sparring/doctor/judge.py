@@ -20,7 +20,7 @@ MASKS = {                                           # findings that another one 
     "penalty_too_strong": ("mode_collapse", "oscillation", "diverging"),
     "batch_leak": ("mode_collapse", "oscillation", "generator_won"),
     "mode_collapse": ("learning_rate_too_high",),
-    "points_together": ("no_better_than_copying",),
+    "points_together": ("points_still", "no_better_than_copying"),
     "points_still": ("no_better_than_copying",),
     "memorization": ("data_too_small", "discriminator_overfitting"),
 }

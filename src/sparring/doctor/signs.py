@@ -155,7 +155,7 @@ def points_together(case: Case) -> Evidence:
 def points_still(case: Case) -> Evidence:
     """Key points stay where they are while the picture moves."""
     moved = case.now.of("points_move")
-    return {"points_move": moved} if moved is not None and moved < case.limits.unmoved and points_together(case) is None else None
+    return {"points_move": moved} if moved is not None and moved < case.limits.unmoved else None
 
 
 def no_better_than_copying(case: Case) -> Evidence:

@@ -22,7 +22,7 @@ from sparring.spaces import Table
 from sparring.spaces.columns import Category, Column, Computed, Constant, Number
 
 TRIED = 200_000         # rows that are drawn at most for the first that fits, and as many for each that follows on average
-PORTIONS = 16           # portions of latents that go through the networks together: a row takes a third of the time then
+PORTIONS = 16           # portions of latents that go through the networks together, which takes less time for each row
 NUMBERS = 1 << 22       # of network units that are held together, so that rows of thousands of columns do not crowd memory
 SIGNS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "<=": lambda x, y: x <= y, ">=": lambda x, y: x >= y, "!=": lambda x, y: x != y, "<": lambda x, y: x < y, ">": lambda x, y: x > y,

@@ -75,7 +75,7 @@ def encoded(frames: NDArray[np.uint8], path: Path, suffix: str, pace: float, sou
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
         if sound is not None and spoken is not None:
-            heard: Any = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.values), format="fltp", layout="stereo")
+            heard: Any = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout="stereo")
             heard.sample_rate, heard.pts = RATE, 0
             container.mux(spoken.encode(heard))
             container.mux(spoken.encode(None))

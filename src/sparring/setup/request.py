@@ -19,6 +19,10 @@ from sparring.recipes import Recipe, find
 from sparring.settings import RunSettings, Settings, make, split
 from sparring.spaces import Images, Texts
 
+OF_CLIPS = "a model that animates has no samples whose distance from the data could be watched. Leave it out; the run's scores.jsonl has " \
+    "l1 on held-out clips."
+OF_LINES = "lines of text have no distance from the data that could be watched during a run. Leave it out; the run's scores.jsonl has " \
+    "nats a word on held-out lines, and shares of copies."
 SELDOM = 40             # rounds between check-ups of text: one takes as long as one or two of them
 
 
@@ -103,9 +107,9 @@ def refuse_what_does_not_go_together(settings: Settings, run: RunSettings, sourc
     if run.accumulate > 1 and (why := indivisible(settings.batch, run.accumulate, settings)):
         raise InputError(f"{why}. Give another batch, or accumulate=1.")
     if isinstance(source.space, Texts):
-        refuse_for_texts(run)
+        refuse_for_want_of_distance(run, OF_LINES)
     elif isinstance(source, FramePairs):
-        refuse_for_clips(run)
+        refuse_for_want_of_distance(run, OF_CLIPS)
     elif isinstance(source, TwoSets | Domains):
         refuse_for_translators(run)
     elif run.keep_best != "none":
@@ -122,22 +126,12 @@ def refuse_for_translators(run: RunSettings) -> None:
         raise InputError(f"{what} needs the doctor's check-ups, which models that sample from noise have. Leave it out.")
 
 
-def refuse_for_clips(run: RunSettings) -> None:
-    """InputError for settings that rest on distances between samples, which a model that animates has none of."""
+def refuse_for_want_of_distance(run: RunSettings, why: str) -> None:
+    """InputError for settings that rest on the distance of samples from the data, which this kind of model has none of."""
     given = [f"{name}={value}" for name, value, odd in (("keep_best", run.keep_best, run.keep_best != "none"),
                                                         ("stop_when", run.stop_when, run.stop_when == "converged")) if odd]
     if given:
-        raise InputError(f"{' and '.join(given)}: a model that animates has no samples whose distance from the data could be watched. "
-                         "Leave it out; the run's scores.jsonl has l1 on held-out clips.")
-
-
-def refuse_for_texts(run: RunSettings) -> None:
-    """InputError for settings that rest on distances between samples, which lines of text have none of here."""
-    given = [f"{name}={value}" for name, value, odd in (("keep_best", run.keep_best, run.keep_best != "none"),
-                                                        ("stop_when", run.stop_when, run.stop_when == "converged")) if odd]
-    if given:
-        raise InputError(f"{' and '.join(given)}: lines of text have no distance from the data that could be watched during a run. Leave "
-                         "it out; the run's scores.jsonl has nats a word on held-out lines, and shares of copies.")
+        raise InputError(f"{' and '.join(given)}: {why}")
 
 
 def all_alike(values: Tensor | Rows) -> bool:

@@ -1,7 +1,6 @@
 """The sound of a film, so that one that is made from it can have it too."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,7 @@ from sparring.errors import InputError
 RATE = 48_000                   # numbers a second and channel: what every codec of the films that are written takes
 
 
-class Sound(NamedTuple):
-    """Two channels, float32[2, N] in [-1, 1], RATE numbers a second each."""
-
-    values: NDArray[np.float32]
+Sound = NDArray[np.float32]     # [2, N] in [-1, 1]: two channels, RATE numbers a second each
 
 
 def sound_of(path: Path, seconds: float) -> Sound | None:
@@ -40,4 +36,4 @@ def sound_of(path: Path, seconds: float) -> Sound | None:
                     break
     except InputError:
         pass
-    return Sound(np.concatenate(parts, 1)[:, :wanted]) if parts else None
+    return np.concatenate(parts, 1)[:, :wanted] if parts else None
